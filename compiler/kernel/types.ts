@@ -1,0 +1,204 @@
+/**
+ * Kernels: loops and scalars. The third of the four representations. Types only.
+ *
+ * A kernel is a list of stages with named values over free and reduced axes; how it is looped is its schedule, which is plain data. Movement ops
+ * have disappeared into index arithmetic: a read has one linear element offset (a polynomial over axes, size parameters and dynamic
+ * indices) and guards. Scalar expressions are a hash-consed DAG.
+ */
+import type { DType } from '../graph/types.ts';
+import type { OriginId } from '../graph/origin.ts';
+import type { Poly } from '../sizes/poly.ts';
+
+/** Everything a target must be able to compute on scalars; `tsc` names the missing line of a target (`satisfies Record<ScalarOp, …>`). */
+export type ScalarOp =
+  | 'neg'
+  | 'recip'
+  | 'exp'
+  | 'log'
+  | 'sin'
+  | 'cos'
+  | 'tanh'
+  | 'erf'
+  | 'sqrt'
+  | 'floor'
+  | 'not'
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'div'
+  | 'pow'
+  | 'max'
+  | 'min'
+  | 'mod'
+  | 'lt'
+  | 'eq'
+  | 'and'
+  | 'or'
+  | 'select'
+  /** Conversions; the expression's dtype is the target. f32→i32 truncates toward zero; to bool: ≠ 0; to f16: rounds to nearest even. */
+  | 'cast'
+  /** (seed i32, stream i32, step i32, position i32, word i32) → f32 in [0, 1). */
+  | 'random';
+
+/** Inside when lo ≤ e < hi. */
+export interface Guard {
+  readonly e: Poly;
+  readonly lo: Poly;
+  readonly hi: Poly;
+}
+
+/** `id` is the interning number: equal expressions are the same object. */
+export type Expr = { readonly id: number; readonly dtype: DType } & (
+  | {
+      readonly kind: 'read';
+      /** Position in `Kernel.buffers`. */
+      readonly buffer: number;
+      /** Element offset. May mention `dynamic` names. */
+      readonly at: Poly;
+      /** Integer expressions that `at` and `guards` mention by name (data-dependent indices). */
+      readonly dynamic: readonly { readonly name: string; readonly value: Expr }[];
+      /** All must hold, or the read is `otherwise` (never null when there are guards). */
+      readonly guards: readonly Guard[];
+      readonly otherwise: Expr | null;
+    }
+  /** A value that a stage of this kernel defined (a reduction's result, or a shared scalar). */
+  | { readonly kind: 'value'; readonly name: string }
+  /** A polynomial over axes and sizes as an i32. */
+  | { readonly kind: 'index'; readonly at: Poly }
+  | { readonly kind: 'const'; readonly value: number }
+  /** One of the branches by guards on indices only (no data): lets a target peel borders. */
+  | { readonly kind: 'guarded'; readonly guards: readonly Guard[]; readonly inside: Expr; readonly outside: Expr }
+  | { readonly kind: 'op'; readonly op: ScalarOp; readonly args: readonly Expr[] }
+);
+
+export type Combine = 'sum' | 'max' | 'min' | 'prod' | 'any' | 'all';
+
+/** With `op`: the reduction of `value` over the stage's `over` axes, begun at `init` or the identity. Without: a plain named value. */
+export type Def =
+  | { readonly op: Combine; readonly init: Expr | null; readonly value: Expr }
+  /** The first position (i32, the linear position over `over`) of the greatest `value`. */
+  | { readonly op: 'argmax'; readonly init: null; readonly value: Expr }
+  | { readonly op: null; readonly value: Expr };
+
+export interface Write {
+  readonly buffer: number;
+  readonly at: Poly;
+  readonly dynamic: readonly { readonly name: string; readonly value: Expr }[];
+  /** Outside: nothing is written. */
+  readonly guards: readonly Guard[];
+  readonly value: Expr;
+  /** `store`, or combine with what is there (scatter; such a stage runs in order on one thread unless a target has atomics). */
+  readonly mode: 'store' | 'add' | 'max';
+}
+
+export interface Stage {
+  readonly name: string;
+  /** Free axes, outermost first. */
+  readonly axes: readonly string[];
+  /** Reduced axes. */
+  readonly over: readonly string[];
+  /** Several share the loops. In order: a def may use earlier values of this stage only if it is not reduced. */
+  readonly defs: ReadonlyMap<string, Def>;
+  /** At every point of axes × over. */
+  readonly each: readonly Write[];
+  /** At every point of axes, after the reduction. */
+  readonly writes: readonly Write[];
+  /** A loop-carried order: the stage's `over` axes run in order (prefix scans). 'forward' or 'backward'; null: any order. */
+  readonly order: 'forward' | 'backward' | null;
+}
+
+export interface BufferParameter {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly access: 'read' | 'write' | 'readwrite';
+  /** For comments and messages: `[B, T, D]`. */
+  readonly sizes: readonly Poly[];
+}
+
+export interface Kernel {
+  /** Readable and unique: `linear_relu_2`. */
+  readonly name: string;
+  /** Integer parameters: size names, loop variables of enclosing scans. */
+  readonly sizes: readonly string[];
+  readonly buffers: readonly BufferParameter[];
+  /** Extent of every axis. */
+  readonly axes: ReadonlyMap<string, Poly>;
+  readonly stages: readonly Stage[];
+  readonly origin: OriginId;
+  /** Why each written value was materialised (`nnc explain --fusion`), by buffer position. */
+  readonly reasons: ReadonlyMap<number, Reason>;
+}
+
+export type Reason =
+  | 'output'
+  | 'reduction'
+  | 'opaque'
+  | 'costly and shared'
+  | 're-read along a broadcast axis'
+  | 'binding limit'
+  | 'loop carried';
+
+// -------------------------------------------------------------------------------------------------------------------- schedules
+
+export interface Schedule {
+  readonly parallel: string | null;
+  readonly body: readonly ScheduleNode[];
+}
+
+export type ScheduleNode =
+  | { readonly kind: 'loop'; readonly axis: string; readonly step: number; readonly body: readonly ScheduleNode[] }
+  | {
+      readonly kind: 'stage';
+      readonly stage: string;
+      /** Loop order of the axes not looped by enclosing nodes, outermost first. */
+      readonly order: readonly string[];
+      /** Register tile: points of these axes computed together, in local accumulators. */
+      readonly tile: ReadonlyMap<string, number>;
+      readonly unroll: number;
+    };
+
+// ------------------------------------------------------------------------------------------------ programs before memory planning
+
+export type BufferKind = 'data' | 'persistent' | 'temporary' | 'output' | 'scalar';
+
+/** A whole tensor in memory, row-major. */
+export interface Buffer {
+  readonly id: number;
+  readonly name: string;
+  readonly kind: BufferKind;
+  readonly dtype: DType;
+  readonly sizes: readonly Poly[];
+  /** Path of the persistent leaf, or name of the data input, scalar or output. */
+  readonly leaf: string | null;
+  readonly origin: OriginId;
+}
+
+export type KernelStep =
+  | {
+      readonly kind: 'call';
+      readonly kernel: Kernel;
+      readonly schedule: Schedule;
+      /** Buffer ids, one a kernel buffer parameter. */
+      readonly buffers: readonly number[];
+      /** What each of the kernel's size parameters is here (equal to its name where nothing was renamed). */
+      readonly sizes: readonly Poly[];
+      readonly origin: OriginId;
+    }
+  | {
+      readonly kind: 'loop';
+      readonly variable: string;
+      readonly count: Poly;
+      readonly reversed: boolean;
+      readonly body: readonly KernelStep[];
+      readonly origin: OriginId;
+    }
+  /** Whole tensors of one type. */
+  | { readonly kind: 'copy'; readonly from: number; readonly to: number; readonly origin: OriginId };
+
+export interface KernelProgram {
+  readonly name: string;
+  readonly buffers: readonly Buffer[];
+  readonly steps: readonly KernelStep[];
+  /** Result name → buffer; `updates` as in the graph. A persistent update is written by `steps` (directly or by a last copy). */
+  readonly outputs: readonly { readonly name: string; readonly buffer: number; readonly updates: string | null }[];
+}

@@ -1,0 +1,96 @@
+/**
+ * The plan: the fourth representation, and all that a runtime needs to know beside the kernels' code. Plain JSON.
+ *
+ * A plan has arenas of bytes, buffers at fixed offsets in them (computed at the declared bounds of the sizes), and for every program a tree of
+ * steps. The runtime owns these types: they say what it can run; the compiler imports them.
+ */
+
+export type PlanDType = 'f32' | 'f16' | 'i32' | 'bool';
+
+/** Arithmetic over run-time sizes (and loop variables). */
+export type SizeExpr =
+  | number
+  | string
+  | { readonly op: 'add' | 'mul' | 'floordiv' | 'pow'; readonly args: readonly SizeExpr[] };
+
+export interface PlanSize {
+  readonly name: string;
+  /** Greatest value for which this plan has room. */
+  readonly bound: number;
+}
+
+export interface PlanBuffer {
+  readonly name: string;
+  readonly dtype: PlanDType;
+  /** Sizes as expressions; row-major. */
+  readonly shape: readonly SizeExpr[];
+  /** `persistent`: parameters, states, slots, carries. `work`: data, temporaries and outputs of a call, reused. */
+  readonly arena: 'persistent' | 'work';
+  /** Byte offset in its arena; a multiple of 16. */
+  readonly offset: number;
+  /** Bytes at the bounds. */
+  readonly bytes: number;
+  readonly kind: 'data' | 'persistent' | 'temporary' | 'output' | 'scalar';
+  /** Path of the persistent leaf, or name of the data input, scalar or output. */
+  readonly leaf: string | null;
+}
+
+export type PlanStep =
+  /** `kernel` and `buffers` are positions in the plan's tables. */
+  | {
+      readonly kind: 'call';
+      readonly kernel: number;
+      readonly buffers: readonly number[];
+      readonly sizes: readonly SizeExpr[];
+    }
+  | {
+      readonly kind: 'loop';
+      readonly variable: string;
+      readonly count: SizeExpr;
+      readonly reversed: boolean;
+      readonly body: readonly PlanStep[];
+    }
+  | { readonly kind: 'copy'; readonly from: number; readonly to: number };
+
+export interface PlanProgram {
+  readonly name: string;
+  readonly steps: readonly PlanStep[];
+  /** Data inputs and scalars (`seed`, `step`) that this program reads: name → buffer. */
+  readonly inputs: Readonly<Record<string, number>>;
+  readonly outputs: Readonly<Record<string, number>>;
+}
+
+export interface PlanInput {
+  readonly name: string;
+  readonly dtype: PlanDType;
+  readonly shape: readonly SizeExpr[];
+  readonly below: SizeExpr | null;
+}
+
+export interface PlanLeaf {
+  readonly path: string;
+  readonly kind: 'param' | 'state' | 'slot' | 'carry';
+  readonly dtype: PlanDType;
+  readonly shape: readonly SizeExpr[];
+  readonly buffer: number;
+}
+
+export interface PlanRequirement {
+  readonly left: SizeExpr;
+  readonly relation: '==' | '!=' | '<' | '<=' | 'divides';
+  readonly right: SizeExpr;
+  readonly message: string;
+}
+
+export interface Plan {
+  readonly name: string;
+  readonly sizes: readonly PlanSize[];
+  readonly arenas: { readonly persistent: number; readonly work: number };
+  readonly buffers: readonly PlanBuffer[];
+  readonly leaves: readonly PlanLeaf[];
+  readonly inputs: readonly PlanInput[];
+  readonly requirements: readonly PlanRequirement[];
+  /** Kernel function names, by position. */
+  readonly kernels: readonly string[];
+  readonly programs: Readonly<Record<string, PlanProgram>>;
+}
