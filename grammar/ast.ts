@@ -30,6 +30,8 @@ export interface Module {
   readonly file: number;
   readonly declarations: readonly Declaration[];
   readonly comments: readonly Comment[];
+  /** Where the lines begin, so that the printer can keep blank lines and bodies on one line. Absent in modules not made from text. */
+  readonly lineStarts?: readonly number[];
   readonly span: Span;
 }
 

@@ -9,9 +9,7 @@ export type PlanDType = 'f32' | 'f16' | 'i32' | 'bool';
 
 /** Arithmetic over run-time sizes (and loop variables). */
 export type SizeExpr =
-  | number
-  | string
-  | { readonly op: 'add' | 'mul' | 'floordiv' | 'pow'; readonly args: readonly SizeExpr[] };
+  number | string | { readonly op: 'add' | 'mul' | 'floordiv' | 'pow'; readonly args: readonly SizeExpr[] };
 
 export interface PlanSize {
   readonly name: string;
@@ -26,7 +24,7 @@ export interface PlanBuffer {
   readonly shape: readonly SizeExpr[];
   /** `persistent`: parameters, states, slots, carries. `work`: data, temporaries and outputs of a call, reused. */
   readonly arena: 'persistent' | 'work';
-  /** Byte offset in its arena; a multiple of 16. */
+  /** Byte offset in its arena; a multiple of 64. */
   readonly offset: number;
   /** Bytes at the bounds. */
   readonly bytes: number;
@@ -52,12 +50,26 @@ export type PlanStep =
     }
   | { readonly kind: 'copy'; readonly from: number; readonly to: number };
 
+/** How a size follows from the length of an input: length = (scale · size + offset) · the extents of the other axes, which are known by then. */
+export interface PlanInference {
+  readonly size: string;
+  readonly input: string;
+  readonly axis: number;
+  readonly scale: number;
+  readonly offset: number;
+}
+
 export interface PlanProgram {
   readonly name: string;
   readonly steps: readonly PlanStep[];
   /** Data inputs and scalars (`seed`, `step`) that this program reads: name → buffer. */
   readonly inputs: Readonly<Record<string, number>>;
+  /** Plain results; updates of persistent leaves are not among them. */
   readonly outputs: Readonly<Record<string, number>>;
+  /** Sizes that follow from input lengths, in an order in which each can be computed. */
+  readonly infer: readonly PlanInference[];
+  /** Sizes that the caller must give. */
+  readonly required: readonly string[];
 }
 
 export interface PlanInput {
@@ -84,6 +96,7 @@ export interface PlanRequirement {
 
 export interface Plan {
   readonly name: string;
+  readonly kind: 'model' | 'train';
   readonly sizes: readonly PlanSize[];
   readonly arenas: { readonly persistent: number; readonly work: number };
   readonly buffers: readonly PlanBuffer[];

@@ -278,7 +278,8 @@ function arrayOf(dtype: TensorType) {
 function view(bytes: Uint8Array, offset: number, length: number, dtype: TensorType): TensorData {
   const start = bytes.byteOffset + offset;
   const aligned = start % widths[dtype] === 0;
-  const buffer = (aligned ? bytes : bytes.slice(offset, offset + length)).buffer as ArrayBuffer;
+  // A copy by construction, not by slice(): a Node Buffer's slice shares its memory.
+  const buffer = (aligned ? bytes : new Uint8Array(bytes.subarray(offset, offset + length))).buffer as ArrayBuffer;
   return new (arrayOf(dtype))(buffer, aligned ? start : 0, length / widths[dtype]);
 }
 

@@ -9,9 +9,10 @@ import type { SyntaxProblems } from '../../grammar/problems.ts';
 import type { CheckProblems } from './families/check.ts';
 import type { BuildProblems } from './families/build.ts';
 import type { DataProblems } from './families/data.ts';
+import type { PlanProblems } from './families/plan.ts';
 
 /** Code → the facts that its report needs. Each family is an interface in its own file; spans beside the primary one are facts too. */
-export interface ProblemData extends SyntaxProblems, CheckProblems, BuildProblems, DataProblems {}
+export interface ProblemData extends SyntaxProblems, CheckProblems, BuildProblems, DataProblems, PlanProblems {}
 
 export type Code = keyof ProblemData;
 

@@ -65,9 +65,9 @@ export interface Window {
 export interface OpAttributes extends Record<ElementwiseOp, unknown> {
   // leaves
   /** A named leaf. Never merged with another. `param`s, data, states, optimizer slots and a scan body's inputs are all this op. */
-  input: { readonly name: string; readonly kind: LeafKind };
+  input: { readonly name: string; readonly kind: LeafKind; readonly type: TensorType };
   /** A scalar constant (no axes). bool: 0 or 1. May be ±Infinity, never NaN. */
-  const: { readonly value: number };
+  const: { readonly value: number; readonly dtype: DType };
   /** i32, value = coordinate along `axis`. */
   iota: { readonly sizes: readonly Poly[]; readonly axis: number };
   /** i32 scalar: the value of a size. */
@@ -99,7 +99,7 @@ export interface OpAttributes extends Record<ElementwiseOp, unknown> {
   broadcast: { readonly sizes: readonly Poly[]; readonly axes: readonly number[] };
   /** Output axis k = input axis perm[k]. */
   transpose: { readonly perm: readonly number[] };
-  /** One axis into several, row-major; the product of `sizes` is the axis's size. */
+  /** One axis into several, row-major; the product of `sizes` is the axis's size. No sizes: the axis, of size 1, goes. */
   split: { readonly axis: number; readonly sizes: readonly Poly[] };
   /** `count` ≥ 1 axes from `axis` on into one, row-major. */
   merge: { readonly axis: number; readonly count: number };
@@ -237,4 +237,15 @@ export interface Unit {
   readonly sizes: readonly SizeSpec[];
   readonly requirements: readonly RuntimeRequirement[];
   readonly programs: ReadonlyMap<ProgramName, Graph>;
+  /** How a train block wants to be run; null for a model. */
+  readonly training: TrainSettings | null;
+}
+
+/** `batch B = 64`, `epochs 20`, `validate(split: 0.1, patience: 5)`. */
+export interface TrainSettings {
+  readonly batch: { readonly size: string; readonly value: number } | null;
+  readonly epochs: number | null;
+  readonly split: number | null;
+  readonly patience: number | null;
+  readonly metrics: readonly string[];
 }

@@ -73,7 +73,12 @@ export type Expr = { readonly id: number; readonly dtype: DType } & (
 
 export type Combine = 'sum' | 'max' | 'min' | 'prod' | 'any' | 'all';
 
-/** With `op`: the reduction of `value` over the stage's `over` axes, begun at `init` or the identity. Without: a plain named value. */
+/**
+ * With `op`: the reduction of `value` over the stage's `over` axes, begun at `init` or the identity. Without: a plain named value; it belongs
+ * inside the reduced loops if it mentions an `over` axis (itself or through other plain values), after them if it mentions a reduced value of
+ * its stage, else before them (`levels` in levels.ts tells). In a stage with an `order`, a reduced name used by a plain value inside or by
+ * `each` is the running value, the current point included.
+ */
 export type Def =
   | { readonly op: Combine; readonly init: Expr | null; readonly value: Expr }
   /** The first position (i32, the linear position over `over`) of the greatest `value`. */
@@ -123,6 +128,11 @@ export interface Kernel {
   readonly buffers: readonly BufferParameter[];
   /** Extent of every axis. */
   readonly axes: ReadonlyMap<string, Poly>;
+  /**
+   * Free axes that every stage has, to be looped outside of all stages: a stage reads what earlier stages wrote or named at the same point of
+   * the rows only. Absent or empty: the stages run one after the other.
+   */
+  readonly rows?: readonly string[];
   readonly stages: readonly Stage[];
   readonly origin: OriginId;
   /** Why each written value was materialised (`nnc explain --fusion`), by buffer position. */
@@ -136,7 +146,9 @@ export type Reason =
   | 'costly and shared'
   | 're-read along a broadcast axis'
   | 'binding limit'
-  | 'loop carried';
+  | 'loop carried'
+  /** Fusion is off (the test oracle), or the chain of inlined values grew too long. */
+  | 'not fused';
 
 // -------------------------------------------------------------------------------------------------------------------- schedules
 

@@ -81,7 +81,17 @@ export interface VjpContext<O extends OpName> {
   readonly node: NodeOf<O>;
   /** The gradient of each member (one for a plain node); null where it is zero. */
   readonly gradients: readonly (Node | null)[];
+  /** Which inputs' gradients are asked for; others may be left null. */
+  readonly wanted: readonly boolean[];
+  /** Reverse mode inside `builder` (a loop's backward body): the gradient of Σ ⟨node, gradient⟩ for each of `wrt`. */
+  readonly pullback: Pullback;
 }
+
+export type Pullback = (
+  builder: GraphBuilder,
+  seeds: readonly { readonly node: Node; readonly gradient: Node }[],
+  wrt: readonly Node[],
+) => readonly (Node | null)[];
 
 export interface Example<O extends OpName> {
   readonly title: string;

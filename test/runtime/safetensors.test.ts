@@ -61,8 +61,8 @@ describe('encode', () => {
 
 describe('decode', () => {
   it('reads the reference file, at any alignment', () => {
-    for (const shift of [0, 1, 4]) {
-      const moved = new Uint8Array(reference.length + shift).subarray(shift);
+    const arrays = [0, 1, 4].map((shift) => new Uint8Array(reference.length + shift).subarray(shift));
+    for (const moved of [...arrays, ...arrays.map((array) => Buffer.from(array.buffer, array.byteOffset))]) {
       moved.set(reference);
       const result = decode(moved);
       if (!result.ok) throw new Error('refused');

@@ -1,3 +1,19 @@
-/** Problems of the build family: code → facts. The prose is in `../render/build.ts`. */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type
-export interface BuildProblems {}
+/** Problems of elaboration and later stages, with concrete sizes: code → facts. The prose is in `../render/build.ts`. */
+export interface BuildProblems {
+  /** A part of the language that this version checks but does not build yet. */
+  NN801: { readonly feature: string; readonly instead: string };
+  /** A form that the elaborator cannot build; says which. */
+  NN802: { readonly what: string };
+  /** `require` refuted with the sizes of this build. */
+  NN150: { readonly condition: string; readonly message: string | null; readonly values: readonly string[] };
+  /** A size without a declared greatest value. */
+  NN502: { readonly size: string };
+  /** An index letter whose extent nothing gives. */
+  NN151: { readonly index: string };
+  /** The program declares no such model or train block. */
+  NN790: { readonly name: string | null; readonly known: readonly string[] };
+  /** Two selectors, or none, for a parameter; an optimizer that takes nothing. */
+  NN791: { readonly what: 'no optimizer' | 'unmatched parameter' | 'empty selector'; readonly name: string };
+  /** A draw or an initialiser where no shape is known. */
+  NN152: { readonly name: string };
+}

@@ -1,0 +1,5 @@
+/** Data for the command line: open files, meet inputs, split rows. */
+export type { Column, ColumnData, Dataset, Reading } from './dataset.ts';
+export { openColumns, openData, openOptions, readData, type OpenOptions } from './open.ts';
+export { meetInputs, type InputSpec, type Meeting, type SizeFormula } from './meet.ts';
+export { fold, split, type Split } from './split.ts';

@@ -1,0 +1,39 @@
+/** What a training run leaves behind: plain JSON, written beside the weights and read by the report. Times in seconds, rates in rows a second. */
+
+export interface EpochRecord {
+  /** From 1. */
+  readonly epoch: number;
+  readonly seconds: number;
+  readonly rowsPerSecond: number;
+  /** `loss` and the metrics. JSON has no NaN: null stands for a value that is not finite. */
+  readonly train: Readonly<Record<string, number | null>>;
+  readonly validation: Readonly<Record<string, number | null>> | null;
+}
+
+export interface RunRecord {
+  readonly version: 1;
+  /** As the user named it: `digits.nn`. */
+  readonly program: string;
+  /** The train block: `Fit`. */
+  readonly train: string;
+  readonly target: string;
+  /** ISO 8601, given by the caller: nothing here reads a clock. */
+  readonly started: string;
+  readonly seconds: number;
+  readonly seed: number;
+  readonly epochsPlanned: number;
+  readonly rows: { readonly train: number; readonly validation: number; readonly test: number };
+  readonly parameters: number;
+  /** Bytes of all arenas; null where not known. */
+  readonly memory: number | null;
+  /** Name and value as the program states them: `['optimizer', 'Adam(lr: 3e-3)'], ['batch', '64']`. */
+  readonly configuration: readonly (readonly [string, string])[];
+  readonly epochs: readonly EpochRecord[];
+  /** The epoch whose weights were kept, and the measure that chose it. */
+  readonly best: { readonly epoch: number; readonly measure: string; readonly value: number } | null;
+  readonly end: 'finished' | 'early' | 'interrupted' | 'diverged';
+  /** Measures on held-out test data with the kept weights. */
+  readonly test: Readonly<Record<string, number | null>> | null;
+  /** What the compiler or the data readers warned of, one sentence each. */
+  readonly warnings?: readonly string[];
+}

@@ -1,0 +1,259 @@
+/**
+ * The state of one check: the session (whole program) and the frame (one body). Functions of the other files take the frame first.
+ *
+ * Problems are collected here, deduplicated by code and place: unrolled rounds and joined branches look at the same text several times.
+ */
+import type { Callable, Expr, Name, ScanExpr, Span, TypeExpr } from '../../grammar/ast.ts';
+import type { Fix, Problem, ProblemData } from '../diagnostics/problem.ts';
+import { problem } from '../diagnostics/problem.ts';
+import type { CheckProblems } from '../diagnostics/families/check.ts';
+import type { Poly } from '../sizes/poly.ts';
+import type { Condition } from './conditions.ts';
+import { either, negate } from './conditions.ts';
+import { Knowledge } from './knowledge.ts';
+import type { Definition, Program, ProgramModule } from './program.ts';
+import { lookup } from './program.ts';
+import type { LocalBinding } from './scope.ts';
+import { Scope } from './scope.ts';
+import type { Axis, Instance, Type } from './types.ts';
+
+/** What a name expression means: a declaration, or a local binding (parameter, let, index letter, size). */
+export type Reference =
+  | { readonly kind: 'definition'; readonly definition: Definition }
+  | { readonly kind: 'local'; readonly binding: LocalBinding }
+  | { readonly kind: 'builtin'; readonly name: string };
+
+/** A condition that a body needs of its sizes and configuration. */
+export interface Requirement {
+  readonly condition: Condition;
+  readonly message: string | null;
+  /** The `require`, in this body or in the callee it comes from. */
+  readonly span: Span;
+  /** From the outermost call inward: where the requirement was handed on. */
+  readonly chain: readonly { readonly name: string; readonly span: Span }[];
+}
+
+export interface ParameterInfo {
+  readonly name: string;
+  readonly span: Span;
+  readonly type: Type;
+  readonly default: Expr | null;
+  /** The default's type, in the callee's own sizes. */
+  readonly defaultType: Type | null;
+  /** `as logits`, `as probs(C)`, …: what the argument must be. */
+  readonly demand: string | null;
+  readonly declaredType: TypeExpr | null;
+}
+
+export interface Signature {
+  readonly definition: Definition;
+  readonly config: readonly ParameterInfo[] | null;
+  readonly parameters: readonly ParameterInfo[];
+  /** Names the parameters introduce, in order; runs by themselves. */
+  readonly sizes: readonly string[];
+  readonly runs: readonly string[];
+  /** Sizes that only the result names: an initialiser takes them from its context. */
+  readonly contextual: readonly string[];
+  readonly damaged: boolean;
+  /** Known after the body was checked (or declared). */
+  result: Type | null;
+  /** Own and lifted requirements. */
+  requirements: Requirement[];
+  /** Sizes on which the shapes of its parameters and states depend (rule 11). */
+  instanceSizes: ReadonlySet<string>;
+  /** `param` and `state` leaves, and instances by label or let name, for `tokens.weight`. */
+  leaves: Map<string, Type>;
+  instances: Map<string, Instance>;
+  /** Paths of parameters as checkpoints write them (`h.*.attn.weight`); null where a part has no name. */
+  paths: Map<string, readonly Axis[]>;
+  state: 'declared' | 'checking' | 'checked';
+}
+
+/** Collects what may leave a tensor on the left of `else`; null where everything must be defined. */
+export type Undefinedness = Condition[] | null;
+
+export interface LoopState {
+  readonly kind: 'scan' | 'repeat';
+  readonly length: Axis | null;
+  readonly variable: string | null;
+  readonly yields: Map<string, { type: Type; span: Span }>;
+  unnamed: { type: Type; span: Span } | null;
+}
+
+export interface Returned {
+  readonly type: Type;
+  readonly knowledge: Knowledge;
+  readonly span: Span;
+}
+
+export class Session {
+  readonly program: Program;
+  readonly problems: Problem[] = [];
+  readonly types = new Map<Expr, Type>();
+  readonly signatures = new Map<Callable, Signature>();
+  readonly scanAxes = new Map<ScanExpr, readonly number[]>();
+  readonly references = new Map<object, Reference>();
+  readonly bodyChecks = new Map<Callable, number>();
+  readonly lets = new Map<object, Type>();
+  readonly consts = new Map<object, Type | 'checking'>();
+  /** Internal name of a literal constant → its value: a definition, used where it decides (types.ts has the rule). */
+  readonly constValues = new Map<string, Poly>();
+  readonly shared = new Map<Callable, Instance>();
+  /** Span of a softmax call → span of what it was given. */
+  readonly softmaxes = new Map<Span, Span>();
+  readonly candidates = new Map<Problem, readonly Fix[]>();
+  private readonly seen = new Set<string>();
+  private counter = 0;
+  private readonly mutes: Problem[][] = [];
+
+  constructor(program: Program) {
+    this.program = program;
+  }
+
+  fresh(): number {
+    return ++this.counter;
+  }
+
+  report<C extends keyof CheckProblems>(
+    code: C,
+    span: Span | null,
+    data: CheckProblems[C],
+    fixes: readonly Fix[] = [],
+  ): void {
+    const made = problem(code, span, data as unknown as ProblemData[C]);
+    if (this.mutes.length > 0) {
+      this.mutes.at(-1)!.push(made);
+      return;
+    }
+    const key = `${code}@${span === null ? '' : `${span.file}:${span.start}:${span.end}`}`;
+    if (this.seen.has(key)) return;
+    this.seen.add(key);
+    this.problems.push(made);
+    if (fixes.length > 0) this.candidates.set(made, fixes);
+  }
+
+  /** Runs `f` without reporting; says how many problems it would have reported. */
+  quietly<T>(f: () => T): { readonly value: T; readonly problems: number } {
+    const bucket: Problem[] = [];
+    this.mutes.push(bucket);
+    try {
+      return { value: f(), problems: bucket.length };
+    } finally {
+      this.mutes.pop();
+    }
+  }
+}
+
+export class Frame {
+  readonly session: Session;
+  readonly module: ProgramModule;
+  readonly callable: Callable | null;
+  readonly signature: Signature | null;
+  scope: Scope;
+  know: Knowledge;
+  /** Inside an index equation's expression: values are scalars at a position. */
+  inEquation = false;
+  undefinedness: Undefinedness = null;
+  /** The shape that draws take; null where there is none. */
+  drawShape: readonly Axis[] | null = null;
+  loops: LoopState[] = [];
+  returns: Returned[] = [];
+  requirements: Requirement[] = [];
+  /** Labels of this body → where. */
+  labels = new Map<string, Span>();
+  /** Head of the body: requires still belong to the signature. */
+  readonly sizesOfParameters = new Set<string>();
+  /** A damaged declaration: undefined names stay quiet. */
+  damaged = false;
+  label: string | null = null;
+  /** Letters of the reductions of the running equation. */
+  reductions = new Map<object, readonly LocalBinding[]>();
+  /** Path of enclosing repeats (`h.*`) for checkpoint names. */
+  path: readonly (string | null)[] = [];
+  /** Sizes that a train block's inputs introduce. */
+  readonly inputSizes: string[] = [];
+  /** Conditions of the enclosing compile-time branches. */
+  branches: readonly Condition[] = [];
+
+  constructor(
+    session: Session,
+    module: ProgramModule,
+    callable: Callable | null,
+    signature: Signature | null,
+    know: Knowledge,
+  ) {
+    this.session = session;
+    this.module = module;
+    this.callable = callable;
+    this.signature = signature;
+    this.scope = new Scope(null);
+    this.know = know;
+  }
+
+  lookup(name: string): Definition | null {
+    return lookup(this.session.program, this.module, name);
+  }
+
+  /** Runs `f` in a child scope. */
+  scoped<T>(f: () => T): T {
+    const outer = this.scope;
+    this.scope = new Scope(outer);
+    try {
+      return f();
+    } finally {
+      this.scope = outer;
+    }
+  }
+
+  /** Runs `f` knowing more; what it assumes is forgotten afterwards. */
+  knowing<T>(conditions: readonly Condition[], f: () => T): T {
+    if (conditions.length === 0) return f();
+    const outer = this.know;
+    this.know = outer.branch();
+    for (const c of conditions) this.know.assume(c);
+    try {
+      return f();
+    } finally {
+      this.know = outer;
+    }
+  }
+
+  /** A condition needed here, as a condition of the whole body: only where the enclosing branches are taken. */
+  under(c: Condition): Condition {
+    return this.branches.reduce((whole, branch) => either(negate(branch), whole), c);
+  }
+
+  /** Runs `f` outside any equation: whole tensors. */
+  whole<T>(f: () => T): T {
+    const saved = [this.inEquation, this.undefinedness, this.drawShape] as const;
+    this.inEquation = false;
+    this.undefinedness = null;
+    this.drawShape = null;
+    try {
+      return f();
+    } finally {
+      [this.inEquation, this.undefinedness, this.drawShape] = saved;
+    }
+  }
+
+  withDraws<T>(shape: readonly Axis[] | null, f: () => T): T {
+    const saved = this.drawShape;
+    this.drawShape = shape;
+    try {
+      return f();
+    } finally {
+      this.drawShape = saved;
+    }
+  }
+
+  report<C extends keyof CheckProblems>(
+    code: C,
+    span: Span | null,
+    data: CheckProblems[C],
+    fixes: readonly Fix[] = [],
+  ): void {
+    this.session.report(code, span, data, fixes);
+  }
+}
+
+export const nameOf = (text: string, span: Span): Name => ({ text, span });

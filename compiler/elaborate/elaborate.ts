@@ -1,0 +1,187 @@
+/**
+ * From a checked program to graphs: every `model` and `train` block becomes a `Unit` of programs over shared persistent leaves.
+ *
+ * The whole language above tensors is gone afterwards: blocks are called, rounds unrolled, conditions decided, index equations are movements
+ * and contractions. Sizes known only at run time stay symbolic.
+ */
+import type { Callable, Expr, TrainDeclaration } from '../../grammar/ast.ts';
+import type { Program, ProgramModule } from '../check/program.ts';
+import type { Problem } from '../diagnostics/problem.ts';
+import { problem } from '../diagnostics/problem.ts';
+import { Origins } from '../graph/origin.ts';
+import type { DataInput, Graph, Leaf, Output, ProgramName, SizeSpec, Unit } from '../graph/types.ts';
+import { names } from '../sizes/poly.ts';
+import { asTensor } from './arithmetic.ts';
+import { Elaboration, Refusal, refuse, UnitState } from './elaboration.ts';
+import { bindParameters, dtypeOf, instantiate, runBody, sizesOf } from './instances.ts';
+import type { InstanceValue, Value } from './values.ts';
+import { initialValue } from './statements.ts';
+import { dataInput, modelsOf, settingsOf, trainGraph } from './training.ts';
+
+export interface Elaborated {
+  readonly units: readonly Unit[];
+  readonly origins: Origins;
+  readonly problems: readonly Problem[];
+}
+
+export interface ElaborateOptions {
+  /** From the checker: for each scan, which axis of each source is scanned, counted from the end. */
+  readonly scanAxes?: ReadonlyMap<Expr, readonly number[]>;
+  /** Only this model or train block; default: all of the entry file. */
+  readonly only?: string;
+}
+
+export function elaborate(program: Program, options: ElaborateOptions = {}): Elaborated {
+  const origins = new Origins();
+  const units: Unit[] = [];
+  const problems: Problem[] = [];
+  const scanAxes = options.scanAxes ?? new Map<Expr, readonly number[]>();
+  const own = program.entry.ast.declarations.filter(
+    (d): d is TrainDeclaration | Callable => d.kind === 'train' || d.kind === 'model',
+  );
+  const chosen = options.only === undefined ? own : own.filter((d) => d.name.text === options.only);
+  if (options.only !== undefined && chosen.length === 0)
+    problems.push(problem('NN790', null, { name: options.only, known: own.map((d) => d.name.text) }));
+  for (const d of chosen) {
+    try {
+      units.push(
+        d.kind === 'train'
+          ? trainUnit(program, origins, d, program.entry, scanAxes)
+          : modelUnit(program, origins, d, program.entry, scanAxes),
+      );
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      problems.push(error.problem);
+    }
+  }
+  return { units, origins, problems };
+}
+
+type Axes = ReadonlyMap<Expr, readonly number[]>;
+
+function modelUnit(program: Program, origins: Origins, model: Callable, module: ProgramModule, axes: Axes): Unit {
+  const unit = new UnitState();
+  const name = model.name.text;
+  const cx = new Elaboration(`${name}.forward`, program, origins, unit, false, axes);
+  const { outputs, inputs } = forwardGraph(cx, model, module, '', new Map());
+  const forward = cx.root.finish(outputs);
+  return finishUnit(program, origins, unit, name, 'model', inputs, new Map([['forward', forward]]), axes, null);
+}
+
+function trainUnit(program: Program, origins: Origins, train: TrainDeclaration, module: ProgramModule, axes: Axes): Unit {
+  const unit = new UnitState();
+  const name = train.name.text;
+  const build = (program_: ProgramName, training: boolean): { cx: Elaboration; graph: Graph; inputs: DataInput[] } => {
+    const cx = new Elaboration(`${name}.${program_}`, program, origins, unit, training, axes);
+    const models = modelsOf(cx, train, module);
+    // One network keeps its own paths; several have their names in front.
+    cx.networkPrefix = (model) => (models.length > 1 ? model : '');
+    const { outputs, inputs } = cx.at(train.name.span, () => trainGraph(cx, train, module));
+    return { cx, graph: cx.root.finish(outputs), inputs };
+  };
+  const step = build('step', true);
+  const evaluation = build('evaluate', false);
+  const settings = settingsOf(step.cx, train, module);
+  if (settings.batch !== null) unit.bounds.set(settings.batch.size, settings.batch.value);
+  const programs = new Map<ProgramName, Graph>([
+    ['step', step.graph],
+    ['evaluate', evaluation.graph],
+  ]);
+  const inputs = [...step.inputs];
+  const models = modelsOf(step.cx, train, module);
+  if (models.length === 1) {
+    const cx = new Elaboration(`${name}.forward`, program, origins, unit, false, axes);
+    const model = models[0]!.declaration as Callable;
+    const taken = new Map(inputs.map((i) => [i.name, i]));
+    const forward = forwardGraph(cx, model, models[0]!.module, '', taken);
+    programs.set('forward', cx.root.finish(forward.outputs));
+    for (const i of forward.inputs) if (!inputs.some((known) => known.name === i.name)) inputs.push(i);
+  }
+  return finishUnit(program, origins, unit, name, 'train', inputs, programs, axes, settings);
+}
+
+/** A model applied to data inputs named like its parameters; an input that the train block has with another type gets the model's name in front. */
+function forwardGraph(
+  cx: Elaboration,
+  model: Callable,
+  module: ProgramModule,
+  path: string,
+  taken: ReadonlyMap<string, DataInput>,
+): { outputs: Output[]; inputs: DataInput[] } {
+  return cx.at(model.name.span, () => {
+    const instance: InstanceValue = instantiate(cx, model, module, [], path, model.name.span);
+    const scope = instance.scope.child();
+    const inputs: DataInput[] = [];
+    for (const p of model.parameters) {
+      if (p.type === null) continue;
+      if (p.default !== null) {
+        bindParameters(cx, [p], [], scope, p.span);
+        continue;
+      }
+      if (p.type.dtype.text === 'size')
+        return refuse('NN801', p.span, { feature: 'a size as a parameter of a model', instead: 'use a const' });
+      const name = p.name.text;
+      const other = taken.get(name);
+      const probe = other === undefined ? null : sameDeclared(cx, p.type, other, scope);
+      const shown = other === undefined || probe === true ? name : `${model.name.text}_${name}`;
+      inputs.push(dataInput(cx, scope, name, p.type, shown).input);
+    }
+    cx.path = path;
+    const result = cx.inside(model.name.span, `model ${model.name.text}`, () => runBody(cx, model, scope));
+    return { outputs: namedResults(cx, model, result), inputs };
+  });
+}
+
+/** Whether a model's parameter declares just what the train block's input of that name is. */
+function sameDeclared(cx: Elaboration, type: NonNullable<Callable['parameters'][number]['type']>, other: DataInput, scope: InstanceValue['scope']): boolean {
+  const trial = scope.child();
+  for (const d of type.shape ?? []) {
+    if (d.kind !== 'size' || d.value.kind !== 'name') continue;
+    if (/^[A-Z]/.test(d.value.name) && trial.find(d.value.name) === null && cx.program.library.get(d.value.name) === undefined && !trial.module.names.has(d.value.name)) {
+      const k = (type.shape ?? []).indexOf(d);
+      const size = other.type.sizes[k];
+      if (size === undefined || [...names(size)].join() !== d.value.name) return false;
+      trial.set(d.value.name, { kind: 'integer', poly: size });
+    }
+  }
+  const sizes = type.shape === null ? [] : sizesOf(cx, type.shape, trial);
+  return dtypeOf(type) === other.type.dtype && sizes.length === other.type.sizes.length && sizes.every((s, k) => s === other.type.sizes[k]);
+}
+
+/** Results by the names that the model gives them: fields, the returned name, or `output`. */
+function namedResults(cx: Elaboration, model: Callable, result: Value): Output[] {
+  if (result.kind === 'record')
+    return [...result.fields].map(([name, v]) => ({ name, node: asTensor(cx, v, model.name.span, null), updates: null }));
+  const last = model.body.statements.at(-1);
+  const value = last?.kind === 'return' || last?.kind === 'expression' ? last.value : null;
+  const name = value?.kind === 'name' && !model.parameters.some((p) => p.name.text === value.name) ? value.name : 'output';
+  return [{ name, node: asTensor(cx, result, model.name.span, null), updates: null }];
+}
+
+/** The graph of initial values, and what the unit knows of sizes. */
+function finishUnit(
+  program: Program,
+  origins: Origins,
+  unit: UnitState,
+  name: string,
+  kind: Unit['kind'],
+  inputs: readonly DataInput[],
+  programs: Map<ProgramName, Graph>,
+  axes: Axes,
+  training: Unit['training'],
+): Unit {
+  const cx = new Elaboration(`${name}.init`, program, origins, unit, false, axes);
+  const outputs: Output[] = [];
+  const leaves: Leaf[] = [];
+  for (const [path, record] of unit.leaves) {
+    leaves.push(record.leaf);
+    cx.initStream = record.stream;
+    const node = cx.builder.at(record.leaf.origin, () => initialValue(cx, record.statement, record.scope));
+    outputs.push({ name: path, node, updates: path });
+  }
+  const all = new Map<ProgramName, Graph>([['init', cx.root.finish(outputs)], ...programs]);
+  const sizeNames = new Set(inputs.flatMap((i) => i.type.sizes.flatMap((s) => [...names(s)])));
+  const sizes: SizeSpec[] = [...sizeNames].map((n) => ({ name: n, bound: unit.bounds.get(n) ?? null }));
+  return { name, kind, leaves, inputs, sizes, requirements: [...unit.requirements.values()], programs: all, training };
+}
+

@@ -1,0 +1,227 @@
+/**
+ * The state of one elaboration: the graph under construction, the persistent leaves met so far, paths, the mode (training or not).
+ *
+ * Elaboration trusts the checker: it reports only what depends on concrete sizes or is not built yet, by throwing a `Refusal` that
+ * `elaborate` turns into a problem. Everything else that goes wrong here is a bug of the compiler.
+ */
+import type { Expr, LeafStatement, Span } from '../../grammar/ast.ts';
+import type { Program } from '../check/program.ts';
+import type { Code, Problem, ProblemData } from '../diagnostics/problem.ts';
+import { problem } from '../diagnostics/problem.ts';
+import { GraphBuilder } from '../graph/builder.ts';
+import type { OriginId, Origins } from '../graph/origin.ts';
+import type { Leaf, Node, RuntimeRequirement, TensorType } from '../graph/types.ts';
+import type { Poly } from '../sizes/poly.ts';
+import type { Scope } from './scope.ts';
+import type { Value } from './values.ts';
+
+/** Thrown inside elaboration only; carries what to report. */
+export class Refusal extends Error {
+  readonly problem: Problem;
+  constructor(p: Problem) {
+    super(p.code);
+    this.problem = p;
+  }
+}
+
+export function refuse<C extends Code>(code: C, span: Span, data: ProblemData[C]): never {
+  throw new Refusal(problem(code, span, data));
+}
+
+export const notYet = (span: Span, feature: string, instead: string): never =>
+  refuse('NN801', span, { feature, instead });
+
+/** A leaf and how its initial value is computed: evaluated later, in the graph of `init`. */
+export interface LeafRecord {
+  readonly leaf: Leaf;
+  readonly statement: LeafStatement;
+  readonly scope: Scope;
+  readonly span: Span;
+  /** The number of the draws of its initial value. */
+  readonly stream: string;
+}
+
+/** What all programs of a unit share: leaves by path, names of instances, consts. */
+export class UnitState {
+  readonly leaves = new Map<string, LeafRecord>();
+  readonly requirements = new Map<string, RuntimeRequirement>();
+  readonly bounds = new Map<string, number>();
+  readonly consts = new Map<object, Value>();
+  private readonly segments = new Map<string, { byNode: Map<object, string>; used: Set<string> }>();
+
+  /** The segment for this occurrence under `prefix`: `wanted`, or `wanted_2` if another occurrence has it. */
+  segment(prefix: string, occurrence: object, wanted: string): string {
+    let names = this.segments.get(prefix);
+    if (names === undefined) this.segments.set(prefix, (names = { byNode: new Map(), used: new Set() }));
+    const known = names.byNode.get(occurrence);
+    if (known !== undefined) return known;
+    let name = wanted;
+    for (let n = 2; names.used.has(name); n++) name = `${wanted}_${n}`;
+    names.used.add(name);
+    names.byNode.set(occurrence, name);
+    return name;
+  }
+}
+
+export const joinPath = (prefix: string, segment: string): string =>
+  prefix === '' ? segment : segment === '' ? prefix : `${prefix}.${segment}`;
+
+/** FNV-1a: a stable number for a place in the program, so that a draw does not depend on what is drawn elsewhere. */
+export function streamNumber(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash & 0x7fffffff;
+}
+
+/** One `yield` of a round. `position`: where the scanned axis stands among the result's axes. */
+export interface Yielded {
+  readonly name: string | null;
+  readonly node: Node;
+  readonly position: number | null;
+}
+
+/** One program (graph) of a unit under construction. */
+export class Elaboration {
+  readonly program: Program;
+  readonly origins: Origins;
+  readonly unit: UnitState;
+  readonly training: boolean;
+  readonly root: GraphBuilder;
+  /** Where nodes are made now: the root, or the body of a scan. */
+  builder: GraphBuilder;
+  /** Where instances made now have their parameters. */
+  path = '';
+  /** Parent of the origins made now: the call that led here. */
+  caller: OriginId | null = null;
+  via = '';
+  /** Current value of every persistent leaf read or rebound so far. */
+  readonly current = new Map<string, Node>();
+  readonly initial = new Map<string, Node>();
+  /** Step number as i32, as the innermost loop sees it (each round counts). */
+  drawStep: Node | null = null;
+  /** f32 scalar for `step` in schedules and optimizers. */
+  private seedNode: Node | null = null;
+  private stepNode: Node | null = null;
+  /** What a name for draws is made of beside the place: the paths so far. */
+  drawCount = new Map<string, number>();
+  readonly scanAxes: ReadonlyMap<Expr, readonly number[]>;
+  /** When elaborating `init`: the path of the leaf whose initial value is being computed. */
+  initStream: string | null = null;
+  /** Where reads may be undefined is collected here for the enclosing `else`; null: nobody asks. */
+  masks: Value[] | null = null;
+  /** Condition under which the expression being evaluated is used at all: reads take their gradient only there. */
+  guard: Value | null = null;
+  /** The shape that a draw or an initialiser takes outside an equation. */
+  drawSizes: readonly Poly[] | null = null;
+  /** Inside an optimizer's body: the parameter whose slots its states are. */
+  slotOf: string | null = null;
+  /** What the scan being built yields. */
+  yields: Yielded[] | null = null;
+  /** How many values got an identity of their own, see `statements.ts`. */
+  identities = 0;
+  /** How deep in loops we are: state may not be rebound there. */
+  loopDepth = 0;
+  /** Names of the enclosing network when several are in one train block. */
+  networkPrefix: ((model: string) => string) | null = null;
+
+  constructor(
+    name: string,
+    program: Program,
+    origins: Origins,
+    unit: UnitState,
+    training: boolean,
+    scanAxes: ReadonlyMap<Expr, readonly number[]>,
+  ) {
+    this.program = program;
+    this.origins = origins;
+    this.unit = unit;
+    this.training = training;
+    this.root = new GraphBuilder(name, origins);
+    this.builder = this.root;
+    this.scanAxes = scanAxes;
+  }
+
+  /** Runs `f` with the origin of this span current. */
+  at<T>(span: Span, f: () => T): T {
+    return this.builder.at(this.origins.add(span, this.caller, this.via), f);
+  }
+
+  /** Runs `f` inside a call: origins made there have this call as parent. */
+  inside<T>(span: Span, via: string, f: () => T): T {
+    const { caller, via: before } = this;
+    this.caller = this.origins.add(span, caller, before);
+    this.via = via;
+    try {
+      return this.builder.at(this.caller, f);
+    } finally {
+      this.caller = caller;
+      this.via = before;
+    }
+  }
+
+  /** Runs `f` where no enclosing `else` or guard is meant: arguments, bodies of callables. */
+  plain<T>(f: () => T): T {
+    const { masks, guard } = this;
+    this.masks = null;
+    this.guard = null;
+    try {
+      return f();
+    } finally {
+      this.masks = masks;
+      this.guard = guard;
+    }
+  }
+
+  withDrawSizes<T>(sizes: readonly Poly[] | null, f: () => T): T {
+    const before = this.drawSizes;
+    this.drawSizes = sizes;
+    try {
+      return f();
+    } finally {
+      this.drawSizes = before;
+    }
+  }
+
+  withPath<T>(path: string, f: () => T): T {
+    const before = this.path;
+    this.path = path;
+    try {
+      return f();
+    } finally {
+      this.path = before;
+    }
+  }
+
+  get seed(): Node {
+    this.seedNode ??= this.root.input('seed', 'scalar', { dtype: 'i32', sizes: [] }, this.builder.origin);
+    return this.seedNode;
+  }
+
+  /** The step's number, from 1. */
+  get step(): Node {
+    this.stepNode ??= this.root.input('step', 'scalar', { dtype: 'i32', sizes: [] }, this.builder.origin);
+    return this.stepNode;
+  }
+
+  /** The current value of a persistent leaf, registered on first sight. */
+  leaf(record: LeafRecord): Node {
+    const { path, type, kind, origin } = record.leaf;
+    if (!this.unit.leaves.has(path)) this.unit.leaves.set(path, record);
+    const known = this.current.get(path);
+    if (known !== undefined) return known;
+    const node = this.root.input(path, kind, type, origin);
+    this.current.set(path, node);
+    this.initial.set(path, node);
+    return node;
+  }
+
+  /** A number for the draw at this place, the same in every program of the unit. */
+  stream(span: Span): number {
+    const place = `${this.initStream ?? this.path}@${span.file === this.program.entry.ast.file ? '' : span.file}:${span.start}`;
+    const count = this.drawCount.get(place) ?? 0;
+    this.drawCount.set(place, count + 1);
+    return streamNumber(count === 0 ? place : `${place}#${count}`);
+  }
+}
+
+export const scalarType = (dtype: TensorType['dtype']): TensorType => ({ dtype, sizes: [] });

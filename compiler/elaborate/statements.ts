@@ -1,0 +1,292 @@
+/** Bodies: statements in order, rebinding, leaves, compile-time branches and rounds. Loops that stay loops are in `loops.ts`. */
+import type { AssignStatement, Expr, Index, LeafStatement, LetStatement, RepeatStatement, Span, Statement } from '../../grammar/ast.ts';
+import type { Node } from '../graph/types.ts';
+import { asConst, format, name, names, num, type Poly } from '../sizes/poly.ts';
+import { asTensor, binary, constantOf, decide, hasLetters, lift } from './arithmetic.ts';
+import { evaluateCall } from './calls.ts';
+import { joinPath, notYet, refuse, type Elaboration } from './elaboration.ts';
+import { Equation, resolveExtents } from './equation.ts';
+import { evaluate, sizeOf } from './expressions.ts';
+import { leafType, persistentLeaf } from './instances.ts';
+import type { Binding, Scope } from './scope.ts';
+import { float, integer, tensor, type Value } from './values.ts';
+
+export interface Outcome {
+  readonly value: Value | null;
+  readonly returned: boolean;
+}
+
+const NOTHING: Outcome = { value: null, returned: false };
+
+export function execute(cx: Elaboration, statements: readonly Statement[], scope: Scope): Outcome {
+  let last: Value | null = null;
+  for (const s of statements) {
+    const outcome = cx.at(s.span, () => statement(cx, s, scope, statements));
+    if (outcome.returned) return outcome;
+    last = outcome.value;
+  }
+  return { value: last, returned: false };
+}
+
+function statement(cx: Elaboration, s: Statement, scope: Scope, all: readonly Statement[]): Outcome {
+  switch (s.kind) {
+    case 'let':
+      letStatement(cx, s, scope, all);
+      return NOTHING;
+    case 'assign':
+      assign(cx, s, scope);
+      return NOTHING;
+    case 'leaf':
+      leaf(cx, s, scope);
+      return NOTHING;
+    case 'require':
+      requireCondition(cx, s.condition, scope, s.message, s.span);
+      return NOTHING;
+    case 'if': {
+      const c = evaluate(cx, s.condition, scope, null);
+      const known = constantOf(c);
+      if (known === null)
+        return refuse('NN802', s.condition.span, {
+          what: 'a condition on sizes or values known only at run time: use `where … else`',
+        });
+      const branch = known !== 0 ? s.then : s.otherwise;
+      return branch === null ? NOTHING : execute(cx, branch, scope.child());
+    }
+    case 'return': {
+      if (s.fields !== null) {
+        const fields = new Map(s.fields.map((f) => [f.name?.text ?? '', evaluate(cx, f.value, scope, null)] as const));
+        return { value: { kind: 'record', fields }, returned: true };
+      }
+      return { value: s.value === null ? null : evaluate(cx, s.value, scope, null), returned: true };
+    }
+    case 'repeat':
+      repeat(cx, s, scope);
+      return NOTHING;
+    case 'yield': {
+      if (cx.yields === null) return refuse('NN802', s.span, { what: '`yield` outside a scan' });
+      if (s.indices === null) cx.yields.push({ name: s.name?.text ?? null, node: asTensor(cx, evaluate(cx, s.value, scope, null), s.span, null), position: null });
+      else {
+        // The scan's own variable among the indices says where the scanned axis stands.
+        const round = s.indices.findIndex((i) => i.kind === 'index' && scope.get(i.name.text)?.kind === 'tensor');
+        const rest = s.indices.filter((_, k) => k !== round);
+        cx.yields.push({ name: s.name?.text ?? null, node: equationTensor(cx, scope, rest, s.value, null), position: round < 0 ? null : round });
+      }
+      return NOTHING;
+    }
+    case 'until':
+      return notYet(s.span, '`until`', 'let the scan run its full count and select with `where`');
+    case 'expression':
+      return { value: evaluate(cx, s.value, scope, null), returned: false };
+    case 'bad':
+      return refuse('NN802', s.span, { what: 'a damaged statement' });
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------------------- let
+
+const differentiated = new WeakMap<readonly Statement[], Set<string>>();
+
+/** Names in `grad(…, wrt: name)` anywhere in these statements. */
+function gradientNames(statements: readonly Statement[]): Set<string> {
+  let found = differentiated.get(statements);
+  if (found === undefined) {
+    found = new Set();
+    const visit = (value: unknown): void => {
+      if (Array.isArray(value)) for (const v of value) visit(v);
+      else if (value !== null && typeof value === 'object') {
+        const a = value as { name?: { text?: string }; value?: { kind?: string; name?: string } };
+        if (a.name?.text === 'wrt' && a.value?.kind === 'name') found!.add(a.value.name!);
+        for (const v of Object.values(value)) if (typeof v === 'object') visit(v);
+      }
+    };
+    visit(statements);
+    differentiated.set(statements, found);
+  }
+  return found;
+}
+
+function letStatement(cx: Elaboration, s: LetStatement, scope: Scope, all: readonly Statement[]): void {
+  let value: Value;
+  if (s.indices !== null) value = tensor(equationTensor(cx, scope, s.indices, s.value, null));
+  // `let tokens = Embedding(V, D)`: the instance bears the let's name.
+  else if (s.value.kind === 'call') value = cx.at(s.value.span, () => evaluateCall(cx, s.value as Extract<Expr, { kind: 'call' }>, scope, null, s.name.text));
+  else value = evaluate(cx, s.value, scope, null);
+  // What is differentiated by must be itself and nothing that happens to be equal (a constant, say): it gets a node of its own.
+  if (value.kind === 'tensor' && value.node.op !== 'input' && gradientNames(all).has(s.name.text)) {
+    let node: Node = value.node;
+    if (node.type.dtype !== 'f32') node = cx.builder.cast(node, 'f32');
+    cx.identities++;
+    for (let k = 0; k < cx.identities; k++) node = cx.builder.mul(node, cx.builder.constantOf(1, node.type));
+    value = tensor(node);
+  }
+  scope.set(s.name.text, value);
+}
+
+/** `name[indices] = value` as a whole tensor; groups on the left merge. `hint`: sizes of what is rebound. */
+export function equationTensor(
+  cx: Elaboration,
+  scope: Scope,
+  indices: readonly Index[],
+  value: Expr,
+  hint: readonly Poly[] | null,
+): Node {
+  const eq = new Equation(scope);
+  resolveExtents(cx, eq, indices, [value]);
+  if (hint !== null && indices.every((i) => i.kind === 'index'))
+    eq.left.forEach((label, k) => {
+      if (hint.length === eq.left.length) eq.setExtent(label, hint[k]!);
+    });
+  let v = evaluate(cx, value, eq.scope, eq);
+  // A number without positions in it is a float, as it would be next to one.
+  if (v.kind === 'integer' && !hasLetters(v.poly)) {
+    const c = asConst(v.poly);
+    v = c === null ? { kind: 'labelled', node: cx.builder.cast(cx.builder.sizeValue(v.poly), 'f32'), labels: [] } : float(c);
+  }
+  const lifted = lift(cx, eq, v, value.span);
+  const extra = lifted.labels.filter((l) => !eq.left.includes(l));
+  if (extra.length > 0)
+    return refuse('NN802', value.span, { what: `the index \`${extra[0]!.split('#')[0]!}\`, which is not on the left` });
+  let node = eq.spread(cx, lifted.node, lifted.labels, eq.left);
+  let axis = 0;
+  for (const index of indices) {
+    const parts = index.kind === 'group' ? index.parts : [index];
+    let count = 0;
+    for (const part of parts) {
+      if (part.kind !== 'index') continue;
+      const run = part.run ? eq.scope.get(part.name.text) : null;
+      count += run?.kind === 'run' ? run.sizes.length : 1;
+    }
+    if (index.kind === 'group') {
+      node = cx.builder.merge(node, axis, count);
+      axis += 1;
+    } else axis += count;
+  }
+  return node;
+}
+
+// ------------------------------------------------------------------------------------------------------------------- rebinding
+
+function assign(cx: Elaboration, s: AssignStatement, scope: Scope): void {
+  const binding = scope.find(s.name.text);
+  if (binding === null) return refuse('NN802', s.name.span, { what: `the rebinding of the unknown name \`${s.name.text}\`` });
+  const before = binding.value;
+  const hint = before.kind === 'tensor' ? before.node.type.sizes : null;
+  let value: Value =
+    s.indices === null
+      ? evaluate(cx, s.value, scope, null)
+      : tensor(equationTensor(cx, scope, s.indices, s.value, hint));
+  if (s.operator !== '=') value = binary(cx, null, s.operator[0] as '+' | '-' | '*' | '/', before, value, s.span);
+  rebind(cx, binding, value, s.span);
+}
+
+export function rebind(cx: Elaboration, binding: Binding, value: Value, span: Span): void {
+  const before = binding.value;
+  if (before.kind === 'tensor' && (value.kind === 'tensor' || value.kind === 'integer' || value.kind === 'float' || value.kind === 'boolean')) {
+    const rank = before.node.type.sizes.length;
+    const own = value.kind === 'tensor' ? value.node.type.sizes.length : 0;
+    value = tensor(asTensor(cx, value, span, before.node.type.dtype, own < rank ? before.node.type.sizes : null));
+  }
+  binding.value = value;
+  if (binding.state !== null && value.kind === 'tensor') {
+    if (cx.loopDepth > 0) notYet(span, 'a state that changes inside a scan', 'carry the value and rebind the state after the scan');
+    cx.current.set(binding.state, value.node);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------- leaves
+
+function leaf(cx: Elaboration, s: LeafStatement, scope: Scope): void {
+  if (s.leaf === 'carry') {
+    scope.set(s.name.text, tensor(initialValue(cx, s, scope)));
+    return;
+  }
+  const slot = cx.slotOf !== null;
+  const path = slot ? `${cx.slotOf!}/${s.name.text}` : joinPath(cx.path, s.name.text);
+  const record = persistentLeaf(cx, s, scope, path, slot ? 'slot' : s.leaf);
+  scope.set(s.name.text, tensor(cx.leaf(record)), s.leaf === 'state' ? path : null);
+}
+
+/** The value that a leaf begins with, of its declared type. */
+export function initialValue(cx: Elaboration, s: LeafStatement, scope: Scope): Node {
+  const type = leafType(cx, s, scope);
+  if (s.indices !== null) {
+    const node = equationTensor(cx, scope, s.indices, s.value, null);
+    return cx.builder.cast(node, type.dtype);
+  }
+  const value = cx.plain(() => cx.withDrawSizes(type.sizes, () => evaluate(cx, s.value, scope, null)));
+  return asTensor(cx, value, s.span, type.dtype, type.sizes);
+}
+
+// --------------------------------------------------------------------------------------------------------------------- require
+
+/** Decided now if it can be; otherwise checked against the data. `T <= 1024` also bounds T. */
+function requireCondition(cx: Elaboration, e: Expr, scope: Scope, message: string | null, span: Span): void {
+  if (e.kind === 'binary' && e.operator === 'and') {
+    requireCondition(cx, e.left, scope, message, span);
+    requireCondition(cx, e.right, scope, message, span);
+    return;
+  }
+  const comparison = e.kind === 'binary' && ['<', '<=', '>', '>=', '==', '!='].includes(e.operator) ? e : null;
+  if (comparison !== null) {
+    const left = evaluate(cx, comparison.left, scope, null);
+    const right = evaluate(cx, comparison.right, scope, null);
+    if (left.kind === 'integer' && right.kind === 'integer') {
+      const known = decide(null, comparison.operator, left.poly, right.poly);
+      if (known === true) return;
+      if (known === false) failed(cx, e, message, [left.poly, right.poly]);
+      runtimeRequirement(cx, comparison.operator, left.poly, right.poly, message ?? describe(cx, e), span);
+      return;
+    }
+  }
+  const v = evaluate(cx, e, scope, null);
+  const c = constantOf(v);
+  if (c === 0) failed(cx, e, message, []);
+  if (c === null)
+    refuse('NN802', e.span, { what: 'a `require` on values: only sizes and configuration can be required' });
+}
+
+const describe = (cx: Elaboration, e: Expr): string => cx.program.sources.text(e.span);
+
+function failed(cx: Elaboration, e: Expr, message: string | null, values: readonly Poly[]): never {
+  return refuse('NN150', e.span, { condition: describe(cx, e), message, values: values.map((p) => format(p)) });
+}
+
+function runtimeRequirement(cx: Elaboration, operator: string, left: Poly, right: Poly, message: string, span: Span): void {
+  const swap = operator === '>' || operator === '>=';
+  const relation = operator === '>' ? '<' : operator === '>=' ? '<=' : (operator as '==' | '!=' | '<' | '<=');
+  const [a, b] = swap ? [right, left] : [left, right];
+  const key = `${a.key} ${relation} ${b.key}`;
+  if (!cx.unit.requirements.has(key))
+    cx.unit.requirements.set(key, { left: a, relation, right: b, message, origin: cx.origins.add(span, cx.caller, cx.via) });
+  const bound = asConst(b);
+  const only = [...names(a)];
+  if (bound !== null && only.length === 1 && a === name(only[0]!) && (relation === '<' || relation === '<=')) {
+    const most = relation === '<' ? bound - 1 : bound;
+    cx.unit.bounds.set(only[0]!, Math.min(most, cx.unit.bounds.get(only[0]!) ?? Infinity));
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------- rounds
+
+function repeat(cx: Elaboration, s: RepeatStatement, scope: Scope): void {
+  let rounds: (Value | null)[];
+  if (s.items !== null) rounds = s.items.map((item) => evaluate(cx, item, scope, null));
+  else {
+    const count = asConst(sizeOf(cx, s.count!, scope, null));
+    if (count === null)
+      return refuse('NN802', s.count!.span, { what: 'a repeat count that is only known at run time: use `scan`' });
+    rounds = Array.from({ length: count }, (_, k) => integer(num(k)));
+  }
+  const base = s.label === null ? cx.path : joinPath(cx.path, cx.unit.segment(cx.path, s, s.label.text));
+  rounds.forEach((value, k) => {
+    const inner = scope.child();
+    if (s.variable !== null && value !== null) inner.set(s.variable.text, value);
+    const { via } = cx;
+    cx.via = `${via === '' ? '' : `${via}, `}round ${k}`;
+    try {
+      cx.withPath(joinPath(base, String(k)), () => execute(cx, s.body, inner));
+    } finally {
+      cx.via = via;
+    }
+  });
+}

@@ -1,0 +1,379 @@
+/**
+ * Memory planning: kernel programs become a `Plan`, plain data that a runtime can run.
+ *
+ * Persistent leaves lie side by side in an arena of their own. Everything else shares one work arena for all programs: lifetimes over the step
+ * tree (liveness.ts), outputs written into inputs that die in the same step (share.ts), then offsets greedily, largest group first, each at
+ * the lowest place that is free throughout its life (Pisarchyk and Lee, "Efficient memory management for deep neural net inference",
+ * 2020, "greedy by size"). Sizes of buffers are taken at the bounds of the size names; a name without a bound is a problem, not a guess.
+ */
+import { names, type Poly } from '../sizes/poly.ts';
+import { problem, type Problem } from '../diagnostics/problem.ts';
+import type { Buffer, Kernel, KernelProgram, KernelStep, Schedule } from '../kernel/types.ts';
+import type { DType, ProgramName, Unit } from '../graph/types.ts';
+import type {
+  Plan,
+  PlanBuffer,
+  PlanInference,
+  PlanInput,
+  PlanLeaf,
+  PlanProgram,
+  PlanStep,
+  SizeExpr,
+} from '../../runtime/plan.ts';
+import { kernelKey } from './identity.ts';
+import { lifetimes, timeline, type Range } from './liveness.ts';
+import { mayShare } from './share.ts';
+import { interval, sizeExpr } from './sizes.ts';
+
+export const ALIGNMENT = 64;
+
+/** Bytes an element. f16 values are held, rounded, in f32. */
+export const WIDTH: Readonly<Record<DType, number>> = { f32: 4, f16: 4, i32: 4, bool: 1 };
+
+export const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+
+export interface Planned {
+  readonly ok: true;
+  readonly plan: Plan;
+  /** In the plan's order, with the names that the plan gives them. */
+  readonly kernels: readonly Kernel[];
+  /** One a kernel. */
+  readonly schedules: readonly Schedule[];
+}
+
+export type Planning = Planned | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** Kernels of all programs, each once, under unique names. */
+class KernelTable {
+  readonly kernels: Kernel[] = [];
+  readonly schedules: Schedule[] = [];
+  private readonly positions = new Map<string, number>();
+  private readonly byObject = new Map<Kernel, Map<Schedule, number>>();
+  private readonly taken = new Set<string>();
+
+  add(kernel: Kernel, schedule: Schedule): number {
+    let known = this.byObject.get(kernel);
+    if (known === undefined) this.byObject.set(kernel, (known = new Map()));
+    let position = known.get(schedule);
+    if (position !== undefined) return position;
+    const key = kernelKey(kernel, schedule);
+    position = this.positions.get(key);
+    if (position === undefined) {
+      position = this.kernels.length;
+      let name = kernel.name;
+      for (let n = 2; this.taken.has(name); n++) name = `${kernel.name}_${n}`;
+      this.taken.add(name);
+      this.kernels.push(name === kernel.name ? kernel : { ...kernel, name });
+      this.schedules.push(schedule);
+      this.positions.set(key, position);
+    }
+    known.set(schedule, position);
+    return position;
+  }
+}
+
+/** Buffers that lie at one offset, one after the other in time. */
+interface Group {
+  bytes: number;
+  readonly members: Buffer[];
+  readonly ranges: Range[];
+  offset: number;
+}
+
+interface Joins {
+  readonly groups: Group[];
+  readonly groupOf: Map<number, Group>;
+}
+
+function groupsOf(
+  program: KernelProgram,
+  ranges: ReadonlyMap<number, Range>,
+  ticks: ReadonlyMap<KernelStep, number>,
+  bytesOf: (b: Buffer) => number,
+): Joins {
+  const groups: Group[] = [];
+  const groupOf = new Map<number, Group>();
+  const byId = new Map(program.buffers.map((b) => [b.id, b]));
+  for (const buffer of program.buffers) {
+    const range = ranges.get(buffer.id);
+    if (range === undefined) continue;
+    const group: Group = { bytes: bytesOf(buffer), members: [buffer], ranges: [range], offset: -1 };
+    groups.push(group);
+    groupOf.set(buffer.id, group);
+  }
+  const go = (steps: readonly KernelStep[]): void => {
+    for (const step of steps) {
+      if (step.kind === 'loop') go(step.body);
+      if (step.kind !== 'call') continue;
+      const tick = ticks.get(step)!;
+      for (const [k, id] of step.buffers.entries()) {
+        const range = ranges.get(id);
+        if (range?.first !== tick || range.last === tick) continue;
+        const output = byId.get(id)!;
+        const donor = step.buffers.findIndex((other, j) => {
+          const dying = ranges.get(other);
+          const input = byId.get(other)!;
+          return (
+            dying?.last === tick &&
+            dying.first < tick &&
+            groupOf.get(other) !== groupOf.get(id) &&
+            WIDTH[input.dtype] === WIDTH[output.dtype] &&
+            groupOf.get(other)!.ranges.every((r) => r.last <= tick) &&
+            step.buffers.filter((b) => b === other || b === id).length === 2 &&
+            mayShare(step.kernel, step.schedule, j, k)
+          );
+        });
+        if (donor < 0) continue;
+        const into = groupOf.get(step.buffers[donor]!)!;
+        const from = groupOf.get(id)!;
+        into.bytes = Math.max(into.bytes, from.bytes);
+        into.members.push(...from.members);
+        into.ranges.push(...from.ranges);
+        for (const member of from.members) groupOf.set(member.id, into);
+        groups.splice(groups.indexOf(from), 1);
+      }
+    }
+  };
+  go(program.steps);
+  return { groups, groupOf };
+}
+
+const meet = (a: Group, b: Group): boolean =>
+  a.ranges.some((r) => b.ranges.some((s) => r.first <= s.last && s.first <= r.last));
+
+/** Gives every group an offset; the bytes that the arena needs. */
+export function place(groups: readonly Group[]): number {
+  const placed: Group[] = [];
+  let total = 0;
+  const order = groups.toSorted((a, b) => b.bytes - a.bytes || a.ranges[0]!.first - b.ranges[0]!.first);
+  for (const group of order) {
+    const near = placed.filter((other) => meet(group, other)).sort((a, b) => a.offset - b.offset);
+    let offset = 0;
+    for (const other of near) {
+      if (other.offset >= offset + group.bytes) break;
+      offset = Math.max(offset, align(other.offset + other.bytes));
+    }
+    group.offset = offset;
+    placed.push(group);
+    total = Math.max(total, align(offset + group.bytes));
+  }
+  return total;
+}
+
+/** Names that a program's memory depends on: those of its buffers, without loop variables. */
+function sizeNames(unit: Unit, programs: Iterable<KernelProgram>): Set<string> {
+  const found = new Set<string>();
+  const all = (sizes: readonly Poly[]): void => {
+    for (const p of sizes) for (const s of names(p)) found.add(s);
+  };
+  for (const program of programs) for (const buffer of program.buffers) all(buffer.sizes);
+  for (const leaf of unit.leaves) all(leaf.type.sizes);
+  for (const input of unit.inputs) all(input.type.sizes);
+  return found;
+}
+
+/** Which sizes follow from the lengths of these inputs, in order, and which do not. */
+export function inferences(
+  inputs: readonly PlanInput[],
+  sizes: readonly string[],
+): { infer: PlanInference[]; required: string[] } {
+  const known = new Set<string>();
+  const infer: PlanInference[] = [];
+  const isKnown = (e: SizeExpr): boolean =>
+    typeof e === 'number' || (typeof e === 'string' ? known.has(e) : e.args.every(isKnown));
+  for (let again = true; again;) {
+    again = false;
+    for (const input of inputs) {
+      const open = input.shape.flatMap((e, axis) => (isKnown(e) ? [] : [{ e, axis }]));
+      const only = open[0];
+      if (only === undefined || open.length > 1) continue;
+      const linear = linearIn(only.e);
+      if (linear === null) continue;
+      infer.push({ ...linear, input: input.name, axis: only.axis });
+      known.add(linear.size);
+      again = true;
+    }
+  }
+  return { infer, required: sizes.filter((s) => !known.has(s)) };
+}
+
+function linearIn(e: SizeExpr): { size: string; scale: number; offset: number } | null {
+  if (typeof e === 'string') return { size: e, scale: 1, offset: 0 };
+  if (typeof e === 'number') return null;
+  const [a, b] = e.args;
+  if (e.args.length !== 2 || a === undefined || b === undefined) return null;
+  if (e.op === 'mul' && typeof a === 'number' && typeof b === 'string') return { size: b, scale: a, offset: 0 };
+  if (e.op === 'add' && typeof b === 'number') {
+    const inner = linearIn(a);
+    return inner === null ? null : { ...inner, offset: inner.offset + b };
+  }
+  return null;
+}
+
+/**
+ * Plans a unit's programs. `bounds` gives greatest values of sizes for which the source states none (or smaller ones than it states).
+ * Sizes of the result are bytes.
+ */
+export function plan(
+  unit: Unit,
+  programs: ReadonlyMap<ProgramName, KernelProgram>,
+  bounds: ReadonlyMap<string, number>,
+): Planning {
+  const needed = sizeNames(unit, programs.values());
+  const limits = new Map<string, number>();
+  const problems: Problem[] = [];
+  for (const size of unit.sizes) {
+    const given = bounds.get(size.name);
+    const bound = size.bound === null ? given : Math.min(size.bound, given ?? size.bound);
+    if (bound !== undefined) limits.set(size.name, bound);
+    else if (needed.has(size.name)) problems.push(problem('NN520', null, { size: size.name, unit: unit.name }));
+  }
+  if (problems.length > 0) return { ok: false, problems };
+  for (const name of needed) {
+    if (!limits.has(name)) throw new Error(`the size ${name} of unit ${unit.name} is in no SizeSpec`);
+  }
+  const of = (name: string) => ({ low: 1, high: limits.get(name)! });
+  const bytesOf = (dtype: DType, sizes: readonly Poly[]): number =>
+    sizes.reduce((n, p) => n * Math.max(0, interval(p, of).high), 1) * WIDTH[dtype];
+
+  const buffers: PlanBuffer[] = [];
+  const leaves: PlanLeaf[] = [];
+  const byPath = new Map<string, number>();
+  let persistent = 0;
+  for (const leaf of unit.leaves) {
+    const shape = leaf.type.sizes.map(sizeExpr);
+    const bytes = bytesOf(leaf.type.dtype, leaf.type.sizes);
+    const { dtype } = leaf.type;
+    byPath.set(leaf.path, buffers.length);
+    leaves.push({ path: leaf.path, kind: leaf.kind, dtype, shape, buffer: buffers.length });
+    buffers.push({
+      name: leaf.path,
+      dtype,
+      shape,
+      arena: 'persistent',
+      offset: persistent,
+      bytes,
+      kind: 'persistent',
+      leaf: leaf.path,
+    });
+    persistent = align(persistent + bytes);
+  }
+
+  const inputs = unit.inputs.map((input): PlanInput => ({
+    name: input.name,
+    dtype: input.type.dtype,
+    shape: input.type.sizes.map(sizeExpr),
+    below: input.below === null ? null : sizeExpr(input.below),
+  }));
+  const table = new KernelTable();
+  const planned: Record<string, PlanProgram> = {};
+  let work = 0;
+  for (const [name, program] of programs) {
+    const line = timeline(program);
+    const ranges = lifetimes(program, line);
+    const { groups, groupOf } = groupsOf(program, ranges, line.ticks, (b) => bytesOf(b.dtype, b.sizes));
+    work = Math.max(work, place(groups));
+
+    const positions = new Map<number, number>();
+    for (const buffer of program.buffers) {
+      if (buffer.kind === 'persistent') {
+        const at = byPath.get(buffer.leaf ?? '');
+        if (at === undefined) throw new Error(`${program.name}: no leaf ${buffer.leaf} for buffer ${buffer.name}`);
+        positions.set(buffer.id, at);
+        continue;
+      }
+      const group = groupOf.get(buffer.id);
+      if (group === undefined) continue;
+      positions.set(buffer.id, buffers.length);
+      buffers.push({
+        name: buffer.name,
+        dtype: buffer.dtype,
+        shape: buffer.sizes.map(sizeExpr),
+        arena: 'work',
+        offset: group.offset,
+        bytes: bytesOf(buffer.dtype, buffer.sizes),
+        kind: buffer.kind,
+        leaf: buffer.leaf,
+      });
+    }
+
+    const lower = (steps: readonly KernelStep[]): PlanStep[] =>
+      steps.map((step): PlanStep => {
+        switch (step.kind) {
+          case 'call':
+            return {
+              kind: 'call',
+              kernel: table.add(step.kernel, step.schedule),
+              buffers: step.buffers.map((b) => positions.get(b)!),
+              sizes: step.sizes.map(sizeExpr),
+            };
+          case 'loop':
+            return {
+              kind: 'loop',
+              variable: step.variable,
+              count: sizeExpr(step.count),
+              reversed: step.reversed,
+              body: lower(step.body),
+            };
+          case 'copy':
+            return { kind: 'copy', from: positions.get(step.from)!, to: positions.get(step.to)! };
+        }
+      });
+    const steps = lower(program.steps);
+    const given = program.buffers.filter((b) => b.kind === 'data' || b.kind === 'scalar');
+    const taken = new Set(given.map((b) => b.leaf ?? b.name));
+    const mine = inputs.filter((input) => taken.has(input.name));
+    planned[name] = {
+      name,
+      steps,
+      inputs: Object.fromEntries(given.map((b) => [b.leaf ?? b.name, positions.get(b.id)!])),
+      outputs: Object.fromEntries(
+        program.outputs.filter((o) => o.updates === null).map((o) => [o.name, positions.get(o.buffer)!]),
+      ),
+      ...inferences(mine, usedSizes(program, limits)),
+    };
+  }
+
+  return {
+    ok: true,
+    plan: {
+      name: unit.name,
+      kind: unit.kind,
+      sizes: unit.sizes.flatMap((s) => (limits.has(s.name) ? [{ name: s.name, bound: limits.get(s.name)! }] : [])),
+      arenas: { persistent, work },
+      buffers,
+      leaves,
+      inputs,
+      requirements: unit.requirements.map((r) => ({
+        left: sizeExpr(r.left),
+        relation: r.relation,
+        right: sizeExpr(r.right),
+        message: r.message,
+      })),
+      kernels: table.kernels.map((k) => k.name),
+      programs: planned,
+    },
+    kernels: table.kernels,
+    schedules: table.schedules,
+  };
+}
+
+/** Size names that a program's buffers and calls mention, in the unit's order. */
+function usedSizes(program: KernelProgram, limits: ReadonlyMap<string, number>): string[] {
+  const found = new Set<string>();
+  const all = (sizes: readonly Poly[]): void => {
+    for (const p of sizes) for (const s of names(p)) found.add(s);
+  };
+  for (const buffer of program.buffers) all(buffer.sizes);
+  const go = (steps: readonly KernelStep[]): void => {
+    for (const step of steps) {
+      if (step.kind === 'call') all(step.sizes);
+      if (step.kind === 'loop') {
+        all([step.count]);
+        go(step.body);
+      }
+    }
+  };
+  go(program.steps);
+  return [...limits.keys()].filter((s) => found.has(s));
+}

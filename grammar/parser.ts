@@ -1,0 +1,642 @@
+/**
+ * The grammar of one declaration, for Chevrotain's LL(3) parser with recovery.
+ *
+ * Expressions are flat here (operands with infix operators between them); `operators.ts` gives them precedence. That keeps the parse tree
+ * small and the grammar free of the ambiguities that precedence rules bring: every choice is decided by at most three tokens.
+ * No rule holds logic: Chevrotain runs them once with recording tokens.
+ */
+import { CstParser, EOF, tokenName, type CstNode, type IRecognitionException, type IToken } from 'chevrotain';
+import * as T from './tokens.ts';
+
+export class DeclarationParser extends CstParser {
+  constructor() {
+    super(T.vocabulary, {
+      recoveryEnabled: true,
+      maxLookahead: 3,
+      nodeLocationTracking: 'none',
+      // Messages are made in `complaints.ts`; here the expected type is all that is kept.
+      errorMessageProvider: {
+        buildMismatchTokenMessage: ({ expected }) => tokenName(expected),
+        buildNotAllInputParsedMessage: () => '',
+        buildNoViableAltMessage: () => '',
+        buildEarlyExitMessage: () => '',
+      },
+    });
+    this.performSelfAnalysis();
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ declarations
+
+  declaration = this.RULE('declaration', () => {
+    this.OR([
+      { ALT: () => this.SUBRULE(this.importDeclaration) },
+      { ALT: () => this.SUBRULE(this.constDeclaration) },
+      { ALT: () => this.SUBRULE(this.callable) },
+      { ALT: () => this.SUBRULE(this.train) },
+      { ALT: () => this.SUBRULE(this.checkpoint) },
+    ]);
+  });
+
+  private importDeclaration = this.RULE('importDeclaration', () => {
+    this.CONSUME(T.Import);
+    this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.importName) });
+    this.CONSUME(T.From);
+    this.CONSUME(T.StringLiteral);
+  });
+
+  private importName = this.RULE('importName', () => {
+    this.CONSUME(T.Name);
+    this.OPTION(() => {
+      this.CONSUME(T.As);
+      this.CONSUME1(T.Name);
+    });
+  });
+
+  private constDeclaration = this.RULE('constDeclaration', () => {
+    this.CONSUME(T.Const);
+    this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.constItem) });
+  });
+
+  private constItem = this.RULE('constItem', () => {
+    this.CONSUME(T.Name);
+    this.CONSUME(T.Equal);
+    this.SUBRULE(this.expression);
+  });
+
+  private callable = this.RULE('callable', () => {
+    this.CONSUME(T.CallableWord);
+    this.SUBRULE(this.signature);
+    this.OR([
+      { ALT: () => this.SUBRULE(this.body) },
+      {
+        ALT: () => {
+          this.CONSUME(T.Equal);
+          this.SUBRULE(this.expression);
+        },
+      },
+    ]);
+  });
+
+  private signature = this.RULE('signature', () => {
+    this.CONSUME(T.Name);
+    this.SUBRULE(this.parameters);
+    this.OPTION(() => this.SUBRULE1(this.parameters));
+    this.OPTION1(() => {
+      this.CONSUME(T.Arrow);
+      this.OR([{ ALT: () => this.SUBRULE(this.type) }, { ALT: () => this.SUBRULE(this.resultFields) }]);
+    });
+  });
+
+  private parameters = this.RULE('parameters', () => {
+    this.CONSUME(T.LParen);
+    this.MANY_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.parameter) });
+    this.CONSUME(T.RParen);
+  });
+
+  private parameter = this.RULE('parameter', () => {
+    this.CONSUME(T.Name);
+    this.OPTION(() => {
+      this.CONSUME(T.Colon);
+      this.SUBRULE(this.type);
+    });
+    this.OPTION1(() => {
+      this.CONSUME(T.Equal);
+      this.SUBRULE(this.expression);
+    });
+  });
+
+  private resultFields = this.RULE('resultFields', () => {
+    this.CONSUME(T.LParen);
+    this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.resultField) });
+    this.CONSUME(T.RParen);
+  });
+
+  private resultField = this.RULE('resultField', () => {
+    this.CONSUME(T.Name);
+    this.CONSUME(T.Colon);
+    this.SUBRULE(this.type);
+  });
+
+  private checkpoint = this.RULE('checkpoint', () => {
+    this.CONSUME(T.CheckpointWord);
+    this.CONSUME(T.Name);
+    this.CONSUME(T.For);
+    this.CONSUME1(T.Name);
+    this.CONSUME(T.LBrace);
+    this.MANY_SEP({ SEP: T.Separator, DEF: () => this.SUBRULE(this.checkpointEntry) });
+    this.CONSUME(T.RBrace);
+  });
+
+  private checkpointEntry = this.RULE('checkpointEntry', () => {
+    this.CONSUME(T.Path);
+    this.OPTION(() => this.SUBRULE(this.indices));
+    this.CONSUME(T.Equal);
+    this.CONSUME(T.StringLiteral);
+    this.OPTION1(() => this.SUBRULE1(this.indices));
+  });
+
+  // ------------------------------------------------------------------------------------------------------------------- types
+
+  private type = this.RULE('type', () => {
+    this.CONSUME(T.Name);
+    this.OPTION(() => {
+      this.CONSUME(T.LBracket);
+      this.MANY_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.dim) });
+      this.CONSUME(T.RBracket);
+    });
+    this.OPTION1(() => {
+      this.CONSUME(T.Less);
+      this.SUBRULE(this.arithmetic);
+    });
+    this.OPTION2(() => {
+      this.CONSUME(T.As);
+      this.SUBRULE(this.role);
+    });
+  });
+
+  private dim = this.RULE('dim', () => {
+    this.OR([
+      {
+        ALT: () => {
+          this.CONSUME(T.Ellipsis);
+          this.CONSUME(T.Name);
+        },
+      },
+      { ALT: () => this.SUBRULE(this.arithmetic) },
+    ]);
+  });
+
+  private role = this.RULE('role', () => {
+    this.CONSUME(T.Name);
+    this.OPTION(() => {
+      this.CONSUME(T.LParen);
+      this.CONSUME1(T.Name);
+      this.CONSUME(T.RParen);
+    });
+  });
+
+  // -------------------------------------------------------------------------------------------------------------- statements
+
+  private body = this.RULE('body', () => {
+    this.CONSUME(T.LBrace);
+    this.MANY_SEP({ SEP: T.Separator, DEF: () => this.SUBRULE(this.statement) });
+    this.CONSUME(T.RBrace);
+  });
+
+  private statement = this.RULE('statement', () => {
+    this.OR([
+      { ALT: () => this.SUBRULE(this.letStatement) },
+      { ALT: () => this.SUBRULE(this.leafStatement) },
+      { ALT: () => this.SUBRULE(this.requireStatement) },
+      { ALT: () => this.SUBRULE(this.ifStatement) },
+      { ALT: () => this.SUBRULE(this.returnStatement) },
+      { ALT: () => this.SUBRULE(this.repeatStatement) },
+      { ALT: () => this.SUBRULE(this.yieldStatement) },
+      { ALT: () => this.SUBRULE(this.untilStatement) },
+      { ALT: () => this.SUBRULE(this.simpleStatement) },
+    ]);
+  });
+
+  private letStatement = this.RULE('letStatement', () => {
+    this.CONSUME(T.Let);
+    this.CONSUME(T.Name);
+    this.OPTION(() => this.SUBRULE(this.indices));
+    this.CONSUME(T.Equal);
+    this.SUBRULE(this.value);
+  });
+
+  private leafStatement = this.RULE('leafStatement', () => {
+    this.CONSUME(T.LeafWord);
+    this.CONSUME(T.Name);
+    this.OPTION(() => {
+      this.OR([
+        {
+          ALT: () => {
+            this.CONSUME(T.Colon);
+            this.SUBRULE(this.type);
+          },
+        },
+        { ALT: () => this.SUBRULE(this.indices) },
+      ]);
+    });
+    this.CONSUME(T.Equal);
+    this.SUBRULE(this.value);
+  });
+
+  private requireStatement = this.RULE('requireStatement', () => {
+    this.CONSUME(T.Require);
+    this.SUBRULE(this.expression);
+    this.OPTION(() => {
+      this.CONSUME(T.Comma);
+      this.CONSUME(T.StringLiteral);
+    });
+  });
+
+  private ifStatement = this.RULE('ifStatement', () => {
+    this.CONSUME(T.If);
+    this.SUBRULE(this.expression);
+    this.SUBRULE(this.body);
+    this.OPTION(() => {
+      this.CONSUME(T.Else);
+      this.OR([{ ALT: () => this.SUBRULE1(this.body) }, { ALT: () => this.SUBRULE(this.ifStatement) }]);
+    });
+  });
+
+  private returnStatement = this.RULE('returnStatement', () => {
+    this.CONSUME(T.Return);
+    this.OR([{ ALT: () => this.SUBRULE(this.returnFields) }, { ALT: () => this.SUBRULE(this.value) }]);
+  });
+
+  private returnFields = this.RULE('returnFields', () => {
+    this.CONSUME(T.LParen);
+    this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.returnField) });
+    this.CONSUME(T.RParen);
+  });
+
+  private returnField = this.RULE('returnField', () => {
+    this.CONSUME(T.Name);
+    this.CONSUME(T.Colon);
+    this.SUBRULE(this.expression);
+  });
+
+  private repeatStatement = this.RULE('repeatStatement', () => {
+    this.OPTION(() => {
+      this.CONSUME(T.Name, { LABEL: 'label' });
+      this.CONSUME(T.Colon);
+    });
+    this.CONSUME(T.Repeat);
+    this.SUBRULE(this.rounds);
+    this.SUBRULE(this.body);
+  });
+
+  private rounds = this.RULE('rounds', () => {
+    this.OR([
+      {
+        ALT: () => {
+          this.CONSUME(T.Name);
+          this.CONSUME(T.Less);
+          this.SUBRULE(this.arithmetic);
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME1(T.Name);
+          this.CONSUME(T.In);
+          this.SUBRULE(this.list);
+        },
+      },
+      { ALT: () => this.SUBRULE1(this.arithmetic) },
+    ]);
+  });
+
+  private yieldStatement = this.RULE('yieldStatement', () => {
+    this.CONSUME(T.Yield);
+    this.SUBRULE(this.expression);
+    this.OPTION(() => {
+      this.CONSUME(T.Equal);
+      this.SUBRULE(this.value);
+    });
+  });
+
+  private untilStatement = this.RULE('untilStatement', () => {
+    this.CONSUME(T.Until);
+    this.SUBRULE(this.expression);
+  });
+
+  /** An expression, or an assignment: which of them, the sign behind the first expression tells. */
+  private simpleStatement = this.RULE('simpleStatement', () => {
+    this.SUBRULE(this.value, { LABEL: 'target' });
+    this.OPTION(() => {
+      this.CONSUME(T.AssignOperator);
+      this.SUBRULE1(this.value);
+    });
+  });
+
+  /** An expression that may be a labelled scan. */
+  private value = this.RULE('value', () => {
+    this.OPTION(() => {
+      this.CONSUME(T.Name, { LABEL: 'label' });
+      this.CONSUME(T.Colon);
+    });
+    this.SUBRULE(this.expression);
+  });
+
+  // ---------------------------------------------------------------------------------------------------------------- training
+
+  private train = this.RULE('train', () => {
+    this.CONSUME(T.TrainWord);
+    this.CONSUME(T.Name);
+    this.CONSUME(T.LBrace);
+    this.MANY_SEP({ SEP: T.Separator, DEF: () => this.SUBRULE(this.trainStatement) });
+    this.CONSUME(T.RBrace);
+  });
+
+  private trainStatement = this.RULE('trainStatement', () => {
+    this.OR([
+      { ALT: () => this.SUBRULE(this.inputStatement) },
+      { ALT: () => this.SUBRULE(this.letStatement) },
+      { ALT: () => this.SUBRULE(this.requireStatement) },
+      { ALT: () => this.SUBRULE(this.minimizeStatement) },
+      { ALT: () => this.SUBRULE(this.metricStatement) },
+      { ALT: () => this.SUBRULE(this.optimizerStatement) },
+      { ALT: () => this.SUBRULE(this.gradientStatement) },
+      { ALT: () => this.SUBRULE(this.batchStatement) },
+      { ALT: () => this.SUBRULE(this.settingStatement) },
+      { ALT: () => this.SUBRULE(this.validateStatement) },
+      { ALT: () => this.SUBRULE(this.precisionStatement) },
+      { ALT: () => this.SUBRULE(this.simpleStatement) },
+    ]);
+  });
+
+  private inputStatement = this.RULE('inputStatement', () => {
+    this.CONSUME(T.Input);
+    this.CONSUME(T.Name);
+    this.CONSUME(T.Colon);
+    this.SUBRULE(this.type);
+  });
+
+  private minimizeStatement = this.RULE('minimizeStatement', () => {
+    this.CONSUME(T.Minimize);
+    this.SUBRULE(this.expression);
+    this.OPTION(() => {
+      this.CONSUME(T.Over);
+      this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => this.CONSUME(T.Name) });
+    });
+    this.OPTION1(() => {
+      this.CONSUME(T.Every);
+      this.SUBRULE(this.arithmetic);
+    });
+  });
+
+  private metricStatement = this.RULE('metricStatement', () => {
+    this.CONSUME(T.MetricWord);
+    this.CONSUME(T.Name);
+    this.CONSUME(T.Equal);
+    this.SUBRULE(this.expression);
+  });
+
+  private optimizerStatement = this.RULE('optimizerStatement', () => {
+    this.CONSUME(T.OptimizerWord);
+    this.SUBRULE(this.expression);
+    this.OPTION(() => {
+      this.CONSUME(T.For);
+      this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.operand) });
+    });
+  });
+
+  private gradientStatement = this.RULE('gradientStatement', () => {
+    this.CONSUME(T.Gradient);
+    this.AT_LEAST_ONE(() => {
+      this.CONSUME(T.Pipe);
+      this.SUBRULE(this.operand);
+    });
+  });
+
+  private batchStatement = this.RULE('batchStatement', () => {
+    this.CONSUME(T.Batch);
+    this.CONSUME(T.Name);
+    this.CONSUME(T.Equal);
+    this.SUBRULE(this.arithmetic);
+    this.OPTION(() => {
+      this.CONSUME(T.In);
+      this.SUBRULE1(this.arithmetic, { LABEL: 'partCount' });
+      this.CONSUME(T.Parts);
+    });
+  });
+
+  private settingStatement = this.RULE('settingStatement', () => {
+    this.OR([{ ALT: () => this.CONSUME(T.Epochs) }, { ALT: () => this.CONSUME(T.Runs) }]);
+    this.SUBRULE(this.expression);
+  });
+
+  private validateStatement = this.RULE('validateStatement', () => {
+    this.CONSUME(T.Validate);
+    this.SUBRULE(this.callArguments);
+  });
+
+  private precisionStatement = this.RULE('precisionStatement', () => {
+    this.CONSUME(T.Precision);
+    this.CONSUME(T.Name);
+  });
+
+  // ------------------------------------------------------------------------------------------------------------- expressions
+
+  expression = this.RULE('expression', () => {
+    this.SUBRULE(this.operand);
+    this.MANY(() => this.SUBRULE(this.infix));
+  });
+
+  private infix = this.RULE('infix', () => {
+    this.OR([
+      {
+        ALT: () => {
+          this.CONSUME(T.InfixOperator);
+          this.SUBRULE(this.operand);
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME(T.Pipe);
+          this.OPTION(() => {
+            this.CONSUME(T.Name, { LABEL: 'label' });
+            this.CONSUME(T.Colon);
+          });
+          this.SUBRULE1(this.operand);
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME(T.With);
+          this.OR1([{ ALT: () => this.SUBRULE(this.edits) }, { ALT: () => this.SUBRULE2(this.operand) }]);
+        },
+      },
+    ]);
+  });
+
+  private edits = this.RULE('edits', () => {
+    this.CONSUME(T.LBrace);
+    this.MANY_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.expression) });
+    this.CONSUME(T.RBrace);
+  });
+
+  /** An expression of `+ - * / % ^` only: sizes, extents, counts and bounds, behind which `<`, `where` or `|>` mean something else. */
+  private arithmetic = this.RULE('arithmetic', () => {
+    this.SUBRULE(this.operand);
+    this.MANY(() => {
+      this.CONSUME(T.ArithmeticOperator);
+      this.SUBRULE1(this.operand);
+    });
+  });
+
+  private operand = this.RULE('operand', () => {
+    this.MANY(() => this.SUBRULE(this.prefix));
+    this.OR([
+      { ALT: () => this.CONSUME(T.Name) },
+      { ALT: () => this.CONSUME(T.NumberLiteral) },
+      {
+        ALT: () => {
+          this.CONSUME(T.LParen);
+          this.SUBRULE(this.expression);
+          this.CONSUME(T.RParen);
+        },
+      },
+      { ALT: () => this.CONSUME(T.StringLiteral) },
+      { ALT: () => this.CONSUME(T.True) },
+      { ALT: () => this.CONSUME(T.False) },
+      { ALT: () => this.SUBRULE(this.list) },
+      { ALT: () => this.SUBRULE(this.scan) },
+      { ALT: () => this.CONSUME(T.Hole) },
+    ]);
+    this.MANY1(() => this.SUBRULE(this.suffix));
+  });
+
+  private prefix = this.RULE('prefix', () => {
+    this.OR([
+      { ALT: () => this.CONSUME(T.Minus) },
+      { ALT: () => this.CONSUME(T.Not) },
+      {
+        ALT: () => {
+          this.CONSUME(T.Reduction);
+          this.CONSUME(T.LBracket);
+          this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.indexName) });
+          this.OPTION(() => {
+            this.CONSUME(T.Where);
+            this.SUBRULE(this.expression);
+          });
+          this.CONSUME(T.RBracket);
+        },
+      },
+    ]);
+  });
+
+  private suffix = this.RULE('suffix', () => {
+    this.OR([
+      { ALT: () => this.SUBRULE(this.callArguments) },
+      { ALT: () => this.SUBRULE(this.indices) },
+      {
+        ALT: () => {
+          this.CONSUME(T.Dot);
+          this.CONSUME(T.Name);
+        },
+      },
+    ]);
+  });
+
+  private callArguments = this.RULE('callArguments', () => {
+    this.CONSUME(T.LParen);
+    this.MANY_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.argument) });
+    this.CONSUME(T.RParen);
+  });
+
+  private argument = this.RULE('argument', () => {
+    this.OPTION(() => {
+      this.CONSUME(T.Name);
+      this.CONSUME(T.Colon);
+    });
+    this.SUBRULE(this.expression);
+  });
+
+  private list = this.RULE('list', () => {
+    this.CONSUME(T.LBracket);
+    this.MANY_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.expression) });
+    this.CONSUME(T.RBracket);
+  });
+
+  private scan = this.RULE('scan', () => {
+    this.CONSUME(T.Scan);
+    this.OR([
+      {
+        ALT: () => {
+          this.CONSUME(T.Name);
+          this.CONSUME(T.In);
+          this.SUBRULE(this.arithmetic);
+        },
+      },
+      {
+        ALT: () => {
+          this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.scanSource) });
+          this.CONSUME(T.Along);
+          this.CONSUME1(T.Name);
+        },
+      },
+    ]);
+    this.OPTION(() => this.CONSUME(T.Reversed));
+    this.SUBRULE(this.body);
+  });
+
+  private scanSource = this.RULE('scanSource', () => {
+    this.CONSUME(T.Name);
+    this.CONSUME(T.Over);
+    this.SUBRULE(this.expression);
+  });
+
+  // ----------------------------------------------------------------------------------------------------------------- indices
+
+  private indices = this.RULE('indices', () => {
+    this.CONSUME(T.LBracket);
+    this.MANY_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.index) });
+    this.CONSUME(T.RBracket);
+  });
+
+  private index = this.RULE('index', () => {
+    this.OR([
+      {
+        ALT: () => {
+          this.CONSUME(T.Ellipsis);
+          this.CONSUME(T.Name);
+          this.OPTION(() => {
+            this.CONSUME(T.Colon);
+            this.SUBRULE(this.arithmetic);
+          });
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME(T.GroupOpen);
+          this.MANY(() => this.SUBRULE(this.indexName));
+          this.CONSUME(T.RParen);
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME1(T.Name);
+          this.CONSUME1(T.Colon);
+          this.SUBRULE1(this.arithmetic);
+        },
+      },
+      { ALT: () => this.SUBRULE(this.expression) },
+    ]);
+  });
+
+  /** A name in a reduction's bracket or in a group. */
+  private indexName = this.RULE('indexName', () => {
+    this.OPTION(() => this.CONSUME(T.Ellipsis));
+    this.CONSUME(T.Name);
+    this.OPTION1(() => {
+      this.CONSUME(T.Colon);
+      this.SUBRULE(this.arithmetic);
+    });
+  });
+}
+
+let instance: DeclarationParser | null = null;
+
+/** The one parser: building it costs tens of milliseconds, using it does not. */
+export function declarationParser(): DeclarationParser {
+  instance ??= new DeclarationParser();
+  return instance;
+}
+
+export interface ParsedDeclaration {
+  readonly cst: CstNode | null;
+  readonly errors: readonly IRecognitionException[];
+}
+
+export function parseDeclaration(tokens: IToken[]): ParsedDeclaration {
+  const parser = declarationParser();
+  parser.input = tokens;
+  const cst = parser.declaration() as CstNode | undefined;
+  return { cst: cst ?? null, errors: parser.errors };
+}
+
+export const isEnd = (token: IToken): boolean => token.tokenType === EOF;

@@ -1,0 +1,23 @@
+/** What a compiled program throws: data that do not fit it. Everything wrong at once, where several things can be. */
+
+/**
+ * NN521 an input is missing or of another array type · NN522 an input's length · NN523 a size · NN524 an index outside its bound ·
+ * NN525 a requirement · NN526 weights or a checkpoint that do not fit · NN527 an option.
+ */
+export type NncErrorCode = 'NN521' | 'NN522' | 'NN523' | 'NN524' | 'NN525' | 'NN526' | 'NN527';
+
+export class NncError extends Error {
+  readonly code: NncErrorCode;
+  /** The guilty input, size or option; null where several are. */
+  readonly input: string | null;
+  /** One sentence each; `message` holds them all. */
+  readonly problems: readonly string[];
+
+  constructor(code: NncErrorCode, input: string | null, problems: readonly string[]) {
+    super(`${code}: ${problems.join('\n')}`);
+    this.name = 'NncError';
+    this.code = code;
+    this.input = input;
+    this.problems = problems;
+  }
+}

@@ -1,0 +1,102 @@
+/** Weights in and out: the persistent leaves of a program by path. Copies, so that what was taken out stays as it was. */
+import { NncError } from './errors.ts';
+import type { Machine } from './execute.ts';
+import type { View } from './memory.ts';
+import type { PlanDType, PlanLeaf } from './plan.ts';
+
+export interface WeightTensor {
+  readonly dtype: PlanDType;
+  readonly shape: readonly number[];
+  /** Float32Array for f32 and f16, Int32Array for i32, Uint8Array for bool. */
+  readonly data: View;
+}
+
+/** Path → tensor, `hidden.weight` say. */
+export type Weights = ReadonlyMap<string, WeightTensor>;
+
+/** All that training needs to go on as if it had never stopped. */
+export interface Checkpoint {
+  readonly unit: string;
+  readonly seed: number;
+  readonly step: number;
+  readonly tensors: Weights;
+}
+
+export const isWeight = (leaf: PlanLeaf): boolean => leaf.kind === 'param' || leaf.kind === 'state';
+
+export function takeLeaves(machine: Machine, wanted: (leaf: PlanLeaf) => boolean): Map<string, WeightTensor> {
+  const out = new Map<string, WeightTensor>();
+  for (const leaf of machine.plan.leaves) {
+    if (!wanted(leaf)) continue;
+    const { shape, data } = machine.copied(leaf.buffer);
+    out.set(leaf.path, { dtype: leaf.dtype, shape, data });
+  }
+  return out;
+}
+
+/** Writes all wanted leaves; on anything missing, surplus or of another type writes nothing and throws one error that lists it all. */
+export function putLeaves(machine: Machine, weights: Weights, wanted: (leaf: PlanLeaf) => boolean): void {
+  const problems: string[] = [];
+  const leaves = machine.plan.leaves.filter(wanted);
+  const known = new Set(leaves.map((leaf) => leaf.path));
+  for (const leaf of leaves) {
+    const tensor = weights.get(leaf.path);
+    const shape = machine.shape(leaf.buffer);
+    const view = machine.memory.views[leaf.buffer]!;
+    if (tensor === undefined) problems.push(`${leaf.path} (${leaf.dtype}[${shape.join(', ')}]) is missing.`);
+    else if (tensor.dtype !== leaf.dtype) problems.push(`${leaf.path} is ${tensor.dtype}, not ${leaf.dtype}.`);
+    else if (tensor.shape.join() !== shape.join()) {
+      problems.push(`${leaf.path} has shape [${tensor.shape.join(', ')}], not [${shape.join(', ')}].`);
+    } else if (tensor.data.constructor !== view.constructor) {
+      problems.push(`${leaf.path} must be a ${view.constructor.name}, not ${tensor.data.constructor.name}.`);
+    } else if (tensor.data.length !== shape.reduce((n, extent) => n * extent, 1)) {
+      problems.push(`${leaf.path} has ${tensor.data.length} elements, which is not [${shape.join(', ')}].`);
+    }
+  }
+  for (const path of weights.keys())
+    if (!known.has(path)) problems.push(`There is no ${path} in ${machine.plan.name}.`);
+  if (problems.length > 0) throw new NncError('NN526', null, problems);
+  for (const leaf of leaves) machine.memory.views[leaf.buffer]!.set(weights.get(leaf.path)!.data);
+}
+
+export function takeCheckpoint(machine: Machine): Checkpoint {
+  const tensors = takeLeaves(machine, () => true);
+  return { unit: machine.plan.name, seed: machine.seed, step: machine.steps, tensors };
+}
+
+export function putCheckpoint(machine: Machine, checkpoint: Checkpoint): void {
+  if (checkpoint.unit !== machine.plan.name) {
+    throw new NncError('NN526', null, [`The checkpoint is of ${checkpoint.unit}, not of ${machine.plan.name}.`]);
+  }
+  putLeaves(machine, checkpoint.tensors, () => true);
+  machine.seed = checkpoint.seed;
+  machine.steps = checkpoint.step;
+}
+
+export interface CreateOptions {
+  /** For initial weights and everything drawn while training: an integer of 32 bits. 0 if left out. */
+  readonly seed?: number;
+  /** Instead of the initial weights. */
+  readonly weights?: Weights;
+}
+
+/** Initial weights by the seed, then those given; the bytes of the carries as they start. */
+export function begin(machine: Machine, options: CreateOptions): Map<string, WeightTensor> {
+  const { seed = 0 } = options;
+  if (!Number.isInteger(seed) || seed < -(2 ** 31) || seed >= 2 ** 32) {
+    throw new NncError('NN527', 'seed', [`The seed must be an integer of 32 bits, not ${seed}.`]);
+  }
+  machine.seed = seed | 0;
+  machine.initialise();
+  const carries = takeLeaves(machine, (leaf) => leaf.kind === 'carry');
+  if (options.weights !== undefined) putLeaves(machine, options.weights, isWeight);
+  return carries;
+}
+
+/** The carries as they start. */
+export function resetCarries(machine: Machine, carries: Weights): void {
+  for (const leaf of machine.plan.leaves) {
+    const start = carries.get(leaf.path);
+    if (start !== undefined) machine.memory.views[leaf.buffer]!.set(start.data);
+  }
+}

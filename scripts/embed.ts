@@ -1,0 +1,135 @@
+/**
+ * Writes what the compiler carries inside itself, since it reads no files: the runtime's text for emitted modules
+ * (`compiler/targets/ts/runtime.generated.ts`) and the library's sources (`compiler/library.generated.ts`).
+ *
+ * Run it after a change in `runtime/` or `library/` (Node 22.18 or later runs TypeScript; or `npx vitest run -u test/targets/embed.test.ts`, the
+ * test that compares). `embedded(root)` gives the texts without writing.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+
+/** Without imports, so that several modules can stand in one. */
+const withoutImports = (text: string): string => text.replace(/^import [^;]*;\n/gm, '');
+/** Without `export`, but for what users of an emitted module need. */
+const inner = (text: string): string =>
+  text.replace(/^export (?=(?:interface|type|class|function|const) (\w+))/gm, (all, name: string) =>
+    PUBLIC.has(name) ? all : '',
+  );
+const PUBLIC = new Set([
+  ...['NncError', 'NncErrorCode', 'Weights', 'WeightTensor', 'Checkpoint', 'CreateOptions', 'Result', 'View'],
+  ...['Plan', 'PlanDType'],
+]);
+
+function javascript(text: string): string {
+  return ts.transpileModule(text, {
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.ESNext,
+      removeComments: false,
+      verbatimModuleSyntax: true,
+    },
+  }).outputText;
+}
+
+/** The types of runtime files alone: interfaces, type aliases, and NncError as a declaration. */
+function typesOf(text: string): string {
+  const file = ts.createSourceFile('runtime.ts', text, ts.ScriptTarget.ES2022, true);
+  const parts: string[] = [];
+  for (const node of file.statements) {
+    const kept = ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node);
+    if (kept) parts.push(node.getFullText(file).trim());
+  }
+  return parts.join('\n\n');
+}
+
+function functionText(text: string, name: string): string {
+  const file = ts.createSourceFile('runtime.ts', text, ts.ScriptTarget.ES2022, true);
+  const node = file.statements.find((s) => ts.isFunctionDeclaration(s) && s.name?.text === name);
+  if (node === undefined) throw new Error(`no function ${name} in the runtime`);
+  return `${node.getFullText(file).trim()}\n`;
+}
+
+const HEADER = '// Written by scripts/embed.ts. Do not edit: change the files that it copies, and run it again.\n';
+
+function runtimeModule(root: string): string {
+  const read = (name: string): string => readFileSync(join(root, 'runtime', name), 'utf8');
+  const body = (name: string): string => inner(withoutImports(read(name)));
+  const machine = ['plan.ts', 'errors.ts', 'memory.ts', 'execute.ts', 'weights.ts']
+    .map((f) => body(f).trim())
+    .join('\n\n');
+  const scalars = body('scalars.ts');
+  const random = ['threefryWord0', 'threefryWord1', 'uniform']
+    .map((f) => functionText(inner(read('random.ts')), f))
+    .join('\n');
+  const typescript = {
+    machine: `${machine}\n`,
+    random,
+    erf: functionText(scalars, 'erf'),
+    floorDivide: functionText(scalars, 'floorDivide'),
+    modulo: functionText(scalars, 'modulo'),
+  };
+  const declarations = [
+    typesOf(['plan.ts', 'memory.ts', 'weights.ts', 'errors.ts'].map((f) => withoutImports(read(f))).join('\n')),
+    typesOf(
+      withoutImports(read('execute.ts'))
+        .replace(/[\s\S]*?(?=\/\*\* A tensor on the arena)/, '')
+        .replace(/\ninterface Computed[\s\S]*/, ''),
+    ),
+    'export declare class NncError extends Error {\n  readonly code: NncErrorCode;\n  readonly input: string | null;\n  readonly problems: readonly string[];\n}\n',
+  ].join('\n\n');
+  const used = declarations
+    // Types that only the runtime itself needs.
+    .replace(/(?:\/\*\*[^/]*\*\/\n)?export interface Memory \{[\s\S]*?\n\}\n\n/, '');
+  const quoted = (texts: Record<string, string>): string =>
+    Object.entries(texts)
+      .map(([key, text]) => `    ${key}: ${JSON.stringify(text)},`)
+      .join('\n');
+  const js = Object.fromEntries(Object.entries(typescript).map(([key, text]) => [key, javascript(text)]));
+  return `${HEADER}
+/** The runtime's text: as TypeScript, as JavaScript, and the types that a JavaScript module's declarations need. */
+export const runtimeText = {
+  typescript: {
+${quoted(typescript)}
+  },
+  javascript: {
+${quoted(js)}
+  },
+  declarations: ${JSON.stringify(used)},
+} as const;
+`;
+}
+
+function libraryModule(root: string): string {
+  const folder = join(root, 'library');
+  const files = existsSync(folder)
+    ? readdirSync(folder, { recursive: true, encoding: 'utf8' })
+        .filter((f) => f.endsWith('.nn'))
+        .sort()
+    : [];
+  const rows = files.map((f) => {
+    const path = relative(folder, join(folder, f)).replaceAll('\\', '/');
+    return `  ${JSON.stringify(path)}: ${JSON.stringify(readFileSync(join(folder, f), 'utf8'))},`;
+  });
+  return `${HEADER}
+/** The standard library: path relative to \`library/\` → text. */
+export const library: Readonly<Record<string, string>> = {
+${rows.join('\n')}
+};
+`;
+}
+
+/** Path relative to the repository → text that belongs there. */
+export function embedded(root: string): Readonly<Record<string, string>> {
+  return {
+    'compiler/targets/ts/runtime.generated.ts': runtimeModule(root),
+    'compiler/library.generated.ts': libraryModule(root),
+  };
+}
+
+const here = fileURLToPath(import.meta.url);
+if (here.endsWith('embed.ts') && process.argv[1] !== undefined && resolve(process.argv[1]) === here) {
+  const root = resolve(here, '../..');
+  for (const [path, text] of Object.entries(embedded(root))) writeFileSync(join(root, path), text);
+}
