@@ -123,7 +123,8 @@ export class ExpressionBuilder {
       const key = Object.keys(current.children)[0];
       const element = key === undefined ? undefined : current.children[key]?.[0];
       if (element === undefined) return this.extent(node)?.start ?? null;
-      if (!isNode(element)) return element.isInsertedInRecovery === true ? (this.extent(node)?.start ?? null) : start(element);
+      if (!isNode(element))
+        return element.isInsertedInRecovery === true ? (this.extent(node)?.start ?? null) : start(element);
       current = element;
     }
   }
@@ -473,7 +474,11 @@ export class ExpressionBuilder {
   /** `x |> f + y`: the pipeline is an operand of `+` only in parentheses. */
   private pipelineOperand(left: Piece, operator: IToken): void {
     this.report.add('NN023', start(operator), end(operator), { operator: operator.image }, [
-      { title: 'put the pipeline into parentheses', edits: this.parenthesise(left.start, left.end), applicability: 'always' },
+      {
+        title: 'put the pipeline into parentheses',
+        edits: this.parenthesise(left.start, left.end),
+        applicability: 'always',
+      },
     ]);
   }
 

@@ -58,9 +58,7 @@ export class DeclarationBuilder extends ExpressionBuilder {
         if (name === null) return [];
         this.token(item, 'Equal');
         const value = this.expression(this.node(item, 'expression'));
-        return [
-          { kind: 'const', name, value, group: span.start, doc, span: this.span(name.span.start, this.at) },
-        ];
+        return [{ kind: 'const', name, value, group: span.start, doc, span: this.span(name.span.start, this.at) }];
       });
       return list.length === 0 ? null : list;
     }
@@ -320,7 +318,8 @@ export class DeclarationBuilder extends ExpressionBuilder {
     this.token(node, 'Yield');
     const first = this.expression(this.node(node, 'expression'));
     const equal = this.token(node, 'Equal');
-    if (equal === null) return { kind: 'yield', name: null, indices: null, value: first, span: this.span(from, this.at) };
+    if (equal === null)
+      return { kind: 'yield', name: null, indices: null, value: first, span: this.span(from, this.at) };
     const target = this.target(first, equal);
     const value = this.value(this.node(node, 'value'));
     if (target === null) return null;

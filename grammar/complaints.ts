@@ -63,7 +63,8 @@ function expectation(error: IRecognitionException): string {
   if (error.name !== 'MismatchedTokenException') return wanted[rule] ?? 'something else';
   const type = error.message;
   if (type === 'RBrace') return rule === 'edits' ? '`,` or `}`' : 'the end of the statement';
-  if (type === 'RParen') return rule === 'operand' ? 'an operator or `)`' : rule === 'index' ? 'a name or `)`' : '`,` or `)`';
+  if (type === 'RParen')
+    return rule === 'operand' ? 'an operator or `)`' : rule === 'index' ? 'a name or `)`' : '`,` or `)`';
   if (type === 'RBracket') return '`,` or `]`';
   if (type === 'Name' && rule === 'type') return 'a type';
   if (type === 'Equal' && rule === 'letStatement') return '`=`';
@@ -86,7 +87,10 @@ function hint(error: IRecognitionException, previous: IToken | null): string | n
   if (type === T.Equal && (rule === 'callArguments' || rule === 'validateStatement')) {
     return 'Arguments are given by name as `name: value`.';
   }
-  if (type === T.Equal && error.context.ruleStack.some((name) => name === 'ifStatement' || name === 'requireStatement')) {
+  if (
+    type === T.Equal &&
+    error.context.ruleStack.some((name) => name === 'ifStatement' || name === 'requireStatement')
+  ) {
     return 'Equality is written `==`.';
   }
   if (type === T.Colon && (rule === 'indices' || rule === 'index' || rule === 'operand')) {

@@ -160,12 +160,15 @@ class LayoutPass {
     const type = token.tokenType;
     if (type === T.RBrace || type === T.Semicolon) return;
     if (leading.has(type) || leadingWords.has(token.image)) {
-      const free = type === T.LBrace || (token.image === 'else' && this.previousType === T.RBrace) || this.frames.length === 0;
+      const free =
+        type === T.LBrace || (token.image === 'else' && this.previousType === T.RBrace) || this.frames.length === 0;
       if (!free && column <= this.statementIndent) {
         this.report.add('NN007', start(token), end(token), { operator: token.image }, [
           {
             title: 'indent the continuation',
-            edits: [{ span: this.report.span(this.lineStart, start(token)), text: ' '.repeat(this.statementIndent + 2) }],
+            edits: [
+              { span: this.report.span(this.lineStart, start(token)), text: ' '.repeat(this.statementIndent + 2) },
+            ],
             applicability: 'always',
           },
         ]);
@@ -193,7 +196,8 @@ class LayoutPass {
   }
 
   private openBodyFor(token: IToken): void {
-    const from = this.out.findLastIndex((earlier) => earlier.tokenType === T.Separator || earlier.tokenType === T.LBrace) + 1;
+    const from =
+      this.out.findLastIndex((earlier) => earlier.tokenType === T.Separator || earlier.tokenType === T.LBrace) + 1;
     const head = this.out[from];
     const name = this.frames.length === 0 ? this.out[1] : undefined;
     this.report.add(
@@ -369,7 +373,10 @@ class LayoutPass {
 
   private cut(): void {
     if (this.out.length > 0) {
-      this.slices.push({ declaration: this.declaration !== 'none' && this.declaration !== undefined, tokens: this.out });
+      this.slices.push({
+        declaration: this.declaration !== 'none' && this.declaration !== undefined,
+        tokens: this.out,
+      });
       this.boundaries.push(this.previousEnd);
     }
     this.out = [];
@@ -444,7 +451,8 @@ class LayoutPass {
       }
       case T.LParen: {
         const top = this.frames.at(-1);
-        const indexPlace = top?.close === T.RBracket && (this.previousType === T.LBracket || this.previousType === T.Comma);
+        const indexPlace =
+          top?.close === T.RBracket && (this.previousType === T.LBracket || this.previousType === T.Comma);
         if (indexPlace && this.isGroup(i)) retype(token, T.GroupOpen);
         this.open(token, T.RParen, null);
         return i;
@@ -485,7 +493,11 @@ class LayoutPass {
   private translate(token: IToken, alien: { readonly type: TokenType; readonly use: string }): void {
     const text = alien.type === T.StringLiteral ? `"${token.image.slice(1, -1)}"` : alien.use;
     this.report.add('NN020', start(token), end(token), { found: token.image, use: text.trim() }, [
-      { title: `write \`${text.trim()}\``, edits: [{ span: this.report.span(start(token), end(token)), text }], applicability: 'always' },
+      {
+        title: `write \`${text.trim()}\``,
+        edits: [{ span: this.report.span(start(token), end(token)), text }],
+        applicability: 'always',
+      },
     ]);
     retype(token, alien.type);
   }
@@ -659,7 +671,11 @@ class LayoutPass {
 
   private stray(token: IToken): void {
     this.report.add('NN004', start(token), end(token), { close: token.image }, [
-      { title: 'remove it', edits: [{ span: this.report.span(start(token), end(token)), text: '' }], applicability: 'maybe' },
+      {
+        title: 'remove it',
+        edits: [{ span: this.report.span(start(token), end(token)), text: '' }],
+        applicability: 'maybe',
+      },
     ]);
     this.previousEnd = Math.max(this.previousEnd, end(token));
   }
@@ -707,7 +723,11 @@ class LayoutPass {
   private startsDeclarationLine(i: number): boolean {
     const token = this.raws(i)!;
     const lineStart = this.text.lastIndexOf('\n', start(token) - 1) + 1;
-    return lineStart === start(token) && (this.leadsDeclaration(i) || token.tokenType === T.RBrace) && token.tokenType !== T.RBrace;
+    return (
+      lineStart === start(token) &&
+      (this.leadsDeclaration(i) || token.tokenType === T.RBrace) &&
+      token.tokenType !== T.RBrace
+    );
   }
 
   private closeToBody(token: IToken): void {

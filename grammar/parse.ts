@@ -57,7 +57,10 @@ export function parse(file: { readonly id: number; readonly text: string }): Par
   }
   flush();
   const problems = [...report.problems].sort((a, b) => a.span.start - b.span.start || a.span.end - b.span.end);
-  return { module: { file: id, declarations, comments, lineStarts: lineStarts(text), span: report.span(0, text.length) }, problems };
+  return {
+    module: { file: id, declarations, comments, lineStarts: lineStarts(text), span: report.span(0, text.length) },
+    problems,
+  };
 }
 
 /**
@@ -72,7 +75,10 @@ function parseIsolated(tokens: IToken[], complaints: Complaints): ParsedDeclarat
     const astray = errors.slice(1).some((error) => isEnd(error.token) || error.name === 'NotAllInputParsedException');
     const without = astray && round < 8 ? isolate(current, errors[0]!.token) : null;
     if (without === null) {
-      complaints.add(errors.length > 1 ? errors.filter((error) => error.name !== 'NotAllInputParsedException') : errors, current);
+      complaints.add(
+        errors.length > 1 ? errors.filter((error) => error.name !== 'NotAllInputParsedException') : errors,
+        current,
+      );
       return parsed;
     }
     complaints.add(errors.slice(0, 1), current);

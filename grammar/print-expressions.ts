@@ -1,6 +1,7 @@
 /** Expressions, indices and types as documents: minimal parentheses by precedence, breaks before operators and inside brackets. */
 import type { Argument, Expr, Index, IndexName, ScanExpr, TypeExpr } from './ast.ts';
 import { level } from './operators.ts';
+import { reductionWords } from './tokens.ts';
 import { group, indent, join, line, softline, type Doc } from './pretty.ts';
 
 /** Prints the body of a scan; statements are known to `print.ts` only. */
@@ -103,7 +104,7 @@ export class ExpressionPrinter {
       case 'call':
         return [this.at(expr.callee, level.primary, true), this.arguments(expr.arguments)];
       case 'read':
-        return [this.at(expr.target, level.primary, true), this.indices(expr.indices)];
+        return [this.readTarget(expr.target), this.indices(expr.indices)];
       case 'member':
         return [this.member(expr.target), `.${expr.name.text}`];
       case 'reduce': {
@@ -123,6 +124,12 @@ export class ExpressionPrinter {
       case 'bad':
         return '?';
     }
+  }
+
+  /** `sum[b]` would be a reduction, also when `sum` is a name. */
+  private readTarget(target: Expr): Doc {
+    if (target.kind === 'name' && reductionWords.has(target.name)) return `(${target.name})`;
+    return this.at(target, level.primary, true);
   }
 
   /** `2.x` would read as a number. */

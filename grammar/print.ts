@@ -5,7 +5,17 @@
  * A comment inside a statement moves before it. A module with `bad` nodes prints, with `?` for the holes, but is not what was written:
  * do not format a file that has syntax problems.
  */
-import type { Body, Comment, ConstDeclaration, Declaration, Expr, Module, Span, Statement, TrainStatement } from './ast.ts';
+import type {
+  Body,
+  Comment,
+  ConstDeclaration,
+  Declaration,
+  Expr,
+  Module,
+  Span,
+  Statement,
+  TrainStatement,
+} from './ast.ts';
 import { hardline, group, indent, join, line, render, type Doc } from './pretty.ts';
 import { bracketed, ExpressionPrinter, quote } from './print-expressions.ts';
 
@@ -113,7 +123,12 @@ class ModulePrinter {
       const trailing: Doc[] = [];
       const limit = Math.min(items[i + 1]?.span.start ?? end, end);
       const behind = this.comments[this.next];
-      if (behind !== undefined && behind.span.start < limit && !behind.ownLine && this.sameLine(item.span.end, behind)) {
+      if (
+        behind !== undefined &&
+        behind.span.start < limit &&
+        !behind.ownLine &&
+        this.sameLine(item.span.end, behind)
+      ) {
         this.next++;
         trailing.push(' ', behind.text);
       }
@@ -144,7 +159,12 @@ class ModulePrinter {
     const commented = pending !== undefined && pending.span.start < span.end;
     if (statements.length === 0 && !commented) return '{}';
     if (this.oneLine(span) && !commented) {
-      return group('{', indent(line, join([{ kind: 'line', flat: '; ', hard: false }], statements.map(show))), line, '}');
+      return group(
+        '{',
+        indent(line, join([{ kind: 'line', flat: '; ', hard: false }], statements.map(show))),
+        line,
+        '}',
+      );
     }
     return ['{', indent(hardline, this.items(statements, span.end, show)), hardline, '}'];
   }

@@ -15,7 +15,12 @@ export const ArithmeticOperator = virtual('ArithmeticOperator', [InfixOperator])
 export const AssignOperator = virtual('AssignOperator');
 
 // Ignored text.
-const Space = createToken({ name: 'Space', pattern: /[ \t\r\n\f\v\uFEFF\u00A0]+/, group: Lexer.SKIPPED, line_breaks: true });
+const Space = createToken({
+  name: 'Space',
+  pattern: /[ \t\r\n\f\v\uFEFF\u00A0]+/,
+  group: Lexer.SKIPPED,
+  line_breaks: true,
+});
 const Comment = createToken({ name: 'Comment', pattern: /\/\/[^\r\n]*/, group: 'comments' });
 
 // Names and literals.

@@ -94,9 +94,18 @@ export interface PlanRequirement {
   readonly message: string;
 }
 
+/** What the source says about training; options of `fit` win over it. */
+export interface PlanTraining {
+  readonly batch: { readonly size: string; readonly value: number } | null;
+  readonly epochs: number | null;
+  readonly split: number | null;
+  readonly patience: number | null;
+}
+
 export interface Plan {
   readonly name: string;
   readonly kind: 'model' | 'train';
+  readonly training: PlanTraining | null;
   readonly sizes: readonly PlanSize[];
   readonly arenas: { readonly persistent: number; readonly work: number };
   readonly buffers: readonly PlanBuffer[];

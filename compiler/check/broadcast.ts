@@ -14,8 +14,10 @@ export interface Operand {
   readonly span: Span;
 }
 
-export const sameAxis = (f: Frame, a: Axis, b: Axis): boolean =>
-  a.kind === 'run' || b.kind === 'run' ? a.kind === b.kind && a.name === b.name : f.know.isEqual(a.size, b.size);
+export function sameAxis(f: Frame, a: Axis, b: Axis): boolean {
+  if (a.kind === 'run') return b.kind === 'run' && a.name === b.name;
+  return b.kind === 'size' && f.know.isEqual(a.size, b.size);
+}
 
 export function sameShape(f: Frame, a: readonly Axis[], b: readonly Axis[]): boolean {
   return a.length === b.length && a.every((axis, k) => sameAxis(f, axis, b[k]!));

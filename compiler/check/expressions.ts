@@ -217,7 +217,7 @@ function checkUnary(f: Frame, e: UnaryExpr): Type {
     }
     const c = conditionOf(t);
     const condition = c === null ? null : negate(c);
-    return t.kind === 'number' ? boolOf(condition) : { ...t, condition };
+    return t.kind === 'tensor' ? { ...t, condition } : boolOf(condition);
   }
   if (!arithmeticOperand(f, t, '-', e.operand.span)) return ERROR;
   const value = valueOf(t);

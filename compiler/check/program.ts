@@ -65,6 +65,18 @@ export function lookup(program: Program, module: ProgramModule, name: string): D
   return module.names.get(name) ?? program.library.get(name) ?? null;
 }
 
+/** The module with other values for some of its consts. */
+function overridden(module: Module, consts: Readonly<Record<string, number>>): Module {
+  const declarations = module.declarations.map((d): Declaration => {
+    if (d.kind !== 'const') return d;
+    const value = consts[d.name.text];
+    if (value === undefined) return d;
+    const { span } = d.value;
+    return { ...d, value: { kind: 'number', value, text: String(value), integer: Number.isInteger(value), span } };
+  });
+  return { ...module, declarations };
+}
+
 /**
  * Parses the entry, everything it imports, and the library. Never throws; import cycles are allowed (declarations are global),
  * missing files and names are problems at the import.
@@ -74,6 +86,7 @@ export function loadProgram(
   text: string,
   host: Host,
   library: Readonly<Record<string, string>>,
+  consts: Readonly<Record<string, number>> = {},
 ): { readonly program: Program; readonly problems: readonly Problem[] } {
   const sources = new Sources();
   const problems: Problem[] = [];
@@ -87,14 +100,14 @@ export function loadProgram(
     for (const p of parsed.problems) problems.push(p as unknown as Problem);
     const module: ProgramModule = {
       path: modulePath,
-      ast: parsed.module,
+      ast: isLibrary || path !== modulePath ? parsed.module : overridden(parsed.module, consts),
       library: isLibrary,
       names: new Map(),
       checkpoints: parsed.module.declarations.filter((d) => d.kind === 'checkpoint'),
     };
     modules.push(module);
     byPath.set(modulePath, module);
-    for (const declaration of parsed.module.declarations) {
+    for (const declaration of module.ast.declarations) {
       if (!isNamed(declaration)) continue;
       const earlier = module.names.get(declaration.name.text);
       if (earlier !== undefined) {

@@ -13,7 +13,7 @@ import { either, negate } from './conditions.ts';
 import { Knowledge } from './knowledge.ts';
 import type { Definition, Program, ProgramModule } from './program.ts';
 import { lookup } from './program.ts';
-import type { LocalBinding } from './scope.ts';
+import type { LocalBinding, ValueBinding } from './scope.ts';
 import { Scope } from './scope.ts';
 import type { Axis, Instance, Type } from './types.ts';
 
@@ -110,6 +110,11 @@ export class Session {
     this.program = program;
   }
 
+  /** Reported so far, here or to a mute listener. */
+  get problemCount(): number {
+    return this.mutes.at(-1)?.length ?? this.problems.length;
+  }
+
   fresh(): number {
     return ++this.counter;
   }
@@ -158,6 +163,10 @@ export class Frame {
   drawShape: readonly Axis[] | null = null;
   loops: LoopState[] = [];
   returns: Returned[] = [];
+  /** The value of the last statement, where it is an expression. */
+  lastValue: { readonly type: Type; readonly span: Span } | null = null;
+  /** Every binding a name in the text made (several when rounds are unrolled), to find the unused. */
+  readonly bindings = new Map<Name, ValueBinding[]>();
   requirements: Requirement[] = [];
   /** Labels of this body → where. */
   labels = new Map<string, Span>();
@@ -168,6 +177,8 @@ export class Frame {
   label: string | null = null;
   /** Letters of the reductions of the running equation. */
   reductions = new Map<object, readonly LocalBinding[]>();
+  /** What its reads read. */
+  readTargets = new Map<object, Type>();
   /** Path of enclosing repeats (`h.*`) for checkpoint names. */
   path: readonly (string | null)[] = [];
   /** Sizes that a train block's inputs introduce. */

@@ -12,7 +12,7 @@ import { notYet, refuse, type Elaboration } from './elaboration.ts';
 import { Equation, readTensor, resolveExtents } from './equation.ts';
 import { evaluateReduce } from './reductions.ts';
 import { evaluateScan } from './loops.ts';
-import { memberOf, scopeOfModule } from './instances.ts';
+import { maskOf, memberOf, scopeOfModule } from './instances.ts';
 import type { Scope } from './scope.ts';
 import { boolean, float, integer, type Value } from './values.ts';
 
@@ -32,14 +32,20 @@ function evaluateHere(cx: Elaboration, e: Expr, scope: Scope, eq: Equation | nul
       return nameValue(cx, e.name, scope, e.span);
     case 'unary': {
       const v = evaluate(cx, e.operand, scope, eq);
-      if (e.operator === 'not') return v.kind === 'mask' ? { kind: 'mask', how: 'not', of: v } : not(cx, eq, v, e.span);
+      if (e.operator === 'not')
+        return isMask(v) ? { kind: 'mask', how: 'not', of: maskOf(cx, v, e.span) } : not(cx, eq, v, e.span);
       return negate(cx, eq, v, e.span);
     }
     case 'binary': {
       const left = evaluate(cx, e.left, scope, eq);
       const right = evaluate(cx, e.right, scope, eq);
-      if (left.kind === 'mask' && right.kind === 'mask' && (e.operator === 'and' || e.operator === 'or'))
-        return { kind: 'mask', how: e.operator, left, right };
+      if ((e.operator === 'and' || e.operator === 'or') && isMask(left) && isMask(right))
+        return {
+          kind: 'mask',
+          how: e.operator,
+          left: maskOf(cx, left, e.left.span),
+          right: maskOf(cx, right, e.right.span),
+        };
       return binary(cx, eq, e.operator, left, right, e.span);
     }
     case 'where': {
@@ -71,6 +77,9 @@ function evaluateHere(cx: Elaboration, e: Expr, scope: Scope, eq: Equation | nul
       return refuse('NN802', e.span, { what: 'a damaged expression' });
   }
 }
+
+const isMask = (v: Value): boolean =>
+  v.kind === 'mask' || (v.kind === 'definition' && v.definition.declaration.kind === 'mask');
 
 export function nameValue(cx: Elaboration, text: string, scope: Scope, span: Expr['span']): Value {
   const local = scope.get(text);

@@ -12,6 +12,8 @@ export const INDEX = 0.2;
 export const RANDOM = 60;
 /** Values that read no buffer are computed again wherever they are needed, up to this cost. */
 export const TRIVIAL = 12;
+/** What a value with several uses counts within the cost of its users: it will probably be stored. */
+export const SHARED = 2;
 /** A sum of sums becomes one reduction while it does not add up more than this many times the terms. */
 export const SUM_OF_SUMS = 5;
 /** More places than this that would each compute a value anew: it is stored. */

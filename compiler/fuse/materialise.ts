@@ -17,7 +17,10 @@ import * as cost from './cost.ts';
 
 export const loweringOf = (node: Node): Lowering<OpName> => ops[node.op].lowering as Lowering<OpName>;
 
-/** Movements after which a sum of sums is still one sum: every element of the result is one element of the operand, or 0. */
+/**
+ * Movements: every element of the result is one element of the operand, or a constant. They are never worth a buffer, their operand may be.
+ * After them a sum of sums is still one sum (a padding by 0 given).
+ */
 const LINEAR: ReadonlySet<string> = new Set(['broadcast', 'transpose', 'split', 'merge', 'slice', 'unfold', 'pad']);
 
 /** Inputs that are read at places the data tells, or by code of their own: they need a buffer. */
@@ -96,6 +99,8 @@ export function materialise(graph: Graph, fusing: boolean): Materialisation {
   const costly = new Set<Node>();
   const probes = new Map<Node, Probe>();
   const kinds = new Map<Node, Lowering<OpName>['kind']>();
+  const uses = new Map<Node, number>();
+  for (const node of live) for (const x of node.inputs) uses.set(x, (uses.get(x) ?? 0) + 1);
   for (const node of live) {
     let kind = loweringOf(node).kind;
     if (kind === 'reduction') {
@@ -109,7 +114,7 @@ export function materialise(graph: Graph, fusing: boolean): Materialisation {
       cost.coneCost(
         node,
         kind,
-        node.inputs.map((x) => cones.get(x)!),
+        node.inputs.map((x) => (uses.get(x)! > 1 ? Math.min(cones.get(x)!, cost.SHARED) : cones.get(x)!)),
       ),
     );
     const own = cost.isElementwise(node.op) ? cost.ELEMENTWISE[node.op] : node.op === 'random' ? cost.RANDOM : 0;
@@ -200,7 +205,7 @@ export function materialise(graph: Graph, fusing: boolean): Materialisation {
     const cone = cones.get(node)!;
     const trivial = !buffered.has(node) && cone <= cost.TRIVIAL && !costly.has(node);
     const once = own.size === 1 && wanted <= count * 1.001;
-    if (reason === null && !trivial && !once) {
+    if (reason === null && !trivial && !once && !LINEAR.has(node.op)) {
       const again = wanted * cone;
       const stored = count * (cone + cost.WRITE) + wanted * cost.READ;
       const many = own.size > cost.MAX_SITES && cone > cost.READ;

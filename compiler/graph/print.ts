@@ -26,17 +26,21 @@ function showValue(value: unknown): string {
 const showSource = (s: { from: string; axis?: number; which?: number }): string =>
   s.from === 'axis' ? `axis ${s.axis}` : `index ${s.which}`;
 
+/** `axis: 1, k: 2`; for a contraction `b i, o i -> b o`. Bodies are left out. */
+export const showAttributesOf = (node: Node): string =>
+  node.op === 'contract' ? einsum(node.attrs) : showAttributes((node.attrs ?? {}) as Record<string, unknown>);
+
 const showAttributes = (attrs: Record<string, unknown>): string =>
   Object.entries(attrs)
-    .filter(([key]) => key !== 'body' && key !== 'type')
+    .filter(([key]) => key !== 'body' && key !== 'type' && key !== 'dtype') // shown otherwise
     .map(([key, value]) => `${key}: ${showValue(value)}`)
     .join(', ');
 
 function nodeText(node: Node, show: (n: Node) => string): string {
   const type = node.members === null ? showType(node.type) : `(${node.members.map(showType).join(', ')})`;
   const operands = node.inputs.map(show).join(', ');
-  const attrs = showAttributes((node.attrs ?? {}) as Record<string, unknown>);
-  const head = node.op === 'contract' ? einsum(node.attrs) : attrs === '' ? '' : ` {${attrs}}`;
+  const attrs = showAttributesOf(node);
+  const head = attrs === '' ? '' : ` {${attrs}}`;
   return `${show(node)}: ${type} = ${node.op}${head}${operands === '' ? '' : ` ${operands}`}`;
 }
 

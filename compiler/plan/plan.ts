@@ -339,6 +339,15 @@ export function plan(
     plan: {
       name: unit.name,
       kind: unit.kind,
+      training:
+        unit.training === null
+          ? null
+          : {
+              batch: unit.training.batch,
+              epochs: unit.training.epochs,
+              split: unit.training.split,
+              patience: unit.training.patience,
+            },
       sizes: unit.sizes.flatMap((s) => (limits.has(s.name) ? [{ name: s.name, bound: limits.get(s.name)! }] : [])),
       arenas: { persistent, work },
       buffers,

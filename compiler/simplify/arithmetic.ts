@@ -1,7 +1,7 @@
 /**
  * Rules of elementwise arithmetic, logic and selection.
  */
-import type { DType, ElementwiseOp, Node } from '../graph/types.ts';
+import type { DType, ElementwiseOp, Node, NodeOf } from '../graph/types.ts';
 import { signatures } from '../ops/elementwise-rules.ts';
 import { recordOf } from '../ops/registry.ts';
 import { isFloat } from '../ops/shapes.ts';
@@ -32,18 +32,24 @@ export const arithmeticRules: readonly Rule[] = [
     const value = recordOf<ElementwiseOp>(n.op).evaluate(values, n, noSizes)[0]!.data[0]!;
     return Number.isNaN(value) ? null : b.constant(value, dtype);
   }),
-  // Operands that all repeat the same axes are combined before they are repeated.
+  // Operands that all repeat along an axis are combined before they are repeated along it.
   rule('elementwise_of_broadcast', foldable, (b, n) => {
-    const [first] = n.inputs;
-    const outer = as(first, 'broadcast') ?? null;
-    if (outer === null) return null;
+    let widest: NodeOf<'broadcast'> | null = null;
+    for (const x of n.inputs) {
+      const candidate = as(x, 'broadcast');
+      if (candidate === null) return null;
+      if (widest === null || candidate.attrs.axes.length > widest.attrs.axes.length) widest = candidate;
+    }
+    const { axes } = widest!.attrs;
+    const sizes = widest!.inputs[0]!.type.sizes;
     const inner: Node[] = [];
     for (const x of n.inputs) {
-      const same = as(x, 'broadcast');
-      if (same === null || same.attrs.axes.join() !== outer.attrs.axes.join()) return null;
-      inner.push(same.inputs[0]!);
+      const own = as(x, 'broadcast')!;
+      const places = own.attrs.axes.map((a) => axes.indexOf(a));
+      if (places.includes(-1)) return null;
+      inner.push(b.broadcast(own.inputs[0]!, sizes, places));
     }
-    return b.broadcast(b.node<ElementwiseOp>(n.op, inner, n.attrs) as Node, n.type.sizes, outer.attrs.axes);
+    return b.broadcast(b.node<ElementwiseOp>(n.op, inner, n.attrs) as Node, n.type.sizes, axes);
   }),
   rule('size_constant', 'size', (b, n) => {
     const value = asConst(n.attrs.value);

@@ -20,11 +20,13 @@ export function rewrite(graph: Graph, origins: Origins, rules: readonly Rule[], 
   let current = graph;
   for (let pass = 0; pass < PASSES; pass++) {
     let changes = 0;
-    current = rewriteOnce(current, origins, byOp, (name, node) => {
+    const next = rewriteOnce(current, origins, byOp, (name, node) => {
       changes++;
       trace(name, node);
     });
-    if (changes === 0) break;
+    // Without a rewrite the pass may still have merged equal nodes or dropped dead ones.
+    if (changes === 0) return next.nodes.length === current.nodes.length ? current : next;
+    current = next;
   }
   return current;
 }

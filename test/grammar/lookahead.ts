@@ -100,7 +100,8 @@ export function conflicts(parser: CstParser, tokens: readonly TokenType[], k: 2 
   /** One round of a repetition, and what a further round begins with. */
   const repeated = (body: Words, separator: Words, limit: number): Words => {
     let words = body;
-    for (let n = 0; n < limit; n++) words = union([words, concatenate(words, concatenate(separator, body, limit), limit)]);
+    for (let n = 0; n < limit; n++)
+      words = union([words, concatenate(words, concatenate(separator, body, limit), limit)]);
     return words;
   };
 
@@ -111,7 +112,8 @@ export function conflicts(parser: CstParser, tokens: readonly TokenType[], k: 2 
       if (limit <= depth) return truncate(known, limit);
       return deepFirst(production.nonTerminalName, limit);
     }
-    if (production instanceof Alternation) return union(production.definition.map((alternative) => sequence(partsOf(alternative), limit)));
+    if (production instanceof Alternation)
+      return union(production.definition.map((alternative) => sequence(partsOf(alternative), limit)));
     const body = 'definition' in production ? sequence(production.definition as IProduction[], limit) : empty;
     if (production instanceof Option) return union([empty, body]);
     if (production instanceof Repetition) return union([empty, repeated(body, empty, limit)]);
@@ -119,7 +121,8 @@ export function conflicts(parser: CstParser, tokens: readonly TokenType[], k: 2 
     if (production instanceof RepetitionWithSeparator) {
       return union([empty, repeated(body, symbolsOf(production.separator), limit)]);
     }
-    if (production instanceof RepetitionMandatoryWithSeparator) return repeated(body, symbolsOf(production.separator), limit);
+    if (production instanceof RepetitionMandatoryWithSeparator)
+      return repeated(body, symbolsOf(production.separator), limit);
     return body;
   };
 
@@ -136,7 +139,7 @@ export function conflicts(parser: CstParser, tokens: readonly TokenType[], k: 2 
   };
 
   const fixpoint = (table: Map<string, Words>, next: (rule: Rule) => Words): void => {
-    for (let changed = true; changed; ) {
+    for (let changed = true; changed;) {
       changed = false;
       for (const rule of rules) {
         const words = next(rule);
@@ -163,26 +166,41 @@ export function conflicts(parser: CstParser, tokens: readonly TokenType[], k: 2 
       if (production instanceof Alternation) {
         for (const alternative of production.definition) walk(partsOf(alternative), behind, visit);
       } else if (production instanceof Repetition || production instanceof RepetitionMandatory) {
-        walk(production.definition, () => union([behind(), concatenate(firstOf(production, depth), behind(), depth)]), visit);
-      } else if (production instanceof RepetitionWithSeparator || production instanceof RepetitionMandatoryWithSeparator) {
+        walk(
+          production.definition,
+          () => union([behind(), concatenate(firstOf(production, depth), behind(), depth)]),
+          visit,
+        );
+      } else if (
+        production instanceof RepetitionWithSeparator ||
+        production instanceof RepetitionMandatoryWithSeparator
+      ) {
         const again = (): Words =>
-          concatenate(symbolsOf(production.separator), concatenate(sequence(production.definition, depth), behind(), depth), depth);
+          concatenate(
+            symbolsOf(production.separator),
+            concatenate(sequence(production.definition, depth), behind(), depth),
+            depth,
+          );
         walk(production.definition, () => union([behind(), again()]), visit);
       } else if (production instanceof Option) walk(production.definition, behind, visit);
     });
   };
-  for (let changed = true; changed; ) {
+  for (let changed = true; changed;) {
     changed = false;
     for (const rule of rules) {
-      walk(rule.definition, () => follow.get(rule.name)!.size === 0 ? empty : follow.get(rule.name)!, (production, behind) => {
-        if (!(production instanceof NonTerminal)) return;
-        const known = follow.get(production.nonTerminalName)!;
-        const more = union([known, behind()]);
-        if (more.size !== known.size) {
-          follow.set(production.nonTerminalName, more);
-          changed = true;
-        }
-      });
+      walk(
+        rule.definition,
+        () => (follow.get(rule.name)!.size === 0 ? empty : follow.get(rule.name)!),
+        (production, behind) => {
+          if (!(production instanceof NonTerminal)) return;
+          const known = follow.get(production.nonTerminalName)!;
+          const more = union([known, behind()]);
+          if (more.size !== known.size) {
+            follow.set(production.nonTerminalName, more);
+            changed = true;
+          }
+        },
+      );
     }
   }
 
@@ -195,26 +213,44 @@ export function conflicts(parser: CstParser, tokens: readonly TokenType[], k: 2 
     });
   };
   for (const rule of rules) {
-    walk(rule.definition, () => follow.get(rule.name)!, (production, after) => {
-      const behind = after();
-      const enter = (definition: readonly IProduction[], limit: number): Words =>
-        concatenate(sequence(definition, limit), behind.size === 0 ? empty : behind, limit);
-      if (production instanceof Alternation) {
-        const at2 = production.definition.map((alternative) => enter(partsOf(alternative), 2));
-        const clash = at2.some((words, i) => at2.slice(i + 1).some((others) => [...words].some((word) => others.has(word))));
-        if (!clash || k === 2) compare(rule.name, `OR${production.idx}`, at2);
-        else compare(rule.name, `OR${production.idx}`, production.definition.map((alternative) => enter(partsOf(alternative), 3)));
-      } else if (production instanceof Option || production instanceof Repetition || production instanceof RepetitionMandatory) {
-        const kind = production instanceof Option ? 'OPTION' : 'MANY';
-        compare(rule.name, `${kind}${production.idx}`, [enter(production.definition, 2), behind]);
-      } else if (production instanceof RepetitionWithSeparator || production instanceof RepetitionMandatoryWithSeparator) {
-        const again = concatenate(symbolsOf(production.separator), sequence(production.definition, 2), 2);
-        compare(rule.name, `SEP${production.idx}`, [again, behind]);
-        if (production instanceof RepetitionWithSeparator) {
-          compare(rule.name, `MANY_SEP${production.idx}`, [enter(production.definition, 2), behind]);
+    walk(
+      rule.definition,
+      () => follow.get(rule.name)!,
+      (production, after) => {
+        const behind = after();
+        const enter = (definition: readonly IProduction[], limit: number): Words =>
+          concatenate(sequence(definition, limit), behind.size === 0 ? empty : behind, limit);
+        if (production instanceof Alternation) {
+          const at2 = production.definition.map((alternative) => enter(partsOf(alternative), 2));
+          const clash = at2.some((words, i) =>
+            at2.slice(i + 1).some((others) => [...words].some((word) => others.has(word))),
+          );
+          if (!clash || k === 2) compare(rule.name, `OR${production.idx}`, at2);
+          else
+            compare(
+              rule.name,
+              `OR${production.idx}`,
+              production.definition.map((alternative) => enter(partsOf(alternative), 3)),
+            );
+        } else if (
+          production instanceof Option ||
+          production instanceof Repetition ||
+          production instanceof RepetitionMandatory
+        ) {
+          const kind = production instanceof Option ? 'OPTION' : 'MANY';
+          compare(rule.name, `${kind}${production.idx}`, [enter(production.definition, 2), behind]);
+        } else if (
+          production instanceof RepetitionWithSeparator ||
+          production instanceof RepetitionMandatoryWithSeparator
+        ) {
+          const again = concatenate(symbolsOf(production.separator), sequence(production.definition, 2), 2);
+          compare(rule.name, `SEP${production.idx}`, [again, behind]);
+          if (production instanceof RepetitionWithSeparator) {
+            compare(rule.name, `MANY_SEP${production.idx}`, [enter(production.definition, 2), behind]);
+          }
         }
-      }
-    });
+      },
+    );
   }
   return found;
 }

@@ -1,6 +1,15 @@
 /** What texts parse to. Trees are quoted in a compact form, so that precedence and binding can be read off. */
 import { describe, expect, test } from 'vitest';
-import type { Argument, Callable, Declaration, Expr, Index, IndexName, Statement, TypeExpr } from '../../grammar/ast.ts';
+import type {
+  Argument,
+  Callable,
+  Declaration,
+  Expr,
+  Index,
+  IndexName,
+  Statement,
+  TypeExpr,
+} from '../../grammar/ast.ts';
 import { parse } from '../../grammar/parse.ts';
 import { printExpr } from '../../grammar/print.ts';
 import { programs, spansOf } from './support.ts';
@@ -76,7 +85,9 @@ function statement(s: Statement): string {
     case 'if':
       return `if ${show(s.condition)} {${s.then.map(statement).join('; ')}}${s.otherwise === null ? '' : ` {${s.otherwise.map(statement).join('; ')}}`}`;
     case 'return':
-      return s.fields === null ? `return ${s.value === null ? '' : show(s.value)}` : `return {${list(s.fields.map(argument))}}`;
+      return s.fields === null
+        ? `return ${s.value === null ? '' : show(s.value)}`
+        : `return {${list(s.fields.map(argument))}}`;
     case 'repeat': {
       const rounds = s.items === null ? (s.count === null ? '' : show(s.count)) : `[${list(s.items.map(show))}]`;
       return `repeat ${s.label === null ? '' : `${s.label.text}: `}${s.variable === null ? '' : `${s.variable.text}/`}${rounds} {${s.body.map(statement).join('; ')}}`;
@@ -98,7 +109,8 @@ const only = (text: string): Declaration => {
   expect(module.declarations).toHaveLength(1);
   return module.declarations[0]!;
 };
-const statements = (text: string): string[] => (only(`fn f(x: float) {\n${text}\n}\n`) as Callable).body.statements.map(statement);
+const statements = (text: string): string[] =>
+  (only(`fn f(x: float) {\n${text}\n}\n`) as Callable).body.statements.map(statement);
 const expression = (text: string): string => statements(`  let r = ${text}`)[0]!.slice('let r = '.length);
 
 // ------------------------------------------------------------------------------------------------------------------- programs
@@ -257,19 +269,39 @@ optimizer Sgd(lr: schedule = 1e-2)(w: f32[...S], g: f32[...S]) { w -= lr * g }
   const { module, problems } = parse({ id: 0, text });
   expect(problems).toEqual([]);
   const [imported, a, b, f, mask, optimizer] = module.declarations;
-  expect(imported).toMatchObject({ kind: 'import', from: './encoder.nn', names: [{ as: null }, { as: { text: 'mask1' } }] });
+  expect(imported).toMatchObject({
+    kind: 'import',
+    from: './encoder.nn',
+    names: [{ as: null }, { as: { text: 'mask1' } }],
+  });
   expect(a).toMatchObject({ kind: 'const', name: { text: 'a' }, value: { value: 1 } });
   expect(b).toMatchObject({ kind: 'const', name: { text: 'b' }, group: (a as { group: number }).group });
   const fn = f as Callable;
-  expect(fn).toMatchObject({ kind: 'fn', config: null, doc: 'Two lines\nof text.', damaged: false, body: { expression: true } });
-  expect(fn.parameters.map((p) => `${p.name.text}: ${type(p.type!)}${p.default === null ? '' : ` = ${show(p.default)}`}`)).toEqual([
-    'x: i32[B T]<(+ S 1)',
-    'y: float[...S (+ T 1)] as probs(C) = x',
-    'keep: mask = all',
+  expect(fn).toMatchObject({
+    kind: 'fn',
+    config: null,
+    doc: 'Two lines\nof text.',
+    damaged: false,
+    body: { expression: true },
+  });
+  expect(
+    fn.parameters.map((p) => `${p.name.text}: ${type(p.type!)}${p.default === null ? '' : ` = ${show(p.default)}`}`),
+  ).toEqual(['x: i32[B T]<(+ S 1)', 'y: float[...S (+ T 1)] as probs(C) = x', 'keep: mask = all']);
+  expect(fn.result).toMatchObject([
+    { name: { text: 'mean' } },
+    { name: { text: 'var' }, type: { role: { axis: null } } },
   ]);
-  expect(fn.result).toMatchObject([{ name: { text: 'mean' } }, { name: { text: 'var' }, type: { role: { axis: null } } }]);
-  expect(mask).toMatchObject({ kind: 'mask', config: [{ name: { text: 'size' } }], parameters: [{ type: null }, {}], result: null });
-  expect(optimizer).toMatchObject({ kind: 'optimizer', doc: null, body: { expression: false, statements: [{ operator: '-=' }] } });
+  expect(mask).toMatchObject({
+    kind: 'mask',
+    config: [{ name: { text: 'size' } }],
+    parameters: [{ type: null }, {}],
+    result: null,
+  });
+  expect(optimizer).toMatchObject({
+    kind: 'optimizer',
+    doc: null,
+    body: { expression: false, statements: [{ operator: '-=' }] },
+  });
 });
 
 test('training and checkpoints', () => {
@@ -313,7 +345,12 @@ checkpoint huggingface for GPT2 {
       format: { text: 'huggingface' },
       model: { text: 'GPT2' },
       entries: [
-        { path: 'h.*.attn.0.weight', indices: [{}, {}], source: 'h.*.attn.weight', sourceIndices: [{ name: { text: 'd' } }, {}] },
+        {
+          path: 'h.*.attn.0.weight',
+          indices: [{}, {}],
+          source: 'h.*.attn.weight',
+          sourceIndices: [{ name: { text: 'd' } }, {}],
+        },
         { path: 'bias', indices: [], source: 'b', sourceIndices: [] },
       ],
     },

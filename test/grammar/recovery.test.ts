@@ -13,9 +13,7 @@ function damaged(name: string, whole: string, broken: string): string {
 }
 
 const reports = (text: string): string[] =>
-  parse({ id: 0, text }).problems.map(
-    ({ code, span }) => `${code} at ${text.slice(0, span.start).split('\n').length}`,
-  );
+  parse({ id: 0, text }).problems.map(({ code, span }) => `${code} at ${text.slice(0, span.start).split('\n').length}`);
 
 /** What it is, the program, the text, its damaged form, the report. */
 const cases: readonly (readonly [string, string, string, string, string])[] = [
@@ -84,7 +82,9 @@ describe('what stands around the damage is kept', () => {
 
   test('statements and holes', () => {
     const text = damaged('unet', 'depth == 0', 'depth = 0');
-    const block = parse({ id: 0, text }).module.declarations.find((d) => 'name' in d && d.name.text === 'UNet') as Callable;
+    const block = parse({ id: 0, text }).module.declarations.find(
+      (d) => 'name' in d && d.name.text === 'UNet',
+    ) as Callable;
     expect(block.damaged).toBe(false);
     expect(block.body.statements.map(({ kind }) => kind)).toEqual(['let', 'if', 'let', 'let', 'let', 'let', 'return']);
     expect(block.body.statements[1]).toMatchObject({ condition: { kind: 'bad' }, then: [{ kind: 'return' }] });
@@ -102,7 +102,9 @@ describe('what stands around the damage is kept', () => {
 
   test('a name whose value is missing', () => {
     const text = damaged('gpt2', 'let y = x |> ln_f: LayerNorm', 'let y =');
-    const model = parse({ id: 0, text }).module.declarations.find((d) => 'name' in d && d.name.text === 'GPT2') as Callable;
+    const model = parse({ id: 0, text }).module.declarations.find(
+      (d) => 'name' in d && d.name.text === 'GPT2',
+    ) as Callable;
     expect(model.body.statements[5]).toMatchObject({ kind: 'let', name: { text: 'y' }, value: { kind: 'bad' } });
   });
 });
@@ -118,7 +120,9 @@ test('line endings of any kind', () => {
   const text = program('translation');
   const windows = text.replaceAll('\n', '\r\n');
   expect(parse({ id: 0, text: windows }).problems).toEqual([]);
-  expect(parse({ id: 0, text: windows }).module.declarations).toHaveLength(parse({ id: 0, text }).module.declarations.length);
+  expect(parse({ id: 0, text: windows }).module.declarations).toHaveLength(
+    parse({ id: 0, text }).module.declarations.length,
+  );
   expect(parse({ id: 0, text: '' }).module.declarations).toEqual([]);
   expect(parse({ id: 0, text: '\uFEFF// only a comment' }).problems).toEqual([]);
 });

@@ -40,7 +40,8 @@ export function mutilate(text: string, random: () => number): string {
     const choice = Math.floor(random() * 7);
     const at = Math.floor(random() * (result.length + 1));
     if (choice === 0) result = result.slice(0, at) + result.slice(at + 1);
-    else if (choice === 1) result = result.slice(0, at) + fragments[Math.floor(random() * fragments.length)]! + result.slice(at);
+    else if (choice === 1)
+      result = result.slice(0, at) + fragments[Math.floor(random() * fragments.length)]! + result.slice(at);
     else if (choice === 2) result = result.slice(0, at) + result.slice(at, at + 1) + result.slice(at);
     else if (choice === 3 && random() < 0.3) result = random() < 0.5 ? result.slice(0, at) : result.slice(at);
     else {

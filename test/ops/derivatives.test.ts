@@ -73,7 +73,10 @@ function checkDerivatives(op: OpName, example: AnyExample, orders: number): void
           return scalar(graph, moved, example.sizes);
         });
         const g = found.get(`g${k}`);
-        const got = Array.from(v.data).reduce((sum: number, weight: number, n: number) => sum + weight * (g?.data[n] ?? 0), 0);
+        const got = Array.from(v.data).reduce(
+          (sum: number, weight: number, n: number) => sum + weight * (g?.data[n] ?? 0),
+          0,
+        );
         expect(Number.isFinite(got)).toBe(true);
         // Where the function itself ends (a negative base, its exponent moved) there is no quotient to compare with.
         if (Number.isNaN(expected)) continue;

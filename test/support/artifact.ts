@@ -1,46 +1,54 @@
 /**
  * From a program's text to a running network, for tests: the one place that knows how `compile` answers and how emitted modules are called.
- * Tests speak of paths, numbers and losses only. Not a runtime: nothing is checked here that emitted code should check itself.
+ * Tests speak of paths, tensors and losses only. Not a runtime: nothing is checked here that emitted code should check itself.
  */
-import { compile } from '../../compiler/index.ts';
-import { decode, type Tensor } from '../../runtime/safetensors.ts';
 import { readFileSync } from 'node:fs';
+import { compile } from '../../compiler/index.ts';
+import type { Plan } from '../../runtime/plan.ts';
+import { decode, type Tensor } from '../../runtime/safetensors.ts';
+import type { WeightTensor } from '../../runtime/weights.ts';
 
-export type Numbers = Float32Array | Int32Array;
-export type Weights = ReadonlyMap<string, Float32Array>;
-export type Inputs = Readonly<Record<string, Numbers>>;
+export type Tensors = ReadonlyMap<string, Tensor>;
 
-/** A model that answers: inputs by name → its result, row by row. */
+/** A model that answers: inputs by name → its only result, row by row. Inputs that it does not have are left out. */
 export interface Network {
-  readonly forward: (inputs: Inputs) => Promise<Float32Array>;
+  readonly forward: (inputs: Tensors) => Float32Array;
 }
 
 /** A network in training. */
 export interface Training {
   /** One step on a batch; the loss before it. */
-  readonly step: (inputs: Inputs) => Promise<number>;
+  readonly step: (inputs: Tensors) => number;
   /** Path → numbers, row by row; a copy. */
   readonly weights: () => Map<string, Float32Array>;
 }
 
+export interface Options {
+  readonly path?: string;
+  /** Greatest values of sizes that the program leaves open. */
+  readonly bounds?: Readonly<Record<string, number>>;
+}
+
 // ------------------------------------------------------------------------------------------------------ what emitted modules look like
 
+type Arrays = Record<string, Tensor['data']>;
+type Sizes = Record<string, number>;
+
 interface EmittedClass {
-  readonly create: (options: { readonly weights: Readonly<Record<string, Float32Array>> }) => unknown;
+  readonly plan: Plan;
+  readonly create: (options: { readonly weights?: ReadonlyMap<string, WeightTensor> }) => Emitted;
 }
 
-interface EmittedNetwork {
-  readonly forward: (inputs: Inputs) => unknown;
-}
-
-interface EmittedTraining {
-  readonly step: (inputs: Inputs) => unknown;
-  readonly weights: () => unknown;
+interface Emitted {
+  readonly forward: (inputs: Arrays, sizes: Sizes) => Readonly<Record<string, { readonly data: Float32Array }>>;
+  readonly step: (inputs: Arrays, sizes: Sizes) => { readonly loss: number };
+  readonly weights: () => ReadonlyMap<string, WeightTensor>;
 }
 
 /** The class of a unit, out of the module that `compile` emitted for it. */
-async function load(source: string, unit: string, path: string): Promise<EmittedClass> {
-  const result = compile(source, { path });
+export async function load(source: string, unit: string, options: Options = {}): Promise<EmittedClass> {
+  const { path = 'test.nn', bounds = { B: 8, T: 8 } } = options;
+  const result = compile(source, { path, bounds });
   if (!result.ok) {
     throw new Error(`${path} does not compile:\n${result.reports.map((r) => `${r.code} ${r.message}`).join('\n')}`);
   }
@@ -48,41 +56,60 @@ async function load(source: string, unit: string, path: string): Promise<Emitted
   if (artifact === undefined) {
     throw new Error(`${path} has no unit ${unit}; it has ${[...result.artifacts.keys()].join(', ')}`);
   }
-  const address = `data:text/javascript;base64,${Buffer.from(artifact.code).toString('base64')}`;
+  const address = `data:text/javascript;base64,${Buffer.from(artifact.javascript).toString('base64')}`;
   const module = (await import(/* @vite-ignore */ address)) as Readonly<Record<string, EmittedClass>>;
   const emitted = module[unit];
   if (emitted === undefined) throw new Error(`the module of ${unit} exports ${Object.keys(module).join(', ')}`);
   return emitted;
 }
 
-/** A tensor as an emitted module may give it: bare, or with its shape. */
-function numbersOf(value: unknown): Float32Array {
-  if (value instanceof Float32Array) return value.slice();
-  if (typeof value === 'object' && value !== null && 'data' in value) return numbersOf(value.data);
-  throw new Error(`not a tensor of numbers: ${String(value)}`);
+function given(tensors: Tensors): Map<string, WeightTensor> {
+  return new Map(
+    [...tensors].map(([path, { shape, data }]): [string, WeightTensor] => {
+      if (!(data instanceof Float32Array)) throw new Error(`${path} is not f32`);
+      return [path, { dtype: 'f32', shape, data }];
+    }),
+  );
 }
 
-/** Named tensors as an emitted module may give them: a map, or an object. */
-function namedNumbers(value: unknown): Map<string, Float32Array> {
-  const entries = value instanceof Map ? [...value] : Object.entries(value as object);
-  return new Map(entries.map(([path, tensor]): [string, Float32Array] => [String(path), numbersOf(tensor)]));
+/** What a program reads of some tensors: arrays, and the sizes that stand alone on an axis. */
+function call(plan: Plan, program: string, inputs: Tensors): [Arrays, Sizes] {
+  const arrays: Arrays = {};
+  const sizes: Sizes = {};
+  for (const { name, shape } of plan.inputs) {
+    const tensor = inputs.get(name);
+    if (plan.programs[program]?.inputs[name] === undefined || tensor === undefined) continue;
+    arrays[name] = tensor.data;
+    shape.forEach((extent, axis) => {
+      if (typeof extent === 'string') sizes[extent] = tensor.shape[axis]!;
+    });
+  }
+  return [arrays, sizes];
 }
 
-export async function network(source: string, unit: string, weights: Weights, path = 'test.nn'): Promise<Network> {
-  const emitted = await load(source, unit, path);
-  const instance = (await emitted.create({ weights: Object.fromEntries(weights) })) as EmittedNetwork;
-  return { forward: async (inputs) => numbersOf(await instance.forward(inputs)) };
-}
-
-export async function training(source: string, unit: string, weights: Weights, path = 'test.nn'): Promise<Training> {
-  const emitted = await load(source, unit, path);
-  const instance = (await emitted.create({ weights: Object.fromEntries(weights) })) as EmittedTraining;
+export async function network(source: string, unit: string, weights: Tensors, options: Options = {}): Promise<Network> {
+  const emitted = await load(source, unit, options);
+  const instance = emitted.create({ weights: given(weights) });
   return {
-    step: async (inputs) => {
-      const result = await instance.step(inputs);
-      return typeof result === 'number' ? result : Number((result as { readonly loss: number }).loss);
+    forward: (inputs) => {
+      const results = Object.values(instance.forward(...call(emitted.plan, 'forward', inputs)));
+      if (results.length !== 1) throw new Error(`${unit} has ${results.length} results`);
+      return results[0]!.data.slice();
     },
-    weights: () => namedNumbers(instance.weights()),
+  };
+}
+
+export async function training(
+  source: string,
+  unit: string,
+  weights: Tensors,
+  options: Options = {},
+): Promise<Training> {
+  const emitted = await load(source, unit, options);
+  const instance = emitted.create({ weights: given(weights) });
+  return {
+    step: (inputs) => instance.step(...call(emitted.plan, 'step', inputs)).loss,
+    weights: () => new Map([...instance.weights()].map(([path, { data }]) => [path, Float32Array.from(data)])),
   };
 }
 
@@ -100,7 +127,7 @@ export function distance(a: ArrayLike<number>, b: ArrayLike<number>): { readonly
   let scale = 0;
   for (let i = 0; i < b.length; i++) {
     const difference = Math.abs(a[i]! - b[i]!);
-    gap = difference <= gap ? gap : Number.isNaN(difference) ? Infinity : difference;
+    gap = Math.max(gap, Number.isNaN(difference) ? Infinity : difference);
     scale = Math.max(scale, Math.abs(b[i]!));
   }
   return { gap, scale };

@@ -6,8 +6,6 @@ export interface BuildProblems {
   NN802: { readonly what: string };
   /** `require` refuted with the sizes of this build. */
   NN150: { readonly condition: string; readonly message: string | null; readonly values: readonly string[] };
-  /** A size without a declared greatest value. */
-  NN502: { readonly size: string };
   /** An index letter whose extent nothing gives. */
   NN151: { readonly index: string };
   /** The program declares no such model or train block. */

@@ -105,6 +105,7 @@ function planLines(plan: Plan, types: boolean): string[] {
     `const plan${types ? ': Plan' : ''} = {`,
     `  name: ${literal(plan.name)},`,
     `  kind: ${literal(plan.kind)},`,
+    `  training: ${literal(plan.training)},`,
     `  sizes: ${literal(plan.sizes)},`,
     `  arenas: ${literal(plan.arenas)},`,
     '  buffers: [',

@@ -602,9 +602,11 @@ function classify(stage: Stage): Classified {
               : [];
       for (const p of polys) for (const s of namesOf(p)) if (stage.over.includes(s)) usesOver = true;
     });
-    if (usesReduced && (usesOver || usesInside) && stage.order !== null) {
+    if (usesReduced && stage.order !== null) {
       inside.push(name);
       running.add(name);
+      // Also what it is after the last point, where that makes sense.
+      if (!usesOver && !usesInside) after.push(name);
     } else if (usesReduced) after.push(name);
     else if (usesOver || usesInside) inside.push(name);
     else before.push(name);

@@ -1,5 +1,5 @@
 /** Kernels by hand, as fusion would make them: material for the tests of planning and of targets. */
-import { add, mul, name, num, ZERO, type Poly } from '../../../compiler/sizes/poly.ts';
+import { add, floorDiv, mul, name, num, ZERO, type Poly } from '../../../compiler/sizes/poly.ts';
 import type {
   BufferParameter,
   Def,
@@ -34,6 +34,8 @@ function intern(e: Plain): Expr {
 
 export const p = (x: Poly | number | string): Poly =>
   typeof x === 'number' ? num(x) : typeof x === 'string' ? name(x) : x;
+
+export const quotient = floorDiv;
 
 /** Row-major offset. */
 export function offset(shape: readonly (Poly | number | string)[], at: readonly (Poly | number | string)[]): Poly {

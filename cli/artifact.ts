@@ -1,0 +1,104 @@
+/**
+ * The seam between the command line and compiled programs: an artifact becomes a running class here, and nowhere else does the command line
+ * know what an emitted module looks like. Values cross as typed arrays, weights as `Weights` of the runtime.
+ */
+import type { Artifact } from '../compiler/index.ts';
+import type { Plan, PlanLeaf, SizeExpr } from '../runtime/plan.ts';
+import type { Checkpoint, Weights } from '../runtime/weights.ts';
+import { refuse } from './problems.ts';
+
+export type Values = Float32Array | Int32Array | Uint8Array;
+export type Inputs = Readonly<Record<string, Values>>;
+export type Sizes = Readonly<Record<string, number>>;
+
+export interface ResultTensor {
+  readonly shape: readonly number[];
+  readonly data: Values;
+}
+
+/** An emitted class, created. Methods throw what `refusals` translates. */
+export interface Instance {
+  readonly step: (inputs: Inputs, sizes?: Sizes) => Readonly<Record<string, number>>;
+  readonly evaluate: (inputs: Inputs, sizes?: Sizes) => Readonly<Record<string, number>>;
+  readonly forward: (inputs: Inputs, sizes?: Sizes) => Readonly<Record<string, ResultTensor | number | boolean>>;
+  readonly weights: () => Map<string, WeightTensor>;
+  readonly load: (weights: Weights) => void;
+  readonly checkpoint: () => Checkpoint;
+  readonly restore: (checkpoint: Checkpoint) => void;
+  /** Steps of training done. */
+  readonly steps: number;
+}
+
+export type WeightTensor = Weights extends ReadonlyMap<string, infer T> ? T : never;
+
+interface EmittedClass {
+  readonly create: (options: { readonly seed?: number; readonly weights?: Weights }) => Instance;
+}
+
+/** Loads the emitted JavaScript and creates its class; all memory is taken here. */
+export async function instantiate(artifact: Artifact, seed = 0): Promise<Instance> {
+  const address = `data:text/javascript;base64,${Buffer.from(artifact.javascript).toString('base64')}`;
+  const module = (await import(/* @vite-ignore */ address)) as Readonly<Record<string, EmittedClass>>;
+  const emitted = module[artifact.name];
+  if (emitted === undefined) throw new Error(`the module of ${artifact.name} exports no such class`);
+  return guarded(artifact, () => emitted.create({ seed }));
+}
+
+/** Runs what calls an instance; what the compiled program refuses becomes a report. */
+export function guarded<T>(artifact: Artifact, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    // By name: every emitted module has an NncError of its own.
+    if (error instanceof Error && error.name === 'NncError' && 'problems' in error) {
+      return refuse('NN930', { unit: artifact.name, reasons: error.problems as readonly string[] });
+    }
+    if (error instanceof RangeError && /allocation failed|array buffer|array length/i.test(error.message)) {
+      return refuse('NN931', { unit: artifact.name, bytes: memoryOf(artifact.plan) });
+    }
+    throw error;
+  }
+}
+
+export const memoryOf = ({ arenas }: Plan): number => arenas.persistent + arenas.work;
+
+/** The number of trained values. */
+export function parametersOf(plan: Plan): number {
+  return plan.leaves
+    .filter((leaf) => leaf.kind === 'param')
+    .reduce((sum, leaf) => sum + shapeOf(plan, leaf).reduce((n, extent) => n * extent, 1), 0);
+}
+
+/** A leaf's extents, at the bounds of the sizes. */
+export function shapeOf(plan: Plan, leaf: PlanLeaf): number[] {
+  const bounds = new Map(plan.sizes.map(({ name, bound }) => [name, bound]));
+  return leaf.shape.map((e) => valueOf(e, bounds));
+}
+
+function valueOf(e: SizeExpr, sizes: ReadonlyMap<string, number>): number {
+  if (typeof e === 'number') return e;
+  if (typeof e === 'string') return sizes.get(e) ?? NaN;
+  const args = e.args.map((a) => valueOf(a, sizes));
+  switch (e.op) {
+    case 'add':
+      return args.reduce((a, b) => a + b, 0);
+    case 'mul':
+      return args.reduce((a, b) => a * b, 1);
+    case 'floordiv':
+      return Math.floor(args[0]! / args[1]!);
+    case 'pow':
+      return args[0]! ** args[1]!;
+  }
+}
+
+/** Names of the data inputs that a program of the plan reads. */
+export function inputsOf(plan: Plan, program: string): string[] {
+  const own = plan.programs[program]?.inputs ?? {};
+  return plan.inputs.map(({ name }) => name).filter((name) => own[name] !== undefined);
+}
+
+/** Sizes that a program does not find in its inputs and must be told. */
+export function requiredOf(plan: Plan, program: string, sizes: ReadonlyMap<string, number>): Sizes {
+  const names = plan.programs[program]?.required ?? [];
+  return Object.fromEntries(names.flatMap((name) => (sizes.has(name) ? [[name, sizes.get(name)!]] : [])));
+}

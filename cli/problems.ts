@@ -1,0 +1,248 @@
+/**
+ * Problems of the command line itself: code → facts, and their prose. Those of programs and data are the compiler's; these know files to
+ * write, blocks to choose, weights that do not fit. Codes NN900 and NN920 to NN939 are this file's.
+ */
+import type { Code, Problem, Prose, ProseTable, Report } from '../compiler/diagnostics/problem.ts';
+import { report } from '../compiler/diagnostics/render/index.ts';
+import { Sources } from '../compiler/source/source.ts';
+
+/** A tensor as a list shows it: `hidden.weight f32[64, 64]`. */
+export interface TensorFacts {
+  readonly name: string;
+  readonly type: string;
+}
+
+export interface CliProblems {
+  /** A command line that says nothing sensible. */
+  NN900: { readonly message: string };
+  /** A file that cannot be read. */
+  NN920: { readonly path: string; readonly reason: string };
+  /** A file or folder that cannot be written. */
+  NN921: { readonly path: string; readonly reason: string };
+  /** No block of the wanted kind, or several. */
+  NN922: { readonly path: string; readonly kind: 'train block' | 'model'; readonly known: readonly string[] };
+  /** No data given and none beside the program. */
+  NN923: { readonly path: string; readonly inputs: readonly string[]; readonly looked: readonly string[] };
+  /** Weights that are not this network's. */
+  NN924: {
+    readonly path: string;
+    readonly unit: string;
+    readonly missing: readonly TensorFacts[];
+    readonly surplus: readonly TensorFacts[];
+    readonly wrong: readonly { readonly name: string; readonly has: string; readonly wants: string }[];
+  };
+  /** A checkpoint that cannot be gone on from. */
+  NN925: { readonly path: string; readonly reason: string; readonly advice: string };
+  /** Training left the finite numbers. */
+  NN926: { readonly epoch: number; readonly step: number; readonly kept: number | null };
+  /** Rows that do not suffice. */
+  NN927: { readonly rows: number; readonly reason: string };
+  /** The size that batches are made of is not the first axis of an input. */
+  NN928: { readonly input: string; readonly wants: string; readonly size: string };
+  /** Results that a file format cannot hold. */
+  NN929: { readonly path: string; readonly reason: string };
+  /** The compiled program refused to run. */
+  NN930: { readonly unit: string; readonly reasons: readonly string[] };
+  /** More memory than there is. */
+  NN931: { readonly unit: string; readonly bytes: number };
+  /** No such code to explain. */
+  NN932: { readonly code: string; readonly nearest: readonly string[] };
+  /** Sizes of two data sets that must agree. */
+  NN933: { readonly reason: string };
+}
+
+const listText = (items: readonly TensorFacts[], most = 20): string =>
+  [
+    ...items.slice(0, most).map(({ name, type }) => `${name} ${type}`),
+    ...(items.length > most ? [`and ${items.length - most} more`] : []),
+  ].join('\n');
+
+const count = (n: number, word: string): string => `${n.toLocaleString('en-US')} ${word}${n === 1 ? '' : 's'}`;
+
+export const cliProse: ProseTable<CliProblems> = {
+  NN900: {
+    severity: 'error',
+    title: 'a command line that nnc does not understand',
+    explain: '`nnc --help` lists the commands, `nnc COMMAND --help` the options of one. The exit code is 2.',
+    render: ({ message }) => ({ message }),
+  },
+  NN920: {
+    severity: 'error',
+    title: 'a file that cannot be read',
+    explain: 'The path is taken relative to the folder in which nnc runs.',
+    render: ({ path, reason }) => ({ message: `cannot read ${path}: ${reason}` }),
+  },
+  NN921: {
+    severity: 'error',
+    title: 'a file that cannot be written',
+    explain: `Files are written under another name first and renamed when complete, so what stood there before is still whole.
+Choose another place with \`--out\`.`,
+    render: ({ path, reason }) => ({ message: `cannot write ${path}: ${reason}` }),
+  },
+  NN922: {
+    severity: 'error',
+    title: 'no block to take, or several',
+    explain: '`nnc train` runs one `train` block and `nnc run` one `model`. With several in a file, `--only NAME` says which.',
+    render: ({ path, kind, known }) =>
+      known.length === 0
+        ? { message: `there is no ${kind} in ${path}` }
+        : { message: `there are several: ${known.join(', ')}`, notes: [`choose a ${kind} of ${path} with --only NAME`] },
+  },
+  NN923: {
+    severity: 'error',
+    title: 'no data to train on',
+    explain: `Name the data with \`--data FILE…\`, or lay it beside the program: for \`digits.nn\` nnc looks for \`data/digits-train.*\`, and for
+\`data/digits-test.*\` to test with. Columns meet inputs by name.`,
+    render: ({ path, inputs, looked }) => ({
+      message: `no data for ${path}: its inputs are ${inputs.join(', ')}`,
+      notes: [`name files with --data; looked for ${looked.join(', ')}`],
+    }),
+  },
+  NN924: {
+    severity: 'error',
+    title: "weights that are not this network's",
+    explain: `A weights file must hold every parameter and state of the network, under its path and in its shape, and nothing else. Paths come from
+\`let\` names and labels: renaming one renames the parameter. Training again writes weights that fit.`,
+    render: ({ path, unit, missing, surplus, wrong }) => ({
+      message: `the weights in ${path} do not fit ${unit}`,
+      notes: [
+        ...(missing.length === 0 ? [] : [`missing:\n${listText(missing)}`]),
+        ...(surplus.length === 0 ? [] : [`not part of ${unit}:\n${listText(surplus)}`]),
+        ...(wrong.length === 0
+          ? []
+          : [
+              `of another shape or type:\n${listText(wrong.map(({ name, has, wants }) => ({ name, type: `is ${has}, should be ${wants}` })))}`,
+            ]),
+      ],
+    }),
+  },
+  NN925: {
+    severity: 'error',
+    title: 'a checkpoint that cannot be gone on from',
+    explain: `\`--resume\` goes on exactly where training stopped, so the program, the data, the seed and the batch must be those of the first run; only
+\`--epochs\` may change. Without \`--resume\` training begins anew.`,
+    render: ({ path, reason, advice }) => ({ message: `cannot resume from ${path}: ${reason}`, notes: [advice] }),
+  },
+  NN926: {
+    severity: 'error',
+    title: 'the loss is no finite number',
+    explain: `Once the loss is NaN or infinite, so are the weights, and training cannot recover. Usual causes: a learning rate that is too large, the
+logarithm or quotient of something that can be 0, values in the data that are not scaled. The checkpoint keeps the weights before.`,
+    render: ({ epoch, step, kept }) => ({
+      message: `training diverged: the loss is no finite number in epoch ${epoch} (step ${step})`,
+      notes: [
+        'usual causes: a learning rate that is too large, or log(0) and division by 0 in the loss',
+        kept === null ? 'no weights were kept' : `kept are the weights of epoch ${kept}`,
+      ],
+    }),
+  },
+  NN927: {
+    severity: 'error',
+    title: 'too few rows',
+    explain: 'Training needs a row to train on and, with `validate(split: …)`, one to validate with.',
+    render: ({ rows, reason }) => ({ message: `${count(rows, 'row')} of data: ${reason}` }),
+  },
+  NN928: {
+    severity: 'error',
+    title: 'batches must run along the first axis',
+    explain: `Rows of data are the first axis of every column; a batch is some of the rows. So the size in \`batch B = 64\` must be the first of an input's
+axes, or none of them (such an input is given whole to every step).`,
+    render: ({ input, wants, size }) => ({
+      message: `input ${input} is ${wants}, but batches of ${size} must be its first axis`,
+    }),
+  },
+  NN929: {
+    severity: 'error',
+    title: 'results that a file format cannot hold',
+    explain: 'Formats for `--out`: .npy holds one tensor; .csv and .jsonl hold rows; .safetensors holds anything.',
+    render: ({ path, reason }) => ({ message: `cannot write the results to ${path}: ${reason}` }),
+  },
+  NN930: {
+    severity: 'error',
+    title: 'the compiled program refuses its data',
+    explain: 'Compiled programs check sizes, indices and the `require`s of their source before they compute.',
+    render: ({ unit, reasons }) => ({ message: `${unit} refuses: ${reasons[0] ?? ''}`, notes: reasons.slice(1) }),
+  },
+  NN931: {
+    severity: 'error',
+    title: 'more memory than there is',
+    explain: 'All memory is taken at the start, for the greatest sizes. Smaller batches (`--batch`) or shorter rows need less.',
+    render: ({ unit, bytes }) => ({
+      message: `${unit} needs ${formatBytes(bytes)} of memory, more than this machine gives`,
+      notes: ['a smaller --batch needs less'],
+    }),
+  },
+  NN932: {
+    severity: 'error',
+    title: 'no such code',
+    explain: 'Codes are NN and three digits; every report begins with one.',
+    render: ({ code, nearest }) => ({
+      message: `there is no code ${code}`,
+      notes: nearest.length === 0 ? [] : [`nearest: ${nearest.join(', ')}`],
+    }),
+  },
+  NN933: {
+    severity: 'error',
+    title: 'data sets that do not go together',
+    explain: 'Inputs that are given whole to every step must be the same in training and test data.',
+    render: ({ reason }) => ({ message: reason }),
+  },
+};
+
+export type CliCode = keyof CliProblems;
+
+/** A problem of the command line as a report. */
+export function cliReport<C extends CliCode>(code: C, data: CliProblems[C]): Report {
+  const prose: Prose<CliProblems[C]> = cliProse[code];
+  const { message, label = '', notes = [] } = prose.render(data);
+  // The compiler's union of codes does not know this family; a report's code is only shown.
+  return {
+    code: code as string as Code,
+    severity: prose.severity,
+    message,
+    span: null,
+    label,
+    related: [],
+    notes,
+    fixes: [],
+  };
+}
+
+/** Ends a command: what to show, and the exit code. Thrown by helpers of the commands, caught by `main` alone. */
+export class Refusal extends Error {
+  readonly reports: readonly Report[];
+  readonly sources: Sources;
+  readonly exit: 1 | 2;
+
+  constructor(reports: readonly Report[], sources: Sources = new Sources(), exit: 1 | 2 = 1) {
+    super(reports.map(({ code, message }) => `${code}: ${message}`).join('\n'));
+    this.name = 'Refusal';
+    this.reports = reports;
+    this.sources = sources;
+    this.exit = exit;
+  }
+}
+
+export function refuse<C extends CliCode>(code: C, data: CliProblems[C]): never {
+  throw new Refusal([cliReport(code, data)]);
+}
+
+export const refuseProblems = (problems: readonly Problem[], sources?: Sources): never => {
+  throw new Refusal(problems.map(report), sources);
+};
+
+export const wrongUsage = (message: string): never => {
+  throw new Refusal([cliReport('NN900', { message })], undefined, 2);
+};
+
+/** 640 bytes, 12.5 kB, 1.48 MB (powers of 1,000) */
+export function formatBytes(bytes: number): string {
+  for (const [unit, size] of [
+    ['GB', 1e9],
+    ['MB', 1e6],
+    ['kB', 1e3],
+  ] as const) {
+    if (bytes >= size * 0.9995) return `${(bytes / size).toPrecision(3).replace(/e\+\d+$/, '')} ${unit}`;
+  }
+  return `${bytes} bytes`;
+}

@@ -1,0 +1,104 @@
+/**
+ * The checker: a program's meaning in sizes, names and roles.
+ *
+ * Every callable is checked once, generically, against its signature; calls match shapes and discharge requirements. The result is types for
+ * every expression, signatures with lifted requirements, and problems as data. Never throws on any program; what one mistake causes is
+ * reported once. Fixes are offered only where applying them removes the problem and adds none (`fixes.ts`).
+ */
+import type { Callable, CheckpointDeclaration, Expr, ScanExpr, TrainDeclaration } from '../../grammar/ast.ts';
+import type { Fix, Problem } from '../diagnostics/problem.ts';
+import { checkCheckpoint } from './checkpoints.ts';
+import { constType } from './constants.ts';
+import { verifiedFixes } from './fixes.ts';
+import type { Program } from './program.ts';
+import { Session } from './session.ts';
+import type { Reference, Signature } from './session.ts';
+import { ensureBody, signatureOf } from './signature.ts';
+import { checkTrain } from './train.ts';
+import type { TrainInfo } from './train.ts';
+import type { Type } from './types.ts';
+
+export type { Reference, Requirement, Signature, ParameterInfo } from './session.ts';
+export type { TrainInfo } from './train.ts';
+export type * from './types.ts';
+
+export interface CheckResult {
+  /** In the order of the text, entry module last as loaded; parse problems are not among them. */
+  readonly problems: readonly Problem[];
+  readonly types: ReadonlyMap<Expr, Type>;
+  /** The signature of every callable, with lifted requirements. */
+  readonly signatures: ReadonlyMap<Callable, Signature>;
+  /** For each source of a scan: the scanned axis, counted from the end of the generic shape (0 is the last), so that runs do not matter. */
+  readonly scanAxes: ReadonlyMap<ScanExpr, readonly number[]>;
+  /** What each name in the text means; keys are name expressions, index names and declared names. */
+  readonly references: ReadonlyMap<object, Reference>;
+  /** The type each `let` and leaf statement binds. */
+  readonly lets: ReadonlyMap<object, Type>;
+  readonly trains: ReadonlyMap<TrainDeclaration, TrainInfo>;
+  readonly consts: ReadonlyMap<object, Type>;
+  /** How often each body was checked: always once. */
+  readonly bodyChecks: ReadonlyMap<Callable, number>;
+}
+
+export interface CheckOptions {
+  /** False leaves candidates of fixes out instead of re-checking them. */
+  readonly fixes?: boolean;
+}
+
+export function check(program: Program, options: CheckOptions = {}): CheckResult {
+  const session = new Session(program);
+  const trains = new Map<TrainDeclaration, TrainInfo>();
+  const checkpoints: (() => void)[] = [];
+  for (const module of program.modules) {
+    for (const d of module.ast.declarations) {
+      const definition = { declaration: d as Callable, module };
+      switch (d.kind) {
+        case 'import':
+        case 'bad':
+          break;
+        case 'const': {
+          const own = module.names.get(d.name.text);
+          constType(session, own?.declaration === d ? own : { declaration: d, module });
+          break;
+        }
+        case 'train':
+          trains.set(d, checkTrain(session, module, d));
+          break;
+        case 'checkpoint':
+          checkpoints.push(() => checkCheckpoint(session, module, d as CheckpointDeclaration));
+          break;
+        default: {
+          const own = module.names.get(d.name.text);
+          ensureBody(session, signatureOf(session, own?.declaration === d ? own : definition));
+        }
+      }
+    }
+  }
+  for (const run of checkpoints) run();
+  const consts = new Map<object, Type>();
+  for (const [d, type] of session.consts) if (type !== 'checking') consts.set(d, type);
+  return {
+    problems: ordered(options.fixes === false ? session.problems : withFixes(program, session)),
+    types: session.types,
+    signatures: session.signatures,
+    scanAxes: session.scanAxes,
+    references: session.references,
+    lets: session.lets,
+    trains,
+    consts,
+    bodyChecks: session.bodyChecks,
+  };
+}
+
+function ordered(problems: readonly Problem[]): Problem[] {
+  const key = (p: Problem): [number, number] => [p.span?.file ?? -1, p.span?.start ?? -1];
+  return [...problems].sort((a, b) => key(a)[0] - key(b)[0] || key(a)[1] - key(b)[1]);
+}
+
+function withFixes(program: Program, session: Session): Problem[] {
+  return session.problems.map((p) => {
+    const candidates: readonly Fix[] = session.candidates.get(p) ?? [];
+    if (candidates.length === 0) return p;
+    return { ...p, fixes: verifiedFixes(program, p, session.problems, candidates, (again) => check(again, { fixes: false }).problems) };
+  });
+}

@@ -1,0 +1,82 @@
+/** Prose of the build family: what only shows with concrete sizes, and what is not built yet. */
+import type { BuildProblems } from '../families/build.ts';
+import type { ProseTable } from '../problem.ts';
+
+export const buildProse: ProseTable<BuildProblems> = {
+  NN801: {
+    severity: 'error',
+    title: 'not built yet',
+    explain:
+      'The program is well formed, but this version of nnc does not compile this part of the language. The report says what to write instead. `nnc check` accepts it.',
+    render: ({ feature, instead }) => ({
+      message: `${feature} is not compiled by this version of nnc`,
+      label: 'this',
+      notes: [`meanwhile: ${instead}`],
+    }),
+  },
+  NN802: {
+    severity: 'error',
+    title: 'cannot be built',
+    explain:
+      'The program uses a form that nnc cannot turn into a graph in this place. The label shows the place, the message the form.',
+    render: ({ what }) => ({ message: `cannot build ${what}`, label: 'here' }),
+  },
+  NN150: {
+    severity: 'error',
+    title: 'a requirement does not hold',
+    explain:
+      'A `require` is false for the sizes and configuration of this build. Change the configuration, or the sizes, so that the condition holds.',
+    render: ({ condition, message, values }) => ({
+      message: message === null ? `this requires \`${condition}\`` : `${message} (\`${condition}\`)`,
+      label: 'does not hold',
+      notes: values.length === 2 ? [`the two sides are ${values[0]!} and ${values[1]!}`] : [],
+    }),
+  },
+  NN151: {
+    severity: 'error',
+    title: 'an index without an extent',
+    explain:
+      'Every index letter of an equation has an extent: written (`t: T`), or taken from a read where the letter stands alone. This one has neither.',
+    render: ({ index }) => ({
+      message: `nothing says how far the index \`${index}\` goes`,
+      label: 'no extent',
+      notes: [`write its extent on the left: \`${index}: N\``],
+    }),
+  },
+  NN152: {
+    severity: 'error',
+    title: 'a draw without a shape',
+    explain:
+      'Draws such as `normal()` give one number for each position of what they fill: the left side of an equation, or a parameter with a type. Here there is neither.',
+    render: ({ name }) => ({
+      message: `\`${name}()\` does not know how many numbers to draw`,
+      label: 'no shape here',
+      notes: ['give it a left side: `let z[b: B, d: 128] = normal()`'],
+    }),
+  },
+  NN790: {
+    severity: 'error',
+    title: 'no such model or train block',
+    explain: 'A model or train block was asked for by name, but the file declares none of that name.',
+    render: ({ name, known }) => ({
+      message:
+        name === null ? 'the file declares no model and no train block' : `the file declares no model or train block \`${name}\``,
+      notes: known.length > 0 ? [`it declares ${known.map((k) => `\`${k}\``).join(', ')}`] : [],
+    }),
+  },
+  NN791: {
+    severity: 'error',
+    title: 'parameters and optimizers do not meet',
+    explain:
+      'Every trained parameter is taken by exactly one optimizer: the first whose selector names it. An optimizer without `for` takes all that are left.',
+    render: ({ what, name }) => ({
+      message:
+        what === 'no optimizer'
+          ? `\`${name}\` minimizes a loss but has no optimizer`
+          : what === 'unmatched parameter'
+            ? `no optimizer takes the parameter \`${name}\``
+            : 'this optimizer takes no parameter',
+      notes: what === 'empty selector' ? [] : ['add `optimizer Adam(lr: 1e-3)`'],
+    }),
+  },
+};

@@ -1,0 +1,81 @@
+/**
+ * nnc as a library: source text in, reports and artifacts out. No file system, no network, no clock: it runs in a browser as in Node.
+ *
+ * ```ts
+ * const result = compile(text, { path: 'digits.nn', bounds: { B: 64 } });
+ * if (!result.ok) console.error(result.reports.map((r) => r.message));
+ * else result.artifacts.get('Fit')!.javascript;   // an ES module with a class `Fit`
+ * ```
+ */
+import { check, type CheckResult } from './check/check.ts';
+import { loadProgram, type Host, type Program } from './check/program.ts';
+import type { Problem, Report } from './diagnostics/problem.ts';
+import { report } from './diagnostics/render/index.ts';
+import { library as standardLibrary } from './library.generated.ts';
+import { build, type Artifact, type Trace } from './pipeline.ts';
+import type { Sources } from './source/source.ts';
+
+export interface CompileOptions {
+  /** The name of the source in messages, and what imports are relative to. Default `program.nn`. */
+  readonly path?: string;
+  /** Reads imported files. Default: there are none. */
+  readonly host?: Host;
+  /** Only this model or train block. Default: all of the file. */
+  readonly only?: string;
+  /** Greatest values of run-time sizes, where the source declares none (or a greater one): `{ B: 64, T: 1024 }`. */
+  readonly bounds?: Readonly<Record<string, number>>;
+  /** Values of `const`s in place of the source's: `{ width: 128 }`. Numbers. */
+  readonly consts?: Readonly<Record<string, number>>;
+  /** Fuse values into kernels (default), or materialise every value: slow, for comparison. */
+  readonly fuse?: boolean;
+  /** Reuse memory (default), or give every buffer a place of its own: for comparison. */
+  readonly reuse?: boolean;
+  /** Called after every stage with its name, what it made as text (on demand) and its time is the caller's to take. */
+  readonly trace?: Trace;
+}
+
+export interface CompileResult {
+  /** No errors (there may be warnings): every wanted artifact is there. */
+  readonly ok: boolean;
+  readonly problems: readonly Problem[];
+  readonly reports: readonly Report[];
+  readonly sources: Sources;
+  /** By the name of the model or train block. */
+  readonly artifacts: ReadonlyMap<string, Artifact>;
+}
+
+const isError = (r: Report): boolean => r.severity === 'error';
+
+/** Parses and checks only. Never throws. */
+export function checkSource(
+  text: string,
+  options: CompileOptions = {},
+): { readonly program: Program; readonly checked: CheckResult; readonly problems: readonly Problem[]; readonly reports: readonly Report[] } {
+  const loaded = loadProgram(options.path ?? 'program.nn', text, options.host ?? { read: () => null }, standardLibrary, options.consts);
+  options.trace?.('parse', () => loaded.program.modules.map((m) => m.path).join('\n'));
+  const checked = check(loaded.program);
+  options.trace?.('check', () => '');
+  const problems = [...loaded.problems, ...checked.problems];
+  return { program: loaded.program, checked, problems, reports: problems.map(report) };
+}
+
+/** Source text → artifacts. Never throws on user input: what is wrong is in `reports`. */
+export function compile(text: string, options: CompileOptions = {}): CompileResult {
+  const { program, checked, problems, reports } = checkSource(text, options);
+  if (reports.some(isError)) return { ok: false, problems, reports, sources: program.sources, artifacts: new Map() };
+  const built = build(program, checked, options);
+  const all = [...reports, ...built.problems.map(report)];
+  return {
+    ok: !all.some(isError),
+    problems: [...problems, ...built.problems],
+    reports: all,
+    sources: program.sources,
+    artifacts: built.artifacts,
+  };
+}
+
+export type { Artifact } from './pipeline.ts';
+export type { Problem, Report } from './diagnostics/problem.ts';
+export type { Host } from './check/program.ts';
+export { renderTerminal, renderJson } from './diagnostics/terminal.ts';
+export { Sources } from './source/source.ts';

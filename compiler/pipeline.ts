@@ -1,0 +1,115 @@
+/**
+ * The recipe: one call a stage, from a checked program to artifacts. Each stage prints and verifies; here they only meet.
+ */
+import type { CheckResult } from './check/check.ts';
+import type { Program } from './check/program.ts';
+import type { Problem } from './diagnostics/problem.ts';
+import { elaborate } from './elaborate/elaborate.ts';
+import { KernelCache } from './fuse/cache.ts';
+import { fuse } from './fuse/program.ts';
+import type { Origins } from './graph/origin.ts';
+import { printGraph } from './graph/print.ts';
+import type { Graph, ProgramName, Unit } from './graph/types.ts';
+import { printProgram } from './kernel/print.ts';
+import type { Kernel, KernelProgram, Schedule } from './kernel/types.ts';
+import { plan as planMemory } from './plan/plan.ts';
+import { simplify } from './simplify/simplify.ts';
+import { emitTypeScript } from './targets/ts/emit.ts';
+import type { Plan } from '../runtime/plan.ts';
+
+/** Called after each stage: its name, and what it made as text, printed only when asked. */
+export type Trace = (stage: string, print: () => string) => void;
+
+/** A model or train block, compiled. */
+export interface Artifact {
+  readonly name: string;
+  readonly kind: Unit['kind'];
+  readonly unit: Unit;
+  /** After simplification. */
+  readonly graphs: ReadonlyMap<ProgramName, Graph>;
+  readonly kernelPrograms: ReadonlyMap<ProgramName, KernelProgram>;
+  readonly kernels: readonly Kernel[];
+  readonly schedules: readonly Schedule[];
+  readonly plan: Plan;
+  /** An ES module without imports; passes `tsc --strict`. */
+  readonly typescript: string;
+  /** The same as JavaScript, with its declarations. */
+  readonly javascript: string;
+  readonly declarations: string;
+  /** Source maps (revision 3, JSON) of `typescript` and `javascript` to the `.nn` files. */
+  readonly sourceMap: { readonly typescript: string; readonly javascript: string };
+  readonly origins: Origins;
+}
+
+export interface BuildOptions {
+  readonly only?: string;
+  readonly bounds?: Readonly<Record<string, number>>;
+  readonly fuse?: boolean;
+  readonly reuse?: boolean;
+  readonly trace?: Trace;
+}
+
+export interface Built {
+  readonly artifacts: ReadonlyMap<string, Artifact>;
+  readonly problems: readonly Problem[];
+}
+
+export function build(program: Program, checked: CheckResult, options: BuildOptions = {}): Built {
+  const trace: Trace = options.trace ?? (() => undefined);
+  const elaborated = elaborate(program, { ...options, scanAxes: checked.scanAxes });
+  const { origins } = elaborated;
+  trace('elaborate', () => printUnits(elaborated.units));
+  const artifacts = new Map<string, Artifact>();
+  const problems = [...elaborated.problems];
+  const shared = batchBounds(elaborated.units);
+  for (const unit of elaborated.units) {
+    const graphs = mapPrograms(unit.programs, (graph) => simplify(graph, origins));
+    trace(`${unit.name}: simplify`, () => [...graphs.values()].map((g) => printGraph(g)).join('\n'));
+
+    const cache = new KernelCache();
+    const programs = mapPrograms(graphs, (graph) => fuse(graph, { origins, cache, fuse: options.fuse ?? true }));
+    trace(`${unit.name}: fuse`, () => [...programs.values()].map((p) => printProgram(p)).join('\n'));
+
+    const bounds = new Map([...shared, ...Object.entries(options.bounds ?? {})]);
+    const planned = planMemory(unit, programs, bounds, { reuse: options.reuse ?? true });
+    if (!planned.ok) {
+      problems.push(...planned.problems);
+      continue;
+    }
+    const { plan, kernels, schedules } = planned;
+    trace(`${unit.name}: plan`, () => JSON.stringify(plan, null, 1));
+
+    const where = { origins, sources: program.sources };
+    const ts = emitTypeScript(unit, plan, kernels, schedules, { ...where, types: true, file: `${unit.name}.ts` });
+    const js = emitTypeScript(unit, plan, kernels, schedules, { ...where, types: false, file: `${unit.name}.js` });
+    trace(`${unit.name}: emit`, () => ts.code);
+    artifacts.set(unit.name, {
+      name: unit.name,
+      kind: unit.kind,
+      unit,
+      graphs,
+      kernelPrograms: programs,
+      kernels,
+      schedules,
+      plan,
+      typescript: ts.code,
+      javascript: js.code,
+      declarations: js.declarations,
+      sourceMap: { typescript: ts.sourceMap, javascript: js.sourceMap },
+      origins,
+    });
+  }
+  return { artifacts, problems };
+}
+
+function mapPrograms<A, B>(programs: ReadonlyMap<ProgramName, A>, f: (a: A) => B): Map<ProgramName, B> {
+  return new Map([...programs].map(([name, program]) => [name, f(program)]));
+}
+
+/** `batch B = 64` bounds B for the models of the file too, where nothing else does. */
+function batchBounds(units: readonly Unit[]): [string, number][] {
+  return units.flatMap((u) => (u.training?.batch ? [[u.training.batch.size, u.training.batch.value] as [string, number]] : []));
+}
+
+const printUnits = (units: readonly Unit[]): string =>
+  units.flatMap((u) => [...u.programs.values()].map((g) => printGraph(g))).join('\n');

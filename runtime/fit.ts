@@ -1,0 +1,274 @@
+/**
+ * A training loop over data in memory, for Node and browsers: epochs in an order drawn from (seed, epoch), a smaller last batch, metrics weighted
+ * by rows, validation with patience and the best weights kept, abort between steps, and a state from which training goes on bit for bit.
+ *
+ * It reads no clock and no file and prints nothing: what to show is for `onBatch` and `onEpoch`.
+ */
+import { NncError } from './errors.ts';
+import type { View } from './memory.ts';
+import type { Plan } from './plan.ts';
+import { permutation } from './random.ts';
+import type { Checkpoint, Weights, WeightTensor } from './weights.ts';
+
+/** Rows of one input: `data` has rows × the product of `shape` elements. */
+export interface Column {
+  readonly data: View;
+  /** Of one row; [] for a label. */
+  readonly shape: readonly number[];
+}
+
+export type Columns = Readonly<Record<string, Column>>;
+
+/** What a compiled `train` is. */
+export interface Trainable {
+  step(inputs: Readonly<Record<string, View>>): Readonly<Record<string, unknown>>;
+  evaluate?(inputs: Readonly<Record<string, View>>): Readonly<Record<string, unknown>>;
+  weights(): Map<string, WeightTensor>;
+  load(weights: Weights): void;
+  checkpoint(): Checkpoint;
+  restore(checkpoint: Checkpoint): void;
+}
+
+/** Means over rows. */
+export type Metrics = Readonly<Record<string, number>>;
+
+export interface BatchReport {
+  /** Both count from 0. */
+  readonly epoch: number;
+  readonly batch: number;
+  readonly batches: number;
+  /** Steps done in all. */
+  readonly step: number;
+  /** Of this batch. */
+  readonly metrics: Metrics;
+}
+
+export interface EpochReport {
+  readonly epoch: number;
+  readonly training: Metrics;
+  readonly validation: Metrics | null;
+  /** Whether the validation loss is the least so far. */
+  readonly best: boolean;
+}
+
+/** Where training stands. Plain data and typed arrays. */
+export interface FitState {
+  readonly epoch: number;
+  /** The next batch of that epoch. */
+  readonly batch: number;
+  /** Metric × rows, summed over the epoch's batches so far. */
+  readonly sums: Metrics;
+  readonly best: { readonly epoch: number; readonly loss: number; readonly weights: Weights } | null;
+  readonly history: readonly EpochReport[];
+  /** Program state, before the best weights were put back. */
+  readonly checkpoint: Checkpoint;
+}
+
+export interface FitOptions {
+  readonly epochs?: number;
+  readonly batch?: number;
+  /** Of the order of rows. 0 if left out. */
+  readonly seed?: number;
+  readonly shuffle?: boolean;
+  readonly validation?: Columns;
+  /** Epochs without a better validation loss after which to stop. */
+  readonly patience?: number;
+  readonly onBatch?: (report: BatchReport) => void | Promise<void>;
+  readonly onEpoch?: (report: EpochReport) => void | Promise<void>;
+  /** An AbortSignal, or anything with its `aborted`. */
+  readonly signal?: { readonly aborted: boolean };
+  readonly resume?: FitState;
+}
+
+export interface FitResult {
+  readonly reason: 'finished' | 'patience' | 'aborted';
+  readonly history: readonly EpochReport[];
+  readonly state: FitState;
+}
+
+const wrong = (input: string, text: string): NncError => new NncError('NN527', input, [text]);
+
+/** The number of rows that all columns have. */
+export function rowsOf(columns: Columns): number {
+  let rows = -1;
+  let first = '';
+  for (const [name, { data, shape }] of Object.entries(columns)) {
+    const size = shape.reduce((n, extent) => n * extent, 1);
+    const own = data.length / size;
+    if (!Number.isInteger(own)) {
+      throw wrong(name, `${name}: ${data.length} elements are no whole number of rows of [${shape.join(', ')}].`);
+    }
+    if (rows >= 0 && own !== rows) throw wrong(name, `${name} has ${own} rows, ${first} has ${rows}.`);
+    [rows, first] = [own, name];
+  }
+  if (rows < 1) throw wrong('data', 'There are no rows of data.');
+  return rows;
+}
+
+const rowSize = (column: Column): number => column.shape.reduce((n, extent) => n * extent, 1);
+
+function emptyLike(data: View, length: number): View {
+  if (data instanceof Float32Array) return new Float32Array(length);
+  return data instanceof Int32Array ? new Int32Array(length) : new Uint8Array(length);
+}
+
+/** Buffers for a batch of each length that occurs, and how to fill them. */
+class Batcher {
+  private readonly columns: Columns;
+  private readonly buffers = new Map<number, Record<string, View>>();
+
+  constructor(columns: Columns) {
+    this.columns = columns;
+  }
+
+  /** The rows order[from … to). */
+  take(order: Uint32Array, from: number, to: number): Readonly<Record<string, View>> {
+    let batch = this.buffers.get(to - from);
+    if (batch === undefined) {
+      batch = {};
+      for (const [name, column] of Object.entries(this.columns)) {
+        batch[name] = emptyLike(column.data, (to - from) * rowSize(column));
+      }
+      this.buffers.set(to - from, batch);
+    }
+    for (const name in this.columns) {
+      const column = this.columns[name]!;
+      gather(batch[name]!, column.data, order, from, to, rowSize(column));
+    }
+    return batch;
+  }
+}
+
+function gather(into: View, data: View, order: Uint32Array, from: number, to: number, size: number): void {
+  let k = 0;
+  for (let row = from; row < to; row++) {
+    const start = order[row]! * size;
+    for (let i = 0; i < size; i++) into[k++] = data[start + i]!;
+  }
+}
+
+function inOrder(rows: number): Uint32Array {
+  const order = new Uint32Array(rows);
+  for (let i = 0; i < rows; i++) order[i] = i;
+  return order;
+}
+
+/** Adds rows × each number or truth value of `report`; tensors are passed over. */
+function accumulate(sums: Record<string, number>, report: Readonly<Record<string, unknown>>, rows: number): void {
+  for (const name in report) {
+    const value = report[name];
+    if (typeof value === 'number' || typeof value === 'boolean') sums[name] = (sums[name] ?? 0) + Number(value) * rows;
+  }
+}
+
+const means = (sums: Metrics, rows: number): Metrics =>
+  Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / rows]));
+
+/** Metrics of `evaluate` over all rows, weighted by rows. Null if the unit does not evaluate. */
+export function evaluateAll(unit: Trainable, columns: Columns, batch: number): Metrics | null {
+  if (unit.evaluate === undefined) return null;
+  const rows = rowsOf(columns);
+  const order = inOrder(rows);
+  const batcher = new Batcher(columns);
+  const sums: Record<string, number> = {};
+  for (let from = 0; from < rows; from += batch) {
+    const to = Math.min(from + batch, rows);
+    accumulate(sums, unit.evaluate(batcher.take(order, from, to)), to - from);
+  }
+  return means(sums, rows);
+}
+
+/** The last `share` of the rows, after shuffling by `seed`, and the others. */
+export function split(columns: Columns, share: number, seed: number): { training: Columns; validation: Columns } {
+  const rows = rowsOf(columns);
+  const count = Math.max(1, Math.round(rows * share));
+  // A stream that no epoch uses.
+  const order = permutation(rows, seed, 2 ** 31 - 1);
+  const part = (from: number, to: number): Columns =>
+    Object.fromEntries(
+      Object.entries(columns).map(([name, column]) => {
+        const data = emptyLike(column.data, (to - from) * rowSize(column));
+        gather(data, column.data, order, from, to, rowSize(column));
+        return [name, { data, shape: column.shape }];
+      }),
+    );
+  if (count >= rows) throw wrong('split', `A split of ${share} leaves none of ${rows} rows to train on.`);
+  return { training: part(0, rows - count), validation: part(rows - count, rows) };
+}
+
+/**
+ * Trains. `epochs`, `batch` and `patience` come from the options, else from the unit's source (`plan.training`). Where there is validation, the
+ * unit has the weights of the best epoch afterwards, unless it was aborted.
+ */
+export async function fit(
+  unit: Trainable & { readonly plan?: Plan },
+  columns: Columns,
+  options: FitOptions = {},
+): Promise<FitResult> {
+  const said = (unit.plan ?? (unit.constructor as { plan?: Plan }).plan)?.training ?? null;
+  const rows = rowsOf(columns);
+  const epochs = options.epochs ?? said?.epochs ?? 1;
+  const batch = Math.min(options.batch ?? said?.batch?.value ?? 32, rows);
+  const patience = options.patience ?? said?.patience ?? Infinity;
+  const { seed = 0, shuffle = true, validation, resume, signal } = options;
+  if (!Number.isInteger(batch) || batch < 1)
+    throw wrong('batch', `The batch must be a whole number from 1, not ${batch}.`);
+  const batches = Math.ceil(rows / batch);
+  const batcher = new Batcher(columns);
+
+  if (resume !== undefined) unit.restore(resume.checkpoint);
+  let { best, history } = resume ?? { best: null, history: [] };
+  let first = resume?.batch ?? 0;
+  let sums: Record<string, number> = { ...resume?.sums };
+  let step = resume?.checkpoint.step ?? 0;
+  const stateAt = (epoch: number, next: number): FitState => ({
+    epoch,
+    batch: next,
+    sums: { ...sums },
+    best,
+    history,
+    checkpoint: unit.checkpoint(),
+  });
+
+  let reason: FitResult['reason'] = 'finished';
+  let epoch = resume?.epoch ?? 0;
+  for (; epoch < epochs && !exhausted(best, epoch, patience); epoch++) {
+    const order = shuffle ? permutation(rows, seed, epoch) : inOrder(rows);
+    for (let b = first; b < batches; b++) {
+      if (signal?.aborted === true) {
+        const state = stateAt(epoch, b);
+        return { reason: 'aborted', history, state };
+      }
+      const from = b * batch;
+      const to = Math.min(from + batch, rows);
+      const report = unit.step(batcher.take(order, from, to));
+      accumulate(sums, report, to - from);
+      step++;
+      if (options.onBatch !== undefined) {
+        const own: Record<string, number> = {};
+        accumulate(own, report, 1);
+        const waiting = options.onBatch({ epoch, batch: b, batches, step, metrics: own });
+        if (waiting !== undefined) await waiting;
+      }
+    }
+    first = 0;
+    const checked = validation === undefined ? null : evaluateAll(unit, validation, batch);
+    const loss = checked?.['loss'];
+    const better = loss !== undefined && (best === null || loss < best.loss);
+    if (better) best = { epoch, loss, weights: unit.weights() };
+    const report: EpochReport = { epoch, training: means(sums, rows), validation: checked, best: better };
+    history = [...history, report];
+    sums = {};
+    if (options.onEpoch !== undefined) {
+      const waiting = options.onEpoch(report);
+      if (waiting !== undefined) await waiting;
+    }
+  }
+  if (epoch < epochs) reason = 'patience';
+  const state = stateAt(epoch, 0);
+  if (best !== null) unit.load(best.weights);
+  return { reason, history, state };
+}
+
+const exhausted = (best: FitState['best'], epoch: number, patience: number): boolean =>
+  best !== null && epoch - 1 - best.epoch >= patience;

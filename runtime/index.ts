@@ -1,0 +1,23 @@
+/** What programs that use compiled modules may want beside them: training over data in memory, weights as files, and the types. */
+export { NncError, type NncErrorCode } from './errors.ts';
+export {
+  evaluateAll,
+  fit,
+  rowsOf,
+  split,
+  type BatchReport,
+  type Column,
+  type Columns,
+  type EpochReport,
+  type FitOptions,
+  type FitResult,
+  type FitState,
+  type Metrics,
+  type Trainable,
+} from './fit.ts';
+export { decodeCheckpoint, decodeWeights, encodeCheckpoint, encodeWeights, type DecodedWeights } from './files.ts';
+export { Machine, type Bind, type GivenSizes, type Inputs, type Result } from './execute.ts';
+export type { View } from './memory.ts';
+export type * from './plan.ts';
+export { permutation } from './random.ts';
+export type { Checkpoint, CreateOptions, Weights, WeightTensor } from './weights.ts';
