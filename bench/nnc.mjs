@@ -14,15 +14,17 @@ export async function ready() {
 // ------------------------------------------------------------------------------------------------------------------------------------
 // ADAPTER. The only place that knows the shape of nnc's API: what `compile` returns and how an artifact is made and called.
 async function instantiate(workload) {
-  const compiled = await api.compile(workload.source, { path: workload.path });
-  if (!compiled.ok) throw new Error(`${workload.path}: ${JSON.stringify(compiled.reports, null, 2)}`);
-  const artifact = compiled.artifacts?.get(workload.unit) ?? compiled.artifact;
-  const code = artifact.code ?? artifact.javascript;
-  const module = await import(`data:text/javascript;base64,${Buffer.from(code).toString('base64')}`);
-  const weights = new Map([...workload.weights].map(([path, { data }]) => [path, data]));
-  const instance = await module[workload.unit].create({ weights: Object.fromEntries(weights) });
+  const compiled = api.compile(workload.source, { path: workload.path, only: workload.unit });
+  if (!compiled.ok) {
+    const messages = compiled.reports.filter((r) => r.severity === 'error').map((r) => `${r.code} ${r.message}`);
+    throw new Error(`${workload.path} does not compile:\n${messages.join('\n')}`);
+  }
+  const { javascript } = compiled.artifacts.get(workload.unit);
+  const module = await import(`data:text/javascript;base64,${Buffer.from(javascript).toString('base64')}`);
+  const weights = new Map([...workload.weights].map(([path, tensor]) => [path, { dtype: 'f32', ...tensor }]));
+  const instance = module[workload.unit].create({ weights });
   const inputs = Object.fromEntries(Object.entries(workload.inputs).map(([key, { data }]) => [key, data]));
-  return { step: () => instance.step(inputs), loss: (result) => Number(result.loss) };
+  return { step: () => instance.step(inputs), loss: (result) => result.loss };
 }
 // ------------------------------------------------------------------------------------------------------------------------------------
 

@@ -49,15 +49,20 @@ export function guarded<T>(artifact: Artifact, call: () => T): T {
   try {
     return call();
   } catch (error) {
-    // By name: every emitted module has an NncError of its own.
-    if (error instanceof Error && error.name === 'NncError' && 'problems' in error) {
-      return refuse('NN930', { unit: artifact.name, reasons: error.problems as readonly string[] });
-    }
-    if (error instanceof RangeError && /allocation failed|array buffer|array length/i.test(error.message)) {
-      return refuse('NN931', { unit: artifact.name, bytes: memoryOf(artifact.plan) });
-    }
-    throw error;
+    return translated(artifact, error);
   }
+}
+
+/** For promises: `.catch((error) => translated(artifact, error))`. */
+export function translated(artifact: Artifact, error: unknown): never {
+  // By name: every emitted module has an NncError of its own.
+  if (error instanceof Error && error.name === 'NncError' && 'problems' in error) {
+    return refuse('NN930', { unit: artifact.name, reasons: error.problems as readonly string[] });
+  }
+  if (error instanceof RangeError && /allocation failed|array buffer|array length/i.test(error.message)) {
+    return refuse('NN931', { unit: artifact.name, bytes: memoryOf(artifact.plan) });
+  }
+  throw error;
 }
 
 export const memoryOf = ({ arenas }: Plan): number => arenas.persistent + arenas.work;

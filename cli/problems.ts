@@ -47,8 +47,6 @@ export interface CliProblems {
   NN931: { readonly unit: string; readonly bytes: number };
   /** No such code to explain. */
   NN932: { readonly code: string; readonly nearest: readonly string[] };
-  /** Sizes of two data sets that must agree. */
-  NN933: { readonly reason: string };
 }
 
 const listText = (items: readonly TensorFacts[], most = 20): string =>
@@ -180,12 +178,6 @@ axes, or none of them (such an input is given whole to every step).`,
       message: `there is no code ${code}`,
       notes: nearest.length === 0 ? [] : [`nearest: ${nearest.join(', ')}`],
     }),
-  },
-  NN933: {
-    severity: 'error',
-    title: 'data sets that do not go together',
-    explain: 'Inputs that are given whole to every step must be the same in training and test data.',
-    render: ({ reason }) => ({ message: reason }),
   },
 };
 

@@ -8,7 +8,7 @@ import { elaborate } from './elaborate/elaborate.ts';
 import { KernelCache } from './fuse/cache.ts';
 import { fuse } from './fuse/program.ts';
 import type { Origins } from './graph/origin.ts';
-import { printGraph } from './graph/print.ts';
+import { print as printGraph } from './graph/print.ts';
 import type { Graph, ProgramName, Unit } from './graph/types.ts';
 import { printProgram } from './kernel/print.ts';
 import type { Kernel, KernelProgram, Schedule } from './kernel/types.ts';
@@ -71,7 +71,7 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
     trace(`${unit.name}: fuse`, () => [...programs.values()].map((p) => printProgram(p)).join('\n'));
 
     const bounds = new Map([...shared, ...Object.entries(options.bounds ?? {})]);
-    const planned = planMemory(unit, programs, bounds, { reuse: options.reuse ?? true });
+    const planned = planMemory(unit, programs, bounds);
     if (!planned.ok) {
       problems.push(...planned.problems);
       continue;

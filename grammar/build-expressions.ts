@@ -20,7 +20,7 @@ import type {
   Statement,
   TypeExpr,
 } from './ast.ts';
-import { end, start } from './layout.ts';
+import { end, start } from './lookahead.ts';
 import { level } from './operators.ts';
 import type { SyntaxReporter } from './problems.ts';
 import * as T from './tokens.ts';

@@ -23,7 +23,7 @@ import type {
   TypeExpr,
 } from './ast.ts';
 import { ExpressionBuilder } from './build-expressions.ts';
-import { end, start } from './layout.ts';
+import { end, start } from './lookahead.ts';
 
 type AssignmentOperator = AssignStatement['operator'];
 

@@ -5,7 +5,7 @@
  * spoken. This is about facts; sentences are made in `compiler/diagnostics/render/syntax.ts`.
  */
 import type { IRecognitionException, IToken } from 'chevrotain';
-import { end, start } from './layout.ts';
+import { end, start } from './lookahead.ts';
 import { isEnd } from './parser.ts';
 import type { SyntaxProblem, SyntaxReporter } from './problems.ts';
 import * as T from './tokens.ts';

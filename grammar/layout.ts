@@ -11,6 +11,18 @@
  */
 import { createTokenInstance, type IToken, type TokenType } from 'chevrotain';
 import type { SyntaxFix, SyntaxReporter } from './problems.ts';
+import {
+  assigns,
+  end,
+  isGroup,
+  isLeaf,
+  isUntil,
+  leadsDeclaration,
+  leadsStatement,
+  placed,
+  retype,
+  start,
+} from './lookahead.ts';
 import * as T from './tokens.ts';
 
 export interface Slice {
@@ -68,23 +80,6 @@ const operandEnds = new Set<TokenType>([
   T.True,
   T.False,
 ]);
-
-const assigns = new Set<TokenType>([T.Equal, T.PlusEqual, T.MinusEqual, T.StarEqual, T.SlashEqual]);
-
-export const start = (token: IToken): number => token.startOffset;
-/** The lexer keeps start offsets only; placed tokens, which have no text, say where they end. */
-export const end = (token: IToken): number =>
-  token.endOffset === undefined ? token.startOffset + token.image.length : token.endOffset + 1;
-
-function retype(token: IToken, type: TokenType): void {
-  token.tokenType = type;
-  token.tokenTypeIdx = type.tokenTypeIdx!;
-}
-
-/** A token that is not in the text, standing at an offset without width. */
-function placed(type: TokenType, image: string, offset: number): IToken {
-  return createTokenInstance(type, image, offset, offset - 1, 0, 0, 0, 0);
-}
 
 export function layout(text: string, tokens: readonly IToken[], report: SyntaxReporter): Layout {
   return new LayoutPass(text, tokens, report).run();
@@ -146,14 +141,14 @@ class LayoutPass {
 
   private newLine(token: IToken, i: number): void {
     const column = this.lineIndent;
-    if (this.frames.length > 0 && column === 0 && this.leadsDeclaration(i)) {
+    if (this.frames.length > 0 && column === 0 && leadsDeclaration(this.raw, i)) {
       this.closeAll(0, token);
       this.cut();
       return;
     }
     const top = this.frames.at(-1);
     if (top !== undefined && (top.body === null || top.body === 'edits')) {
-      if (!this.leadsStatement(i, column)) return;
+      if (!leadsStatement(this.raw, i, column <= this.statementIndent, this.innerBody() === 'train')) return;
       this.closeToBody(token);
     }
     if (this.atStart) return;
@@ -179,7 +174,7 @@ class LayoutPass {
       this.previousType !== null &&
       trailing.has(this.previousType) &&
       column > this.statementIndent &&
-      !this.leadsStatement(i, column)
+      !leadsStatement(this.raw, i, column <= this.statementIndent, this.innerBody() === 'train')
     ) {
       return;
     }
@@ -227,62 +222,6 @@ class LayoutPass {
 
   // -------------------------------------------------------------------------------------------------------------------- words
 
-  private raws(i: number): IToken | undefined {
-    return this.raw[i];
-  }
-
-  private leadsDeclaration(i: number): boolean {
-    const token = this.raws(i)!;
-    if (token.tokenType !== T.Name) return false;
-    const word = token.image;
-    if (word === 'fn' || word === 'block' || word === 'const' || word === 'import') return true;
-    if (!T.softDeclarations.has(word)) return false;
-    const next = this.raws(i + 1);
-    if (next === undefined || next.tokenType !== T.Name || T.joiningWords.has(next.image)) return false;
-    const afterNext = this.raws(i + 2)?.tokenType;
-    return afterNext === undefined || !assigns.has(afterNext);
-  }
-
-  /** Can this token only be the head of a statement, even where a bracket is still open? */
-  private leadsStatement(i: number, column: number): boolean {
-    const token = this.raws(i)!;
-    if (token.tokenType !== T.Name) return false;
-    const word = token.image;
-    const next = this.raws(i + 1);
-    switch (word) {
-      case 'let':
-      case 'return':
-      case 'yield':
-      case 'repeat':
-      case 'if':
-      case 'require':
-        return true;
-      default:
-    }
-    if (T.leafWords.has(word) && next?.tokenType === T.Name) {
-      const afterNext = this.raws(i + 2)?.tokenType;
-      return afterNext === T.Colon || afterNext === T.LBracket;
-    }
-    if (word === 'until' && next?.tokenType === T.Name) return true;
-    if (this.innerBody() === 'train' && T.trainWords.has(word) && next?.tokenType === T.Name) return true;
-    if (column > this.statementIndent || next === undefined) return false;
-    // `x = …` or `x[…] = …` that is not indented deeper than the statement it would otherwise continue.
-    if (assigns.has(next.tokenType)) return true;
-    if (next.tokenType !== T.LBracket) return false;
-    let depth = 0;
-    for (let k = i + 1; k < this.raw.length && k < i + 200; k++) {
-      const type = this.raw[k]!.tokenType;
-      if (type === T.LBracket || type === T.LParen) depth++;
-      else if (type === T.RBracket || type === T.RParen) depth--;
-      else if (type === T.LBrace || type === T.RBrace) return false;
-      if (depth === 0) {
-        const after = this.raws(k + 1)?.tokenType;
-        return after !== undefined && assigns.has(after);
-      }
-    }
-    return false;
-  }
-
   private innerBody(): BodyKind | 'file' {
     for (let k = this.frames.length - 1; k >= 0; k--) {
       const body = this.frames[k]!.body;
@@ -293,7 +232,7 @@ class LayoutPass {
 
   private word(token: IToken, i: number): void {
     const word = token.image;
-    const next = this.raws(i + 1);
+    const next = this.raw[i + 1];
     const previous = this.previousType;
     if (previous === T.Dot) return; // a member may have any name
     if (T.reductionWords.has(word) && next?.tokenType === T.LBracket && start(next) === end(token)) {
@@ -325,40 +264,15 @@ class LayoutPass {
       } else if (body === 'train') {
         const soft = T.trainWords.get(word);
         if (soft !== undefined && (next === undefined || !assigns.has(next.tokenType))) retype(token, soft);
-        else if (this.isLeaf(token, i)) retype(token, T.LeafWord);
-      } else if (this.isLeaf(token, i)) retype(token, T.LeafWord);
-      else if (word === 'until' && next !== undefined && this.isUntil(next)) retype(token, T.Until);
+        else if (isLeaf(this.raw, i)) retype(token, T.LeafWord);
+      } else if (isLeaf(this.raw, i)) retype(token, T.LeafWord);
+      else if (word === 'until' && next !== undefined && isUntil(next)) retype(token, T.Until);
       return;
     }
     const joining = T.joiningWords.get(word);
     if (joining !== undefined && this.previousIsOperand && this.frames.at(-1)?.opener.tokenType !== T.GroupOpen) {
       retype(token, joining);
     }
-  }
-
-  private isLeaf(token: IToken, i: number): boolean {
-    if (!T.leafWords.has(token.image)) return false;
-    const next = this.raws(i + 1);
-    if (next?.tokenType !== T.Name) return false;
-    if (!T.joiningWords.has(next.image)) return true;
-    const after = this.raws(i + 2)?.tokenType;
-    return after === T.Colon || after === T.LBracket || after === T.Equal;
-  }
-
-  private isUntil(next: IToken): boolean {
-    const type = next.tokenType;
-    return type === T.Name || type === T.LParen || type === T.NumberLiteral || type === T.Minus;
-  }
-
-  /** Is the `(` at `i`, which stands where an index begins, the start of a group such as `(h e)` or `(h: heads e)`? */
-  private isGroup(i: number): boolean {
-    const first = this.raws(i + 1);
-    if (first?.tokenType === T.Ellipsis) return true;
-    if (first?.tokenType !== T.Name || T.reserved.has(first.image)) return false;
-    const second = this.raws(i + 2);
-    if (second === undefined) return false;
-    if (second.tokenType === T.Name) return !T.reserved.has(second.image) && second.image !== 'with';
-    return second.tokenType === T.Colon || second.tokenType === T.Ellipsis;
   }
 
   // ---------------------------------------------------------------------------------------------------------------- placement
@@ -374,7 +288,7 @@ class LayoutPass {
   private cut(): void {
     if (this.out.length > 0) {
       this.slices.push({
-        declaration: this.declaration !== 'none' && this.declaration !== undefined,
+        declaration: this.declaration !== 'none',
         tokens: this.out,
       });
       this.boundaries.push(this.previousEnd);
@@ -386,14 +300,6 @@ class LayoutPass {
   }
 
   private emit(token: IToken, operand: boolean): void {
-    if (this.separatorPending) {
-      this.separatorPending = false;
-      if (this.frames.length === 0) this.cut();
-      else {
-        this.out.push(placed(T.Separator, '\n', this.previousEnd));
-        this.boundaries.push(this.previousEnd);
-      }
-    }
     if (this.atStart) {
       this.statementIndent = this.lineIndent;
       this.statementHead = token.tokenType;
@@ -440,7 +346,7 @@ class LayoutPass {
         this.emit(token, true);
         return i;
       case T.NumberLiteral: {
-        const next = this.raws(i + 1);
+        const next = this.raw[i + 1];
         this.emit(token, true);
         if (next?.tokenType === T.Name && start(next) === end(token)) {
           this.report.add('NN019', start(token), end(next), { text: token.image + next.image });
@@ -453,7 +359,7 @@ class LayoutPass {
         const top = this.frames.at(-1);
         const indexPlace =
           top?.close === T.RBracket && (this.previousType === T.LBracket || this.previousType === T.Comma);
-        if (indexPlace && this.isGroup(i)) retype(token, T.GroupOpen);
+        if (indexPlace && isGroup(this.raw, i)) retype(token, T.GroupOpen);
         this.open(token, T.RParen, null);
         return i;
       }
@@ -503,7 +409,7 @@ class LayoutPass {
   }
 
   private touchingMinus(token: IToken, i: number): void {
-    const next = this.raws(i + 1);
+    const next = this.raw[i + 1];
     if (next === undefined || start(next) !== end(token)) return;
     if (next.tokenType !== T.Minus && next.tokenType !== T.Arrow) return;
     const fixes: SyntaxFix[] = [
@@ -613,7 +519,7 @@ class LayoutPass {
       }
     }
     if (match >= 0 && top !== undefined) {
-      const next = this.raws(i + 1);
+      const next = this.raw[i + 1];
       if (next?.tokenType === top.close && match === this.frames.length - 2 && !this.closesLater(type, i + 1)) {
         // `(h e])`: the two are swapped.
         this.wrongCloser(token, top);
@@ -710,7 +616,7 @@ class LayoutPass {
         if (match !== undefined && match < inner) this.closeAll(match + 1, token);
       } else if (column > frame.lineIndent && inner === 0) {
         // Does the declaration go on after this brace?
-        const next = this.raws(i + 1);
+        const next = this.raw[i + 1];
         if (next !== undefined && !this.startsDeclarationLine(i + 1)) {
           this.stray(token);
           return;
@@ -721,11 +627,11 @@ class LayoutPass {
   }
 
   private startsDeclarationLine(i: number): boolean {
-    const token = this.raws(i)!;
+    const token = this.raw[i]!;
     const lineStart = this.text.lastIndexOf('\n', start(token) - 1) + 1;
     return (
       lineStart === start(token) &&
-      (this.leadsDeclaration(i) || token.tokenType === T.RBrace) &&
+      (leadsDeclaration(this.raw, i) || token.tokenType === T.RBrace) &&
       token.tokenType !== T.RBrace
     );
   }

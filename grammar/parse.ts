@@ -5,7 +5,8 @@ import { createTokenInstance, type ILexingError, type IToken } from 'chevrotain'
 import type { Comment, Declaration, Module } from './ast.ts';
 import { DeclarationBuilder } from './build.ts';
 import { Complaints } from './complaints.ts';
-import { end, layout, start, type Slice } from './layout.ts';
+import { layout, type Slice } from './layout.ts';
+import { end, start } from './lookahead.ts';
 import { isEnd, parseDeclaration, type ParsedDeclaration } from './parser.ts';
 import { SyntaxReporter, type SyntaxProblem } from './problems.ts';
 import { Hole, If, LBrace, lexer, RBrace, reserved, Separator, softDeclarations, TrainWord } from './tokens.ts';
@@ -50,10 +51,18 @@ export function parse(file: { readonly id: number; readonly text: string }): Par
       continue;
     }
     flush();
-    const { cst, errors } = parseIsolated(slice.tokens, complaints);
-    const damaged = errors.some((error) => error.context.ruleStack.includes('signature'));
     const doc = documentation(text, comments, from);
-    declarations.push(...builder.declarations(cst, slice.tokens, doc, damaged));
+    try {
+      const { cst, errors } = parseIsolated(slice.tokens, complaints);
+      const damaged = errors.some((error) => error.context.ruleStack.includes('signature'));
+      declarations.push(...builder.declarations(cst, slice.tokens, doc, damaged));
+    } catch (error) {
+      // Parser and builder recur with the nesting of the text; the engine's stack is their only bound.
+      if (!(error instanceof RangeError)) throw error;
+      const found = 'thousands of brackets or signs in one another';
+      report.add('NN006', from, to, { expected: 'a declaration of sane depth', found, after: null, hint: null });
+      declarations.push({ kind: 'bad', span: report.span(from, to) });
+    }
   }
   flush();
   const problems = [...report.problems].sort((a, b) => a.span.start - b.span.start || a.span.end - b.span.end);

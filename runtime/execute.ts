@@ -322,12 +322,8 @@ export class Machine {
     }
     let length = 1;
     for (let i = 0; i < shape.length; i++) length *= this.sizes[shape[i]!]!;
-    if (array.length !== length) {
-      const extents = shape.map((s) => this.sizes[s]!);
-      throw new NncError('NN522', input.name, [
-        `${input.name} has ${array.length} elements, but [${input.shape.map(sizeText).join(', ')}] is [${extents.join(', ')}], ${length} elements.`,
-      ]);
-    }
+    // Closures are made elsewhere: a function that has one pays for it in every call.
+    if (array.length !== length) throw wrongLength(input, array.length, length, this.extents(shape));
     if (slot.below === null) return;
     const below = this.sizes[slot.below]!;
     for (let i = 0; i < length; i++) {
@@ -337,6 +333,10 @@ export class Machine {
         `${input.name}: element ${i} is ${value}, which is no index below ${below}.`,
       ]);
     }
+  }
+
+  private extents(shape: readonly number[]): number[] {
+    return shape.map((s) => this.sizes[s]!);
   }
 
   // ----------------------------------------------------------------------------------------------------------------------------- results
@@ -412,6 +412,12 @@ function sizeText(e: SizeExpr): string {
 function wholeSize(name: string, value: number): number {
   if (Number.isInteger(value) && value >= 1) return value;
   throw new NncError('NN523', name, [`The size ${name} must be a whole number from 1, not ${value}.`]);
+}
+
+function wrongLength(input: PlanInput, found: number, expected: number, extents: readonly number[]): NncError {
+  return new NncError('NN522', input.name, [
+    `${input.name} has ${found} elements, but [${input.shape.map(sizeText).join(', ')}] is [${extents.join(', ')}], ${expected} elements.`,
+  ]);
 }
 
 function missing(input: PlanInput): NncError {

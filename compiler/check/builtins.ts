@@ -11,6 +11,7 @@ import { asValue, check, checkValue, integerOf, isElement, joinElements, shapeOf
 import { showType, sourceText } from './report.ts';
 import { elementwiseRole, role, roleOf } from './roles.ts';
 import { nearest } from './scope.ts';
+import { needPositive } from './signature.ts';
 import type { Frame } from './session.ts';
 import type { NumberType, TensorType, Type } from './types.ts';
 import { elements, ERROR, formatType, intOf, isFloat, isInteger, numberOf, REAL, tensor, withRole } from './types.ts';
@@ -211,6 +212,7 @@ function quotient(
   if (shape === null) return ERROR;
   const bothNumbers = left.kind === 'number' && right.kind === 'number';
   const [p, q] = [left.value, right.value];
+  if (q !== null) needPositive(f, q, e.right.span);
   if (q !== null && f.know.isAtLeastZero(neg(q))) {
     f.report('NN120', e.right.span, { what: `the divisor of ${callee}`, needed: 'a positive integer', actual: f.know.show(q) });
     return ERROR;

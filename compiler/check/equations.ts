@@ -7,6 +7,7 @@
 import type { Expr, Index, ReadExpr, ReduceExpr, Span } from '../../grammar/ast.ts';
 import { asConst, name as nameOfAtom, num, ONE, sub, ZERO } from '../sizes/poly.ts';
 import type { Poly } from '../sizes/poly.ts';
+import { sameAxis } from './broadcast.ts';
 import type { Condition } from './conditions.ts';
 import { atMost, below, both, conditionNames, hasOpaque, opaque, substituteCondition } from './conditions.ts';
 import { checkCondition, checkValue, isBelow, isElement, numberElement } from './expressions.ts';
@@ -44,7 +45,7 @@ export function checkEquation(
   const outer = f.scope;
   f.scope = new Scope(outer);
   const places: Place[] = [];
-  const gathered: Gathered = { constraints: [], letters: [] };
+  const gathered: Gathered = { constraints: [], letters: [], quiet: false, guarded: false };
   let failed = false;
   const make = (i: Parameters<typeof makeLetter>[1]): Letter => {
     const letter = makeLetter(f, i);
@@ -78,7 +79,8 @@ export function checkEquation(
     f.report('NN112', value.span, { name: sourceText(f, value.span), type: showType(f, type) });
     return null;
   }
-  const dtype = type.kind === 'number' ? numberElement(type) : type.dtype;
+  // A plain number has no element type of its own: tensors of numbers are floats (`let origin[n: 1] = 0`).
+  const dtype = type.kind === 'number' ? (type.dtype === 'bool' ? 'bool' : 'float') : type.dtype;
   const axisOf = (axis: number | string): number | null => {
     const k = places.findIndex((p) => p.kind === 'letter' && p.letter.atom === axis);
     return k < 0 ? null : places.length - 1 - k;
@@ -132,7 +134,7 @@ function takeExisting(f: Frame, places: readonly Place[], shape: readonly Axis[]
       continue;
     }
     const axis = at >= 0 && k > at ? shape[shape.length - (places.length - k)]! : shape[k]!;
-    if (p.kind === 'letter') out.constraints.push({ kind: 'one', letter: p.letter, axis, span: p.letter.span });
+    if (p.kind === 'letter') out.constraints.push({ kind: 'one', letter: p.letter, axis, span: p.letter.span, guarded: false });
     else if (p.index.kind === 'group')
       out.constraints.push({ kind: 'group', letters: p.letters, axis, group: p.index });
   }
@@ -157,7 +159,7 @@ export function inEquation<T>(f: Frame, root: Expr, gathered: Gathered, run: () 
 
 /** A read or reduction outside an equation is an equation without a left side: a scalar. */
 function alone(f: Frame, e: Expr, run: () => Type): Type {
-  const gathered: Gathered = { constraints: [], letters: [] };
+  const gathered: Gathered = { constraints: [], letters: [], quiet: false, guarded: false };
   const type = inEquation(f, e, gathered, run);
   if (type.kind !== 'tensor') return type;
   const outside = typeof type.role.axis === 'string' ? softened({ ...type.role, axis: null }) : type.role;
@@ -207,7 +209,14 @@ function readElement(f: Frame, e: ReadExpr): Type {
       const letter = findLetter(f, index);
       if (letter !== null) {
         if (letter.failed) failed = true;
-        else if (!letter.isRun) atoms.set(fromEnd, letter.atom);
+        else if (!letter.isRun) {
+          atoms.set(fromEnd, letter.atom);
+          const axis = axes[0]!;
+          if (letter.extent !== null && !sameAxis(f, letter.extent, axis)) {
+            const place = tensor('i32', [], { value: letter.position });
+            if (!inside(f, e, place, axis, nameExpr(index), slots.findIndex((s) => s.index === index))) failed = true;
+          }
+        }
         continue;
       }
       if (index.run) {
@@ -269,15 +278,17 @@ function inside(f: Frame, e: ReadExpr, place: TensorType | NumberType, axis: Axi
     });
     return false;
   }
-  const low = f.know.atLeastZero(value);
-  const high = f.know.atLeastZero(sub(sub(size, ONE), value));
+  const room = sub(sub(size, ONE), value);
   if (f.undefinedness !== null) {
     let condition: Condition | null = null;
-    if (low.kind !== 'proved') condition = atMost(ZERO, value);
-    if (high.kind !== 'proved') condition = condition === null ? below(value, size) : both(condition, below(value, size));
+    if (!f.know.isAtLeastZero(value)) condition = atMost(ZERO, value);
+    if (!f.know.isAtLeastZero(room)) condition = condition === null ? below(value, size) : both(condition, below(value, size));
     if (condition !== null) f.undefinedness.push(condition);
     return true;
   }
+  const low = f.know.atLeastZero(value);
+  const high = f.know.atLeastZero(room);
+  if (low.kind === 'proved' && high.kind === 'proved') return true;
   const [verdict, side] = low.kind !== 'proved' ? ([low, 'below'] as const) : ([high, 'above'] as const);
   f.report('NN103', index.span, { ...facts, side, judgement: judgement(verdict) }, [
     {

@@ -16,6 +16,7 @@ import { atMost, below, both, either, FALSE, negate, opaque, TRUE } from './cond
 import { checkRead, checkReduce } from './equations.ts';
 import { checkScan } from './loops.ts';
 import { checkMember, checkWith, sharedInstance } from './members.ts';
+import { needPositive } from './signature.ts';
 import { judgement, showType, sourceText } from './report.ts';
 import { binaryRole, joinRoles, roleOf } from './roles.ts';
 import { nearest } from './scope.ts';
@@ -272,7 +273,19 @@ function checkBinary(f: Frame, e: BinaryExpr): Type {
   if ((e.operator === 'and' || e.operator === 'or') && leftCondition !== null)
     right = f.knowing([e.operator === 'and' ? leftCondition : negate(leftCondition)], () => checkValue(f, e.right));
   else right = checkValue(f, e.right);
-  return combine(f, e, left, right);
+  return withDivisibility(f, e, combine(f, e, left, right));
+}
+
+/** `D % heads == 0` says that heads divides D: more than an equation of remainders. */
+function withDivisibility(f: Frame, e: BinaryExpr, type: Type): Type {
+  if ((e.operator !== '==' && e.operator !== '!=') || e.left.kind !== 'binary' || e.left.operator !== '%') return type;
+  if ((type.kind !== 'number' && type.kind !== 'tensor') || type.condition === TRUE || type.condition === FALSE) return type;
+  const valueAt = (x: Expr): Poly | null => valueOf(f.session.types.get(x) ?? ERROR);
+  const [p, q, r] = [valueAt(e.left.left), valueAt(e.left.right), valueAt(e.right)];
+  if (p === null || q === null || r === null || asConst(r) === null) return type;
+  if (type.kind === 'tensor' && type.shape.length > 0) return type;
+  const condition: Condition = { kind: 'divides', divisor: q, value: sub(p, r), negated: e.operator === '!=' };
+  return { ...type, condition };
 }
 
 export function combine(
@@ -362,7 +375,7 @@ function integers(
   const p = valueOf(a);
   const q = valueOf(b);
   const int = (value: Poly | null, limit: Poly | null = null): IntegerResult => ({ kind: 'int', value, below: limit });
-  const positive = q !== null && f.know.isAtLeastZero(sub(q, ONE));
+  if (q !== null && (e.operator === '%' || e.operator === '/')) needPositive(f, q, e.right.span);
   switch (e.operator) {
     case '+':
       return int(p && q && add(p, q));
@@ -370,9 +383,11 @@ function integers(
       return int(p && q && sub(p, q));
     case '*':
       return int(p && q && mul(p, q));
-    case '%':
+    case '%': {
+      const positive = q !== null && f.know.isAtLeastZero(sub(q, ONE));
       // The remainder is in [0, q) for any dividend.
       return int(p && q && positive ? mod(p, q) : null, positive ? q : null);
+    }
     case '^': {
       if (p === null || q === null) return a.kind === 'number' && b.kind === 'number' ? int(null) : { kind: 'float', inexact: null };
       const value = power(p, q);
@@ -484,7 +499,7 @@ export function checkCondition(f: Frame, e: Expr): { readonly type: Type; readon
 
 function checkWhere(f: Frame, e: WhereExpr): Type {
   const condition = checkCondition(f, e.condition);
-  if (condition !== null && f.know.decide(condition.condition).kind !== 'proved') {
+  if (condition !== null && !f.know.holds(condition.condition)) {
     if (f.undefinedness === null) f.report('NN111', e.span, { what: 'a value with `where`' });
     else f.undefinedness.push(condition.condition);
   }
@@ -504,7 +519,7 @@ function checkWhere(f: Frame, e: WhereExpr): Type {
     if (value.kind === 'number') return tensor(numberElement(value), shape);
     if (value.kind === 'tensor') return { ...value, shape };
   }
-  return condition.type.kind === 'tensor' && value.kind === 'number' ? { ...tensor(numberElement(value), []), value: value.value } : value;
+  return value;
 }
 
 export const numberElement = (t: NumberType): ElementType => (t.dtype === 'int' ? 'i32' : t.dtype);
@@ -516,12 +531,15 @@ function checkElse(f: Frame, e: ElseExpr): Type {
   const left = checkValue(f, e.left);
   f.undefinedness = outer;
   // Undefined for one reason only: its negation holds on the right.
-  const reasons = found.filter((c) => f.know.decide(c).kind !== 'proved');
+  const reasons = found;
   const facts = reasons.length === 1 ? [negate(reasons[0]!)] : [];
   const right = f.knowing(facts, () => checkValue(f, e.right));
   // A value of configuration whose condition is decided is one of the two.
-  if (reasons.length === 0 && found.length > 0 && left.kind === 'number') return left;
-  if (reasons.some((c) => f.know.decide(c).kind === 'refuted') && left.kind === 'number' && right.kind === 'number') return right;
+  if (left.kind === 'number' && right.kind === 'number' && !f.inEquation) {
+    const verdicts = reasons.map((c) => f.know.decide(c).kind);
+    if (verdicts.every((v) => v === 'proved')) return left;
+    if (verdicts.includes('refuted')) return right;
+  }
   return join(f, e, left, right);
 }
 
@@ -557,6 +575,7 @@ function join(f: Frame, e: ElseExpr, left: Type, right: Type): Type {
   if (shape === null) return ERROR;
   if (a.kind === 'number' && b.kind === 'number') {
     if (a.value !== null && a.value === b.value) return a;
+    if (f.inEquation) return tensor(dtype, [], { role: joinRoles(roleOf(a), roleOf(b)) });
     const name = `${sourceText(f, e.span, 60)}#${e.span.file}.${e.span.start}`;
     if (dtype === 'i32') return intOf(undecided(f, name, a, b));
     return numberOf(dtype === 'bool' ? 'bool' : 'float', {
@@ -596,7 +615,7 @@ function joinBelow(f: Frame, a: TensorType | NumberType, b: TensorType | NumberT
 
 /** Whether an integer is known to lie in [0, limit). */
 export function isBelow(f: Frame, t: TensorType | NumberType, limit: Poly): boolean {
-  if (t.kind === 'tensor' && t.below !== null && f.know.isAtLeastZero(sub(limit, t.below))) return true;
+  if (t.kind === 'tensor' && t.below !== null && (t.below === limit || f.know.isAtLeastZero(sub(limit, t.below)))) return true;
   const v = t.value;
   return v !== null && f.know.isAtLeastZero(v) && f.know.isAtLeastZero(sub(sub(limit, v), ONE));
 }

@@ -118,8 +118,28 @@ export class Knowledge {
     return this.facts.atLeastZero(this.defined(p));
   }
 
+  /** Whether p ≥ 0 can be shown quickly: for choices where "not shown" only loses precision. Reports ask `atLeastZero`. */
   isAtLeastZero(p: Poly): boolean {
-    return this.atLeastZero(p).kind === 'proved';
+    const value = asConst(p);
+    if (value !== null) return value >= 0;
+    if (this.facts.showsAtLeastZero(p)) return true;
+    return this.hasConstant(p) && this.facts.showsAtLeastZero(this.defined(p));
+  }
+
+  /** Whether the condition can be shown quickly. */
+  holds(c: Condition): boolean {
+    switch (c.kind) {
+      case 'atMost':
+        return this.isAtLeastZero(sub(c.right, c.left));
+      case 'and':
+        return c.parts.every((p) => this.holds(p));
+      case 'or':
+        return c.parts.some((p) => this.holds(p));
+      case 'equal':
+        return !c.negated && this.facts.normal(sub(c.left, c.right)) === ZERO;
+      default:
+        return this.decide(c).kind === 'proved';
+    }
   }
 
   divides(divisor: Poly, p: Poly): Verdict {

@@ -5,7 +5,7 @@
  * an index stands alone (or as the one unknown part of a group) is a statement about its extent; the first gives it, the others must agree.
  */
 import type { Expr, Index, IndexGroup, IndexName, NameExpr, ReadExpr, ReduceExpr, Span } from '../../grammar/ast.ts';
-import { mul, name as nameAtom, ONE } from '../sizes/poly.ts';
+import { mul, name as nameAtom, ONE, sub } from '../sizes/poly.ts';
 import type { Poly } from '../sizes/poly.ts';
 import { sameAxis, sameShape } from './broadcast.ts';
 import { namesLetter } from './arguments.ts';
@@ -19,7 +19,9 @@ import type { Axis, Type } from './types.ts';
 import { sizeAxis } from './types.ts';
 
 type Constraint =
-  | { readonly kind: 'one'; readonly letter: Letter; readonly axis: Axis; readonly span: Span }
+  | { readonly kind: 'one'; readonly letter: Letter; readonly axis: Axis; readonly span: Span; readonly guarded: boolean }
+  /** `t - 1`: gives an extent only where nothing else does. */
+  | { readonly kind: 'shift'; readonly letter: Letter; readonly axis: Axis; readonly span: Span }
   | { readonly kind: 'run'; readonly letter: Letter; readonly axes: readonly Axis[]; readonly span: Span }
   | {
       readonly kind: 'group';
@@ -31,6 +33,10 @@ type Constraint =
 export interface Gathered {
   readonly constraints: Constraint[];
   readonly letters: Letter[];
+  /** Something in the expression is wrong already: indices without an extent are not its fault. */
+  quiet: boolean;
+  /** Left of an `else`: reads may leave their tensor. */
+  guarded: boolean;
 }
 
 /** Index names that are no letters (sizes, constants, rounds) stand for expressions. */
@@ -56,6 +62,7 @@ export function makeLetter(f: Frame, i: IndexName): Letter {
     extent: null,
     run: null,
     place: null,
+    written: false,
     failed: false,
     used: false,
   };
@@ -81,6 +88,7 @@ export function makeLetter(f: Frame, i: IndexName): Letter {
     needPositive(f, size, extent.span);
     const why = because(size, `extent of \`${text}\`, written \`${sourceText(f, extent.span)}\``, extent.span);
     letter.extent = sizeAxis(size, why);
+    letter.written = true;
   }
   return letter;
 }
@@ -115,9 +123,13 @@ export function gather(f: Frame, e: Expr, out: Gathered): void {
     case 'where':
       gather(f, e.condition, out);
       return gather(f, e.value, out);
-    case 'else':
+    case 'else': {
+      const outer = out.guarded;
+      out.guarded = true;
       gather(f, e.left, out);
+      out.guarded = outer;
       return gather(f, e.right, out);
+    }
     case 'pipe':
       gather(f, e.value, out);
       return e.stage.kind === 'call' ? gather(f, e.stage, out) : undefined;
@@ -152,12 +164,18 @@ function gatherReduce(f: Frame, e: ReduceExpr, out: Gathered): void {
 function gatherRead(f: Frame, e: ReadExpr, out: Gathered): void {
   const type = readTarget(f, e);
   for (const i of e.indices) if (i.kind === 'expression') gather(f, i.value, out);
-  if (type.kind !== 'tensor') return;
-  const aligned = alignRead(f, e, type.shape);
-  if (aligned === null) return;
+  const aligned = type.kind === 'tensor' ? alignRead(f, e, type.shape) : null;
+  if (aligned === null) {
+    out.quiet = true;
+    return;
+  }
   for (const { index, axes } of aligned) {
-    if (index.kind === 'expression') continue;
     const axis = axes[0];
+    if (index.kind === 'expression') {
+      const shifted = shiftedLetter(f, index.value);
+      if (shifted !== null && axis !== undefined) out.constraints.push({ kind: 'shift', letter: shifted, axis, span: index.span });
+      continue;
+    }
     if (index.kind === 'group') {
       if (axis === undefined) continue;
       const letters = index.parts.map((p) => findLetter(f, p)).filter((l) => l !== null);
@@ -168,8 +186,15 @@ function gatherRead(f: Frame, e: ReadExpr, out: Gathered): void {
     const letter = findLetter(f, index);
     if (letter === null) continue;
     if (index.run) out.constraints.push({ kind: 'run', letter, axes, span: index.span });
-    else if (axis !== undefined) out.constraints.push({ kind: 'one', letter, axis, span: index.span });
+    else if (axis !== undefined) out.constraints.push({ kind: 'one', letter, axis, span: index.span, guarded: out.guarded });
   }
+}
+
+/** The letter of `t - 1` or `e + E / 2`: an index moved by something that is no index. */
+function shiftedLetter(f: Frame, e: Expr): Letter | null {
+  if (e.kind !== 'binary' || (e.operator !== '+' && e.operator !== '-')) return null;
+  const found = e.left.kind === 'name' ? f.scope.find(e.left.name) : null;
+  return found?.kind === 'letter' && !found.isRun && !namesLetter(f, e.right) ? found : null;
 }
 
 export function findLetter(f: Frame, i: IndexName): Letter | null {
@@ -232,7 +257,7 @@ export function alignRead(f: Frame, e: ReadExpr, shape: readonly Axis[]): readon
 }
 
 /** Gives every letter its extent, compares the rest, reports disagreement once a letter. */
-export function solve(f: Frame, { constraints, letters }: Gathered): void {
+export function solve(f: Frame, { constraints, letters, quiet }: Gathered): void {
   const todo = new Set(constraints);
   const give = (letter: Letter, axis: Axis, span: Span): void => {
     letter.extent = axis;
@@ -271,11 +296,12 @@ export function solve(f: Frame, { constraints, letters }: Gathered): void {
       );
     }
   }
-  for (const c of todo) compare(f, c);
+  for (const c of todo) if (c.kind === 'shift' && c.letter.extent === null && !c.letter.failed) give(c.letter, c.axis, c.span);
+  for (const c of todo) if (c.kind !== 'shift') compare(f, c);
   for (const l of letters) {
     if (l.failed) continue;
     if (l.isRun ? l.run === null : l.extent === null) {
-      if (!f.damaged) f.report('NN104', l.span, { index: l.name });
+      if (!f.damaged && !quiet && !letters.some((o) => o.failed)) f.report('NN104', l.span, { index: l.name });
       l.failed = true;
     } else if (l.extent?.kind === 'run') {
       f.report('NN127', l.span, { name: l.name, isRun: false });
@@ -291,10 +317,24 @@ export function product(letters: readonly Letter[]): Poly {
   return p;
 }
 
-function compare(f: Frame, c: Constraint): void {
+/**
+ * A bare index has exactly its axis's extent, with two exceptions that are stated in the text: a written extent may be a part of the axis (or,
+ * left of `else`, more than it), and a `require` may say that one extent fits into the other (`T <= context`).
+ */
+function fitsInside(f: Frame, letter: Letter, axis: Axis, guarded: boolean): boolean {
+  if (letter.extent?.kind !== 'size' || axis.kind !== 'size') return false;
+  const { size } = letter.extent;
+  if (letter.written && (guarded || f.know.isAtLeastZero(sub(axis.size, size)))) return true;
+  // Without the values of constants: that 768 < 50257 is no statement of the program.
+  if (f.know.equal(size, axis.size).kind === 'refuted') return false;
+  return f.know.facts.atLeastZero(sub(axis.size, size)).kind === 'proved';
+}
+
+function compare(f: Frame, c: Exclude<Constraint, { kind: 'shift' }>): void {
   if (c.kind === 'one') {
     const { letter, axis } = c;
     if (letter.failed || letter.extent === null || sameAxis(f, letter.extent, axis)) return;
+    if (fitsInside(f, letter, axis, c.guarded)) return;
     const verdict =
       letter.extent.kind === 'size' && axis.kind === 'size'
         ? f.know.equal(letter.extent.size, axis.size)

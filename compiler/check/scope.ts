@@ -53,6 +53,8 @@ export interface Letter {
   run: readonly Axis[] | null;
   /** Where the extent comes from: the written extent or the first read. */
   place: Span | null;
+  /** Its extent stands in the text. */
+  written: boolean;
   failed: boolean;
   used: boolean;
 }

@@ -467,7 +467,7 @@ function checkMask(f: Frame, callable: Callable): void {
   if (value === null) return;
   // Positions lie inside the tensors they index: the application says how far they go.
   f.undefinedness = [];
-  const type = inEquation(f, value, { constraints: [], letters: [] }, () => checkValue(f, value));
+  const type = inEquation(f, value, { constraints: [], letters: [], quiet: false, guarded: false }, () => checkValue(f, value));
   const isBool = (type.kind === 'tensor' && type.dtype === 'bool') || (type.kind === 'number' && type.dtype === 'bool');
   if (!isBool && type.kind !== 'error' && type.kind !== 'mask')
     f.report('NN124', value.span, { what: `mask ${callable.name.text}`, expected: 'bool', actual: showType(f, type) });

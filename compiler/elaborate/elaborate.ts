@@ -10,7 +10,7 @@ import type { Problem } from '../diagnostics/problem.ts';
 import { problem } from '../diagnostics/problem.ts';
 import { Origins } from '../graph/origin.ts';
 import type { DataInput, Graph, Leaf, Output, ProgramName, SizeSpec, Unit } from '../graph/types.ts';
-import { names } from '../sizes/poly.ts';
+import { name as sizeName, names } from '../sizes/poly.ts';
 import { asTensor } from './arithmetic.ts';
 import { Elaboration, Refusal, refuse, UnitState } from './elaboration.ts';
 import { bindParameters, dtypeOf, instantiate, runBody, sizesOf } from './instances.ts';
@@ -140,7 +140,7 @@ function sameDeclared(cx: Elaboration, type: NonNullable<Callable['parameters'][
     if (/^[A-Z]/.test(d.value.name) && trial.find(d.value.name) === null && cx.program.library.get(d.value.name) === undefined && !trial.module.names.has(d.value.name)) {
       const k = (type.shape ?? []).indexOf(d);
       const size = other.type.sizes[k];
-      if (size === undefined || [...names(size)].join() !== d.value.name) return false;
+      if (size === undefined || size !== sizeName(d.value.name)) return false;
       trial.set(d.value.name, { kind: 'integer', poly: size });
     }
   }

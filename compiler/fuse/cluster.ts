@@ -199,6 +199,7 @@ export class Clusterer {
       });
       if (same) rows.add(row);
     }
+    if ((globalThis as {DBG?:boolean}).DBG) console.log('join', unit.node.op, unit.node.id, 'into', cluster.units.map((u)=>u.node.op+u.node.id).join(' '), 'rows', [...cluster.rows], '->', [...rows], 'tile', cluster.tile, inner.length, [...map]);
     if (rows.size === 0 && (cluster.rows.size > 0 || unit.axes.length > 0 || unit.over.length > 0)) return false;
     if (cluster.tile && (rows.size < cluster.rows.size || unit.axes.length !== rows.size || unit.over.length > 0))
       return false;

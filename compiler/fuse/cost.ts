@@ -12,10 +12,10 @@ export const INDEX = 0.2;
 export const RANDOM = 60;
 /** Values that read no buffer are computed again wherever they are needed, up to this cost. */
 export const TRIVIAL = 12;
-/** What a value with several uses counts within the cost of its users: it will probably be stored. */
-export const SHARED = 2;
+/** A value with several uses and more cost than this will probably be stored, and then counts as a read within the cost of its users. */
+export const SHARED = 2.5;
 /** A sum of sums becomes one reduction while it does not add up more than this many times the terms. */
-export const SUM_OF_SUMS = 5;
+export const SUM_OF_SUMS = 10;
 /** More places than this that would each compute a value anew: it is stored. */
 export const MAX_SITES = 8;
 /** Longest chain of values inlined into each other; bounds recursion here and in every consumer of expressions. */

@@ -114,7 +114,7 @@ export function materialise(graph: Graph, fusing: boolean): Materialisation {
       cost.coneCost(
         node,
         kind,
-        node.inputs.map((x) => (uses.get(x)! > 1 ? Math.min(cones.get(x)!, cost.SHARED) : cones.get(x)!)),
+        node.inputs.map((x) => (uses.get(x)! > 1 && cones.get(x)! > cost.SHARED ? cost.READ : cones.get(x)!)),
       ),
     );
     const own = cost.isElementwise(node.op) ? cost.ELEMENTWISE[node.op] : node.op === 'random' ? cost.RANDOM : 0;

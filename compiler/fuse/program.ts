@@ -20,6 +20,7 @@ import { Lowerer, type LeafValue, type Unit } from './lower.ts';
 import { liveNodes, materialise } from './materialise.ts';
 import { kernelName, operationName } from './names.ts';
 import { cumulateUnit, topkDraft } from './opaque.ts';
+import { delayUpdates } from './order.ts';
 import { pickSplit } from './split.ts';
 
 export interface FuseOptions {
@@ -65,7 +66,8 @@ const elementCount = (sizes: readonly Poly[]): Poly => sizes.reduce((n, s) => mu
 
 export class ProgramBuilder {
   private readonly buffers: Buffer[] = [];
-  private readonly names = new Set<string>();
+  /** Name → greatest number given to a copy of it. */
+  private readonly names = new Map<string, number>();
   private readonly origins: Origins;
   private readonly cache: KernelCache;
   private readonly maxBuffers: number;
@@ -124,8 +126,11 @@ export class ProgramBuilder {
 
   private place(wanted: string, kind: BufferKind, type: TensorType, leaf: string | null, origin: OriginId): Location {
     let name = wanted;
-    for (let k = 2; this.names.has(name); k++) name = `${wanted}_${k}`;
-    this.names.add(name);
+    for (let k = this.names.get(wanted) ?? 1; this.names.has(name); ) {
+      name = `${wanted}_${++k}`;
+      this.names.set(wanted, k);
+    }
+    this.names.set(name, this.names.get(name) ?? 1);
     const id = this.buffers.length;
     this.buffers.push({ id, name, kind, dtype: type.dtype, sizes: type.sizes, leaf, origin });
     return { buffer: id, offset: ZERO };
@@ -206,7 +211,7 @@ class ScopeRun {
       const leaf = targets.find((t) => t.leaf !== null)?.leaf;
       if (leaf !== undefined && leaf !== null) inPlace.set(node, leaf);
     }
-    const clustering = new Clusterer(outputs, inPlace, maxBuffers).run(items, fusing);
+    const clustering = new Clusterer(outputs, inPlace, maxBuffers).run(delayUpdates(items, inPlace), fusing);
     this.position = clustering.position;
     this.readers = clustering.readers;
 

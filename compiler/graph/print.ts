@@ -48,7 +48,7 @@ const einsum = (attrs: {
   readonly a: readonly string[];
   readonly b: readonly string[];
   readonly out: readonly string[];
-}): string => ` {${attrs.a.join(' ')}, ${attrs.b.join(' ')} -> ${attrs.out.join(' ')}}`;
+}): string => `${attrs.a.join(' ')}, ${attrs.b.join(' ')} -> ${attrs.out.join(' ')}`;
 
 function lines(graph: Graph, indent: string, options: PrintOptions): string[] {
   const numbers = new Map<Node, number>(graph.nodes.map((n, k) => [n, k]));

@@ -4,7 +4,15 @@
 import type { DType, Node, TensorType } from '../graph/types.ts';
 import { add, evaluate, floorDiv, mod, mul, name, num, ONE, sub, ZERO, type Poly } from '../sizes/poly.ts';
 import type { OpRecord } from './record.ts';
-import { broadcastRule, concatRule, mergeRule, padRule, sliceRule, splitRule, transposeRule } from './rules.ts';
+import {
+  broadcastRule,
+  concatRule,
+  mergeRule,
+  padRule,
+  sliceRule,
+  splitRule,
+  transposeRule,
+} from './movement-rules.ts';
 import { splice } from './shapes.ts';
 import { at as elementAt, concrete, eachPosition, fill, isInside, offsetOf, zeros } from './tensor.ts';
 

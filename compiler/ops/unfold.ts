@@ -25,7 +25,7 @@ import {
 } from '../sizes/poly.ts';
 import type { Guard } from '../kernel/types.ts';
 import type { EvaluateContext, OpRecord } from './record.ts';
-import { foldRule, unfoldRule } from './rules.ts';
+import { foldRule, unfoldRule } from './movement-rules.ts';
 import { splice } from './shapes.ts';
 import { at as elementAt, concrete, eachPosition, fill, offsetOf, zeros } from './tensor.ts';
 

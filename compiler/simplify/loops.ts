@@ -10,12 +10,17 @@
  * - scan_sum_outside: a carry that only sums up contractions (a weight's gradient) becomes one contraction over all rounds, after the loop. It
  *   needs the operands of all rounds in memory, which reverse mode mostly has anyway, and turns many thin products into one large one.
  *
+ * - scan_map_outside: in a loop with carries, a contraction of what is known before the loop (sequences' elements and constants: a recurrent
+ *   layer's input projection, or its recomputation backward) is one contraction over all rounds before it; what is made of constants alone is a constant.
+ * - scan_yield_outside: a contraction with a constant or an element, only to be yielded, is one contraction over all rounds after the loop.
+ *
  * Bodies are simplified by the whole of `simplify`, once each.
  */
 import { GraphBuilder } from '../graph/builder.ts';
 import { inline, remake } from '../graph/copy.ts';
 import type { Origins } from '../graph/origin.ts';
 import type { Graph, Node, NodeOf, OpAttributes, Output } from '../graph/types.ts';
+import { signatures } from '../ops/elementwise-rules.ts';
 import { ONE, ZERO } from '../sizes/poly.ts';
 import type { Trace } from './rewrite.ts';
 import { as } from './rule.ts';
@@ -159,6 +164,7 @@ function tidy(
 
   const operands = classify(b, scan, body, inputs, note);
   const leaves = new Map<Node, Operand>(body.inputs.map((leaf, k) => [leaf, operands[k]!]));
+  if (carryCount > 0) mapOutside(b, body, leaves, note);
   const result = new Map<number, Node>();
 
   // Members that need no loop.
@@ -179,7 +185,10 @@ function tidy(
     } else wanted.push(index);
   }
 
-  const sums = hoistable(body, wanted, carryCount);
+  const uses = usesOf(body);
+  const lifted = yieldsOutside(body, wanted, carryCount, leaves, uses);
+  if (lifted.size > 0) note('scan_yield_outside');
+  const sums = sumsOutside(body, wanted, carryCount, lifted, uses);
   if (sums.size > 0) note('scan_sum_outside');
 
   // What the remaining members need: nodes of the body, and through carries the rounds before.
@@ -188,8 +197,9 @@ function tidy(
     if (!yields.includes(node)) yields.push(node);
   };
   for (const index of wanted) {
-    if (index >= carryCount) addYield(body.outputs[index]!.node);
-    else for (const node of sums.get(index)?.stacked ?? []) addYield(node);
+    const outside = lifted.get(index) ?? sums.get(index);
+    if (outside !== undefined) for (const node of outside.stacked) addYield(node);
+    else if (index >= carryCount) addYield(body.outputs[index]!.node);
   }
   const needed = new Set<Node>();
   const carried = new Set<number>(wanted.filter((index) => index < carryCount && !sums.has(index)));
@@ -198,8 +208,8 @@ function tidy(
     const node = roots.pop()!;
     if (needed.has(node)) continue;
     needed.add(node);
-    roots.push(...node.inputs);
     const operand = leaves.get(node);
+    if (operand === undefined) roots.push(...node.inputs);
     if (operand?.kind === 'carry' && !carried.has(operand.index)) {
       carried.add(operand.index);
       roots.push(body.outputs[operand.index]!.node);
@@ -257,7 +267,9 @@ function tidy(
   const stackOf = (node: Node): Node => b.part(loop, carryOrder.length + yields.indexOf(node));
   for (const index of wanted) {
     const sum = sums.get(index);
-    if (sum !== undefined) result.set(index, b.add(inputs[index]!, sum.total(b, stackOf)));
+    const whole = lifted.get(index);
+    if (whole !== undefined) result.set(index, whole.total(b, stackOf));
+    else if (sum !== undefined) result.set(index, b.add(inputs[index]!, sum.total(b, stackOf)));
     else if (index < carryCount) result.set(index, b.part(loop, carryOrder.indexOf(index)));
     else result.set(index, stackOf(body.outputs[index]!.node));
   }
@@ -303,21 +315,86 @@ function singleRound(
   return new Map(outputs.map((node, k) => [k, k < carries ? node : b.newAxis(node, 0)]));
 }
 
-interface Sum {
-  /** Nodes of the body whose values of all rounds are needed. */
+/** Finds what can be computed before the loop, and notes it in `leaves` as a sequence or a constant of the body. */
+function mapOutside(b: GraphBuilder, body: Graph, leaves: Map<Node, Operand>, note: (rule: string) => void): void {
+  for (const node of body.nodes) {
+    if (leaves.has(node) || node.inputs.length === 0 || node.members !== null) continue;
+    const operands = node.inputs.map((x) => leaves.get(x));
+    const known = operands.filter((o) => o?.kind === 'sequence' || o?.kind === 'constant');
+    if (known.length < operands.length) continue;
+    const inputs = known.map((o) => o.input);
+    const varies = known.map((o) => o.kind === 'sequence');
+    if (!varies.includes(true) && (node.op === 'contract' || node.op === 'reduce' || node.op in signatures)) {
+      note('scan_map_outside');
+      leaves.set(node, { kind: 'constant', input: remake(b, node, inputs) });
+    } else if (node.op === 'contract') {
+      note('scan_map_outside');
+      leaves.set(node, { kind: 'sequence', input: overRounds(b, node, inputs[0]!, inputs[1]!, varies) });
+    }
+  }
+}
+
+/** The contraction of all rounds; `varies` says which operands have a round axis (first). */
+function overRounds(b: GraphBuilder, node: NodeOf<'contract'>, x: Node, y: Node, varies: readonly boolean[]): Node {
+  const { a, b: labels, out } = node.attrs;
+  const withRound = (own: readonly string[], has: boolean): readonly string[] => (has ? ['round', ...own] : own);
+  return b.contract(x, y, withRound(a, varies[0]!), withRound(labels, varies[1]!), ['round', ...out]);
+}
+
+/** What is computed after the loop, from the values that nodes of the body have in all rounds. */
+interface Outside {
   readonly stacked: readonly Node[];
-  /** The sum over all rounds, from stacked values. */
   readonly total: (b: GraphBuilder, stackOf: (node: Node) => Node) => Node;
 }
 
-/** Carries in use that do nothing but add up a contraction, or the sum of something that is stacked for one. */
-function hoistable(body: Graph, wanted: readonly number[], carryCount: number): Map<number, Sum> {
+function usesOf(body: Graph): Map<Node, number> {
   const uses = new Map<Node, number>();
   const use = (n: Node): void => void uses.set(n, (uses.get(n) ?? 0) + 1);
   for (const node of body.nodes) for (const x of node.inputs) use(x);
   for (const o of body.outputs) use(o.node);
-  const sums = new Map<number, Sum>();
-  const stacked = new Set<Node>(wanted.filter((k) => k >= carryCount).map((k) => body.outputs[k]!.node));
+  return uses;
+}
+
+/** Yields that are contractions of one node of the body with a constant or an element, and are read by nothing else. */
+function yieldsOutside(
+  body: Graph,
+  wanted: readonly number[],
+  carryCount: number,
+  leaves: ReadonlyMap<Node, Operand>,
+  uses: ReadonlyMap<Node, number>,
+): Map<number, Outside> {
+  const out = new Map<number, Outside>();
+  if (carryCount === 0) return out;
+  for (const index of wanted) {
+    const product = as(body.outputs[index]!.node, 'contract');
+    if (index < carryCount || product === null || uses.get(product as Node) !== 1) continue;
+    const given = product.inputs.map((x) => {
+      const operand = leaves.get(x);
+      return operand?.kind === 'sequence' || operand?.kind === 'constant' ? operand : null;
+    });
+    if (given.filter((o) => o === null).length !== 1) continue;
+    out.set(index, {
+      stacked: product.inputs.filter((_, k) => given[k] === null),
+      total: (b, stackOf) => {
+        const [x, y] = product.inputs.map((n, k) => given[k]?.input ?? stackOf(n));
+        return overRounds(b, product, x!, y!, given.map((o) => o?.kind !== 'constant')); // prettier-ignore
+      },
+    });
+  }
+  return out;
+}
+
+/** Carries in use that do nothing but add up a contraction, or the sum of something that is stacked for one. */
+function sumsOutside(
+  body: Graph,
+  wanted: readonly number[],
+  carryCount: number,
+  lifted: ReadonlyMap<number, Outside>,
+  uses: ReadonlyMap<Node, number>,
+): Map<number, Outside> {
+  const sums = new Map<number, Outside>();
+  const stacked = new Set<Node>([...lifted.values()].flatMap((o) => o.stacked));
+  for (const k of wanted) if (k >= carryCount && !lifted.has(k)) stacked.add(body.outputs[k]!.node);
 
   const addend = (k: number): Node | null => {
     const leaf = body.inputs[1 + k]!;
@@ -334,7 +411,7 @@ function hoistable(body: Graph, wanted: readonly number[], carryCount: number): 
     const { a, b: labels, out } = product.attrs;
     const [x, y] = product.inputs as [Node, Node];
     stacked.add(x).add(y);
-    const total: Sum['total'] = (b, stackOf) =>
+    const total: Outside['total'] = (b, stackOf) =>
       b.contract(stackOf(x), stackOf(y), ['round', ...a], ['round', ...labels], out);
     sums.set(k, { stacked: [x, y], total });
   }

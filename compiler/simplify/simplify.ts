@@ -22,6 +22,8 @@ export const loopRules = [
   'scan_yield_of_operand',
   'scan_single_round',
   'scan_sum_outside',
+  'scan_map_outside',
+  'scan_yield_outside',
 ] as const;
 
 const TURNS = 8;

@@ -231,6 +231,12 @@ export class Facts {
     return this.verdictAtLeast(p, { kind: 'at-least', left: p, right: ZERO });
   }
 
+  /** Whether p >= 0 can be shown at once: no residue classes, no search for a counterexample. False means "not shown". */
+  showsAtLeastZero(p: Poly): boolean {
+    const d = this.normal(p);
+    return d !== UNDEFINED && this.prover().nonNegative(d);
+  }
+
   /** Whether q divides p, q taken to be positive. */
   divides(q: Poly, p: Poly): Verdict {
     const d = this.normal(p);

@@ -1,7 +1,8 @@
 /** Small networks built by hand, as fusion meets them. */
-import { GraphBuilder } from '../../compiler/graph/builder.ts';
-import type { Node, TensorType } from '../../compiler/graph/types.ts';
-import { name, num, type Poly } from '../../compiler/sizes/poly.ts';
+import type { GraphBuilder } from '../../compiler/graph/builder.ts';
+import { differentiate } from '../../compiler/differentiate/differentiate.ts';
+import type { Node, Output, TensorType } from '../../compiler/graph/types.ts';
+import { mul, name, num, type Poly } from '../../compiler/sizes/poly.ts';
 
 export const f32 = (...sizes: Poly[]): TensorType => ({ dtype: 'f32', sizes });
 export const scalarOf = (b: GraphBuilder, value: number, like: Node): Node => b.constantOf(value, like.type);
@@ -72,3 +73,92 @@ export function adam(
 }
 
 export const [B, T, D, K, N] = ['B', 'T', 'D', 'K', 'N'].map((s) => name(s)) as [Poly, Poly, Poly, Poly, Poly];
+
+export interface GptSizes {
+  readonly layers: number;
+  readonly heads: number;
+  readonly width: number;
+  readonly vocabulary: number;
+}
+
+/** A decoder as GPT-2's, over ids [B, T]; returns the mean cross entropy and the parameters. */
+export function gpt(b: GraphBuilder, size: GptSizes): { readonly loss: Node; readonly parameters: readonly Node[] } {
+  const parameters: Node[] = [];
+  const d = num(size.width);
+  const [h, e, v] = [num(size.heads), num(size.width / size.heads), num(size.vocabulary)];
+  const param = (path: string, ...sizes: Poly[]): Node => {
+    const p = b.input(path, 'param', f32(...sizes));
+    parameters.push(p);
+    return p;
+  };
+  const norm = (path: string, x: Node): Node => layerNorm(b, x, param(`${path}.gain`, d), param(`${path}.bias`, d));
+  const dense = (path: string, x: Node, from: Poly, to: Poly): Node =>
+    linear(b, x, param(`${path}.weight`, from, to), param(`${path}.bias`, to));
+  const ids = b.input('ids', 'data', { dtype: 'i32', sizes: [B, T] });
+  const targets = b.input('targets', 'data', { dtype: 'i32', sizes: [B, T] });
+  const table = param('embedding', v, d);
+  let x: Node = b.gather(table, [ids], {
+    sizes: [B, T, d],
+    sources: [
+      { from: 'index', which: 0 },
+      { from: 'axis', axis: 2 },
+    ],
+    on: [0, 1],
+  });
+  const visible = b.not(b.lt(b.iota([T, T], 0), b.iota([T, T], 1)));
+  for (let k = 0; k < size.layers; k++) {
+    const y = norm(`h.${k}.ln1`, x);
+    const head = (part: string): Node => b.split(dense(`h.${k}.${part}`, y, d, d), 2, [h, e]);
+    const [query, key, value] = [head('q'), head('k'), head('v')];
+    const logits = b.contract(query, key, ['b', 't', 'h', 'e'], ['b', 's', 'h', 'e'], ['b', 'h', 't', 's']);
+    const scaled = b.mul(logits, scalarOf(b, 1 / Math.sqrt(size.width / size.heads), logits));
+    const masked = b.select(b.broadcastTo(visible, scaled.type.sizes), scaled, scalarOf(b, -1e30, scaled));
+    const seen = b.contract(
+      softmax(b, masked),
+      value,
+      ['b', 'h', 't', 's'],
+      ['b', 's', 'h', 'e'],
+      ['b', 't', 'h', 'e'],
+    );
+    x = b.add(x, dense(`h.${k}.proj`, b.merge(seen, 2, 2), d, d));
+    const wide = dense(`h.${k}.up`, norm(`h.${k}.ln2`, x), d, num(4 * size.width));
+    const half = b.mul(wide, scalarOf(b, 0.5, wide));
+    const gelu = b.mul(half, b.add(scalarOf(b, 1, wide), b.erf(b.mul(wide, scalarOf(b, Math.SQRT1_2, wide)))));
+    x = b.add(x, dense(`h.${k}.down`, gelu, num(4 * size.width), d));
+  }
+  const logits = b.contract(norm('ln', x), table, ['b', 't', 'd'], ['v', 'd'], ['b', 't', 'v']);
+  const greatest = b.stopGradient(b.reduce('max', logits, [2]));
+  const shifted = b.sub(logits, alongAxis(b, greatest, logits, 2));
+  const total = b.log(b.reduce('sum', b.exp(shifted), [2]));
+  const picked = b.gather(shifted, [targets], {
+    sizes: [B, T],
+    sources: [
+      { from: 'axis', axis: 0 },
+      { from: 'axis', axis: 1 },
+      { from: 'index', which: 0 },
+    ],
+    on: [0, 1],
+  });
+  const sum = b.reduce('sum', b.sub(total, picked), [0, 1]);
+  return { loss: b.div(sum, b.cast(b.sizeValue(mul(B, T)), 'f32')), parameters };
+}
+
+/** The loss, and all parameters and slots after one Adam update. */
+export function gptStep(b: GraphBuilder, size: GptSizes): Output[] {
+  const { loss, parameters } = gpt(b, size);
+  const gradients = differentiate(b, loss, parameters);
+  const rate = b.input('rate', 'scalar', f32());
+  const outputs: Output[] = [{ name: 'loss', node: loss, updates: null }];
+  for (const [k, w] of parameters.entries()) {
+    if (w.op !== 'input') continue;
+    const path = w.attrs.name;
+    const slots = [b.input(`${path}/m`, 'slot', w.type), b.input(`${path}/v`, 'slot', w.type)] as const;
+    const [fresh, m, v] = adam(b, w, gradients[k]!, slots[0], slots[1], rate);
+    outputs.push(
+      { name: path, node: fresh, updates: path },
+      { name: `${path}/m`, node: m, updates: `${path}/m` },
+      { name: `${path}/v`, node: v, updates: `${path}/v` },
+    );
+  }
+  return outputs;
+}

@@ -6,7 +6,7 @@ import { bare, mutilate, programs, randomFrom, spansOf } from './support.ts';
 
 const count = Number(process.env['NNC_MUTATIONS'] ?? 4000);
 
-test(`${count} mutilated programs`, { timeout: 600_000 }, () => {
+test(`${count} mutilated programs`, { timeout: 3_600_000 }, () => {
   const random = randomFrom(20260727);
   let clean = 0;
   let single = 0;

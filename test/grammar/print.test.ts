@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Argument, BinaryOperator, Expr, Index, IndexName, ReduceOperator } from '../../grammar/ast.ts';
 import { parse } from '../../grammar/parse.ts';
 import { print, printExpr } from '../../grammar/print.ts';
-import { bare, programs } from './support.ts';
+import { bare, programs, randomFrom } from './support.ts';
 
 const span = { file: 0, start: 0, end: 0 };
 const name = (text: string) => ({ text, span });
@@ -73,109 +73,86 @@ fn g(x: float) = sum[e] x[e] // note
 
 // ------------------------------------------------------------------------------------------------------- generated expressions
 
-const names = fc.constantFrom('a', 'b', 'x_t', 'over', 'sum', 'state', 'in');
-const { expr } = fc.letrec<{ expr: Expr; arithmetic: Expr; index: Index; indexName: IndexName; argument: Argument }>(
-  (tie) => {
-    const some = (key: 'expr' | 'arithmetic') => tie(key) as fc.Arbitrary<Expr>;
-    const number = fc.constantFrom('0', '768', '2.5', '1e-3').map((text): Expr => ({
-      kind: 'number',
-      value: Number(text),
-      text,
-      integer: /^\d+$/.test(text),
-      span,
-    }));
-    const nameExpr = names.map((text): Expr => ({ kind: 'name', name: text, span }));
-    const call: fc.Arbitrary<Expr> = fc
-      .tuple(nameExpr, fc.array(tie('argument') as fc.Arbitrary<Argument>, { maxLength: 2 }))
-      .map(([callee, list]) => ({ kind: 'call', callee, arguments: list, span }));
-    const member: fc.Arbitrary<Expr> = fc
-      .tuple(
-        some('expr').filter((e) => e.kind !== 'number'),
-        names,
-      )
-      .map(([target, text]) => ({ kind: 'member', target, name: name(text), span }));
-    const reduce: fc.Arbitrary<Expr> = fc
-      .tuple(
-        fc.constantFrom<ReduceOperator>('sum', 'max', 'softmax'),
-        fc.array(tie('indexName') as fc.Arbitrary<IndexName>, { minLength: 1, maxLength: 2 }),
-        fc.option(some('expr')),
-        some('expr'),
-      )
-      .map(([operator, indices, guard, operand]) => ({
+/** A random expression of at most this depth; the seed is what fast-check varies. */
+function generate(random: () => number, depth: number): Expr {
+  const pick = <T>(...items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
+  const word = (): string => pick('a', 'b', 'x_t', 'over', 'sum', 'state', 'in');
+  const some = (): Expr => generate(random, depth - 1);
+  const many = <T>(least: number, most: number, make: () => T): T[] =>
+    Array.from({ length: least + Math.floor(random() * (most - least + 1)) }, make);
+  const binary = (operator: BinaryOperator, left: Expr, right: Expr): Expr => {
+    return { kind: 'binary', operator, operatorSpan: span, left, right, span };
+  };
+  const arithmetic = (level: number): Expr =>
+    level <= 0 || random() < 0.5
+      ? generate(random, 0)
+      : binary(pick('+', '-', '*', '/', '%', '^'), arithmetic(level - 1), arithmetic(level - 1));
+  const indexName = (): IndexName => {
+    const extent = random() < 0.3 ? arithmetic(2) : null;
+    return { kind: 'index', name: name(word()), extent, run: random() < 0.2, span };
+  };
+  const index = (): Index => {
+    if (random() < 0.3) return indexName();
+    if (random() < 0.3) return { kind: 'group', parts: many(2, 3, indexName), span };
+    const value = some();
+    // A lone name is an index of its own kind.
+    if (value.kind !== 'name') return { kind: 'expression', value, span };
+    return { kind: 'index', name: name(value.name), extent: null, run: false, span };
+  };
+  const argument = (): Argument => ({ name: random() < 0.3 ? name(word()) : null, value: some(), span });
+  const nameExpr = (): Expr => ({ kind: 'name', name: word(), span });
+  const call = (): Expr => ({ kind: 'call', callee: nameExpr(), arguments: many(0, 2, argument), span });
+  if (depth <= 0) {
+    if (random() < 0.7) return nameExpr();
+    const text = pick('0', '768', '2.5', '1e-3');
+    return { kind: 'number', value: Number(text), text, integer: /^\d+$/.test(text), span };
+  }
+  switch (Math.floor(random() * 15)) {
+    case 0:
+      return { kind: 'boolean', value: random() < 0.5, span };
+    case 1:
+      return { kind: 'string', value: many(0, 4, () => pick('a', '"', '\\', '\n', '\t', '/', "'")).join(''), span };
+    case 2:
+      return { kind: 'unary', operator: pick('-', 'not'), operand: some(), span };
+    case 3:
+    case 4:
+      return binary(pick('+', '-', '*', '/', '%', '^'), some(), some());
+    case 5:
+      return binary(pick('<', '<=', '==', '!=', 'and', 'or'), some(), some());
+    case 6:
+      return { kind: 'where', value: some(), condition: some(), span };
+    case 7:
+      return { kind: 'else', left: some(), right: some(), span };
+    case 8: {
+      const label = random() < 0.4 ? name(word()) : null;
+      return { kind: 'pipe', value: some(), label, stage: random() < 0.5 ? nameExpr() : call(), span };
+    }
+    case 9:
+      return call();
+    case 10:
+      return { kind: 'read', target: some(), indices: many(0, 3, index), span };
+    case 11: {
+      const operator = pick<ReduceOperator>('sum', 'max', 'softmax');
+      const guard = random() < 0.4 ? some() : null;
+      return {
         kind: 'reduce',
         operator,
         operatorSpan: span,
-        indices,
+        indices: many(1, 2, indexName),
         guard,
-        operand,
+        operand: some(),
         span,
-      }));
-    const binary = (operators: readonly BinaryOperator[]): fc.Arbitrary<Expr> =>
-      fc
-        .tuple(fc.constantFrom(...operators), some('expr'), some('expr'))
-        .map(([operator, left, right]) => ({ kind: 'binary', operator, operatorSpan: span, left, right, span }));
-    const arithmetic = binary(['+', '-', '*', '/', '%', '^']);
-    return {
-      expr: fc.oneof(
-        { maxDepth: 4, depthIdentifier: 'tree', withCrossShrink: true },
-        nameExpr,
-        number,
-        fc.boolean().map((value): Expr => ({ kind: 'boolean', value, span })),
-        fc
-          .string({ maxLength: 4 })
-          .filter((s) => /^[ -~\n\t]*$/.test(s))
-          .map((value): Expr => ({ kind: 'string', value, span })),
-        fc
-          .tuple(fc.constantFrom<'-' | 'not'>('-', 'not'), some('expr'))
-          .map(([operator, operand]): Expr => ({ kind: 'unary', operator, operand, span })),
-        arithmetic,
-        binary(['<', '==', 'and', 'or', '+', '-', '*', '^']),
-        fc
-          .tuple(some('expr'), some('expr'))
-          .map(([value, condition]): Expr => ({ kind: 'where', value, condition, span })),
-        fc.tuple(some('expr'), some('expr')).map(([left, right]): Expr => ({ kind: 'else', left, right, span })),
-        fc
-          .tuple(some('expr'), fc.option(names), fc.oneof(nameExpr, call))
-          .map(([value, label, stage]): Expr => ({
-            kind: 'pipe',
-            value,
-            label: label === null ? null : name(label),
-            stage,
-            span,
-          })),
-        call,
-        fc
-          .tuple(some('expr'), fc.array(tie('index') as fc.Arbitrary<Index>, { maxLength: 3 }))
-          .map(([target, indices]): Expr => ({ kind: 'read', target, indices, span })),
-        member,
-        reduce,
-        fc.array(some('expr'), { maxLength: 3 }).map((items): Expr => ({ kind: 'list', items, span })),
-        fc
-          .tuple(some('expr'), some('expr'))
-          .map(([target, record]): Expr => ({ kind: 'with', target, record, edits: null, span })),
-        fc
-          .tuple(some('expr'), fc.array(some('expr'), { maxLength: 2 }))
-          .map(([target, edits]): Expr => ({ kind: 'with', target, record: null, edits, span })),
-      ),
-      arithmetic: fc.oneof({ maxDepth: 4, depthIdentifier: 'tree' }, nameExpr, number, arithmetic),
-      indexName: fc
-        .tuple(names, fc.option(some('arithmetic')), fc.boolean())
-        .map(([text, extent, run]): IndexName => ({ kind: 'index', name: name(text), extent, run, span })),
-      index: fc.oneof(
-        tie('indexName') as fc.Arbitrary<Index>,
-        fc
-          .array(tie('indexName') as fc.Arbitrary<IndexName>, { minLength: 2, maxLength: 3 })
-          .map((parts): Index => ({ kind: 'group', parts, span })),
-        some('expr')
-          .filter((value) => value.kind !== 'name')
-          .map((value): Index => ({ kind: 'expression', value, span })),
-      ),
-      argument: fc
-        .tuple(fc.option(names), some('expr'))
-        .map(([label, value]): Argument => ({ name: label === null ? null : name(label), value, span })),
-    };
-  },
-);
+      };
+    }
+    case 12:
+      return { kind: 'member', target: some(), name: name(word()), span };
+    case 13:
+      return { kind: 'list', items: many(0, 3, some), span };
+    default:
+      if (random() < 0.5) return { kind: 'with', target: some(), record: some(), edits: null, span };
+      return { kind: 'with', target: some(), record: null, edits: many(0, 2, some), span };
+  }
+}
 
 const reparse = (text: string): Expr => {
   const source = `fn f(x: float) {\n  let r = ${text}\n}\n`;
@@ -190,7 +167,8 @@ const reparse = (text: string): Expr => {
 
 test('a printed expression parses to the same tree, on one line and broken over several', () => {
   fc.assert(
-    fc.property(expr, (value) => {
+    fc.property(fc.integer(), fc.integer({ min: 1, max: 5 }), (seed, depth) => {
+      const value = generate(randomFrom(seed), depth);
       const text = printExpr(value);
       expect(bare(reparse(text)), text).toEqual(bare(value));
       const { module } = parse({ id: 0, text: `fn f(x: float) {\n  let r = ${text}\n}\n` });

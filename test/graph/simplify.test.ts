@@ -261,6 +261,36 @@ const cases: Record<string, Case> = {
     const y = b.reduce('sum', loop.carries[0]!, [0, 1]);
     return [y, ...differentiate(b, y, [w, bias]).map((g) => g!)];
   },
+  scan_map_outside: (b, leaf) => {
+    const w = leaf('f32', M, two);
+    const scale = leaf('f32', M);
+    const sequences = [leaf('f32', N, three, two)];
+    const spec = { carries: [leaf('f32', three, M)], sequences, length: N, reversed: false };
+    const loop = b.loop(spec, (i, _, [h], [x]) => {
+      const projected = i.contract(x!, w, ['b', 'd'], ['h', 'd'], ['h', 'b']);
+      const factor = i.exp(i.local(scale)); // made of constants alone
+      return {
+        carries: [i.sin(i.mul(i.add(h!, i.transpose(projected, [1, 0])), i.broadcastTo(factor, [three, M])))],
+        yields: [],
+      };
+    });
+    return loop.carries[0]!;
+  },
+  scan_yield_outside: (b, leaf) => {
+    const w = leaf('f32', M, M);
+    const spec = { carries: [leaf('f32', two, M)], sequences: [leaf('f32', N, M)], length: N, reversed: true };
+    const loop = b.loop(spec, (i, _, [h], [x]) => {
+      const next = i.sin(h!);
+      return {
+        carries: [next],
+        yields: [
+          i.contract(next, w, ['b', 'i'], ['o', 'i'], ['o', 'b']),
+          i.contract(x!, next, ['i'], ['b', 'i'], ['b']),
+        ],
+      };
+    });
+    return [...loop.carries, ...loop.yields];
+  },
 };
 
 function graphOf(make: Case): { graph: Graph; builder: GraphBuilder } {

@@ -129,7 +129,7 @@ function bindLines(kernels: readonly Kernel[], types: boolean): string[] {
     `const kernels${types ? ': readonly Bind[]' : ''} = [`,
   ];
   for (const kernel of kernels) {
-    const names = new Names(['s']);
+    const names = new Names(['s', kernel.name]);
     const arrays = kernel.buffers.map((b) => names.take(identifier(b.name)));
     const sizes = kernel.sizes.map((size) => names.take(identifier(size)));
     const args = [

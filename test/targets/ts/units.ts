@@ -299,3 +299,130 @@ export function leastSquares(): Made {
     { init: init.done(), forward: forward.done(), step: step.done(), evaluate: evaluate.done() },
   );
 }
+
+/** h ← tanh(h / 2 + x[t]) over T steps of x [T, H], keeping every h; `h` is carried from call to call. */
+export function recurrence(): Made {
+  const at = K.offset(['T', 4], ['t', 'h']);
+  const mix = K.op('tanh', K.op('add', K.op('mul', K.read(0, K.p('h')), K.constant(0.5)), K.read(1, at)));
+  const cell = K.kernel(
+    'cell',
+    ['T', 't'],
+    [K.buffer('h', [4]), K.buffer('x', ['T', 4]), K.buffer('next', [4], 'write')],
+    { h: 4 },
+    K.stage('cell', ['h'], {
+      writes: [K.write(2, K.p('h'), mix)],
+    }),
+  );
+  const keep = K.kernel(
+    'keep',
+    ['T', 't'],
+    [K.buffer('h', [4]), K.buffer('all', ['T', 4], 'write')],
+    { h: 4 },
+    K.stage('keep', ['h'], { writes: [K.write(1, K.offset(['T', 4], ['t', 'h']), K.read(0, K.p('h')))] }),
+  );
+  const total = K.kernel(
+    'total',
+    ['T'],
+    [K.buffer('all', ['T', 4]), K.buffer('sum', [4], 'write')],
+    { t: 'T', h: 4 },
+    K.stage('total', ['h'], {
+      over: ['t'],
+      defs: { s: { op: 'sum', init: null, value: K.read(0, K.offset(['T', 4], ['t', 'h'])) } },
+      writes: [K.write(1, K.p('h'), K.value('s'))],
+    }),
+  );
+  const zero = K.kernel(
+    'zero',
+    [],
+    [K.buffer('h', [4], 'write')],
+    { h: 4 },
+    K.stage('zero', ['h'], { writes: [K.write(0, K.p('h'), K.constant(0))] }),
+  );
+  const init = new ProgramMaker('init');
+  init.call(zero, K.schedule(K.leaf('zero', ['h'])), [init.buffer('h', 'persistent', [4])]);
+  const forward = new ProgramMaker('forward');
+  const x = forward.buffer('x', 'data', ['T', 4]);
+  const h = forward.buffer('h', 'persistent', [4]);
+  const next = forward.buffer('next', 'temporary', [4]);
+  const all = forward.buffer('all', 'output', ['T', 4]);
+  const sum = forward.buffer('sum', 'output', [4]);
+  const body: KernelStep[] = [
+    {
+      kind: 'call',
+      kernel: cell,
+      schedule: K.schedule(K.leaf('cell', ['h'])),
+      buffers: [h, x, next],
+      sizes: ['T', 't'].map(K.p),
+      origin: 0,
+    },
+    {
+      kind: 'call',
+      kernel: keep,
+      schedule: K.schedule(K.leaf('keep', ['h'])),
+      buffers: [next, all],
+      sizes: ['T', 't'].map(K.p),
+      origin: 0,
+    },
+    { kind: 'copy', from: next, to: h, origin: 0 },
+  ];
+  forward.steps.push({ kind: 'loop', variable: 't', count: K.p('T'), reversed: false, body, origin: 0 });
+  forward.call(total, K.schedule(K.leaf('total', ['h', 't'])), [all, sum]);
+  forward.output('all', all);
+  forward.output('sum', sum);
+  return unitOf(
+    {
+      name: 'Recurrence',
+      kind: 'model',
+      leaves: [leafOf('h', 'carry', [4])],
+      inputs: [{ name: 'x', type: { dtype: 'f32', sizes: [K.p('T'), K.p(4)] }, below: null, origin: 0 }],
+      sizes: [{ name: 'T', bound: null }],
+    },
+    { init: init.done(), forward: forward.done() },
+  );
+}
+
+/** Every kernel of kernels.ts once, as programs of one unit: what all of them need of a module. */
+export function everything(): Made {
+  const forward = new ProgramMaker('forward');
+  const bounds = { B: 4, C: 5, D: 3, O: 6, V: 7, T: 4, N: 2, H: 4, W: 5 };
+  const put = (kernel: Kernel, schedule: Schedule): void => {
+    const ids = kernel.buffers.map((b, i) =>
+      forward.buffer(
+        `${kernel.name}_${b.name}`,
+        b.access === 'read' ? 'data' : i === kernel.buffers.length - 1 ? 'output' : 'temporary',
+        b.sizes,
+        b.dtype,
+      ),
+    );
+    forward.call(kernel, schedule, ids);
+    for (const [i, b] of kernel.buffers.entries())
+      if (b.access !== 'read' && i === kernel.buffers.length - 1) forward.output(`${kernel.name}_${b.name}`, ids[i]!);
+  };
+  put(K.linearRelu(), K.linearReluSchedule());
+  put(K.softmax(), K.softmaxSchedule());
+  put(
+    { ...K.softmax(), name: 'softmax_apart' },
+    K.schedule(K.leaf('greatest', ['b', 'r']), K.leaf('total', ['b', 's']), K.leaf('scale', ['b', 'c'])),
+  );
+  put(K.scatterAdd(), K.scatterAddSchedule());
+  put(K.prefixSum(), K.schedule(K.leaf('run', ['b', 't'])));
+  put(K.convolution(), K.schedule(K.leaf('conv', ['n', 'o', 'i', 'j', 'c', 'p', 'q'], { o: 2 })));
+  const program = forward.done();
+  return unitOf(
+    {
+      name: 'Everything',
+      kind: 'model',
+      inputs: program.buffers
+        .filter((b) => b.kind === 'data')
+        .map((b) => ({
+          name: b.name,
+          type: { dtype: b.dtype, sizes: b.sizes },
+          below: b.dtype === 'i32' ? K.p('V') : null,
+          origin: 0,
+        })),
+      sizes: Object.entries(bounds).map(([s, bound]) => ({ name: s, bound })),
+      requirements: [{ left: K.p('C'), relation: '<=', right: K.p('V'), message: 'classes fit the table', origin: 0 }],
+    },
+    { forward: program },
+  );
+}

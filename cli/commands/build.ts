@@ -1,0 +1,70 @@
+/** `nnc build`: models and train blocks as files to import, or printed on the way there. */
+import { join } from 'node:path';
+import type { Artifact } from '../../compiler/index.ts';
+import { checkSource } from '../../compiler/index.ts';
+import { memoryOf, parametersOf } from '../artifact.ts';
+import { prepareFolder, writeFile } from '../files.ts';
+import type { Io, LookOptions } from '../io.ts';
+import { formatBytes } from '../problems.ts';
+import { compiled, openProject, showReports } from '../project.ts';
+import { views, type View } from '../views.ts';
+
+export interface BuildOptions extends LookOptions {
+  readonly only?: string;
+  readonly out?: string;
+  readonly emit: readonly ('ts' | 'js')[];
+  readonly bound?: Readonly<Record<string, number>>;
+  readonly const?: Readonly<Record<string, number>>;
+  readonly print?: View;
+}
+
+export function build(io: Io, file: string, options: BuildOptions): number {
+  const project = openProject(io, file);
+  const { artifacts, reports, sources } = compiled(project, {
+    ...(options.only === undefined ? {} : { only: options.only }),
+    bounds: options.bound ?? {},
+    consts: options.const ?? {},
+  });
+  showReports(io, reports, sources, options);
+  if (options.print !== undefined) {
+    const { program, checked } = checkSource(project.text, { path: project.path, host: project.host });
+    const view = views[options.print];
+    for (const artifact of artifacts.values()) io.stdout.write(`${view({ artifact, sources, program, checked }).trimEnd()}\n`);
+    return 0;
+  }
+  const out = options.out ?? 'nnc-out';
+  prepareFolder(io, out);
+  for (const artifact of artifacts.values()) {
+    const written: string[] = [];
+    for (const [name, content] of filesOf(artifact, options.emit)) {
+      writeFile(io, join(out, name), content);
+      written.push(`  ${join(out, name)}  ${formatBytes(Buffer.byteLength(content))}`);
+    }
+    io.stdout.write(`${summary(artifact)}\n${written.join('\n')}\n`);
+  }
+  return 0;
+}
+
+function filesOf({ name, ...artifact }: Artifact, emit: BuildOptions['emit']): [string, string][] {
+  const files: [string, string][] = [];
+  if (emit.includes('ts')) files.push([`${name}.ts`, artifact.typescript]);
+  if (emit.includes('js')) {
+    files.push([`${name}.js`, `${artifact.javascript.trimEnd()}\n//# sourceMappingURL=${name}.js.map\n`]);
+    files.push([`${name}.js.map`, artifact.sourceMap.javascript]);
+    files.push([`${name}.d.ts`, artifact.declarations]);
+  }
+  files.push([`${name}.plan.json`, `${JSON.stringify(artifact.plan, null, 1)}\n`]);
+  return files;
+}
+
+function summary({ name, kind, plan }: Artifact): string {
+  const bounds = plan.sizes.map((size) => `${size.name} <= ${size.bound}`).join(', ');
+  const { persistent, work } = plan.arenas;
+  const parts = [
+    `${parametersOf(plan).toLocaleString('en-US')} parameters`,
+    `${formatBytes(memoryOf(plan))} of memory (${formatBytes(persistent)} kept, ${formatBytes(work)} to work in)`,
+    `${plan.kernels.length} kernels`,
+    ...(bounds === '' ? [] : [bounds]),
+  ];
+  return `${kind} ${name}: ${parts.join('; ')}`;
+}

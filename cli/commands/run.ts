@@ -1,0 +1,99 @@
+/** `nnc run`: a model's answers for every row of some data, in batches, with weights that training wrote. */
+import { report } from '../../compiler/diagnostics/render/index.ts';
+import { guarded, inputsOf, instantiate, requiredOf, type Values } from '../artifact.ts';
+import { writeFile } from '../files.ts';
+import { wantedByModel } from '../inputs.ts';
+import type { Io, LookOptions } from '../io.ts';
+import { checkedProgram, chooseModel, compiled, openProject, showReports } from '../project.ts';
+import { encodeResults, formatOf, type NamedTensor } from '../results.ts';
+import { openRunData, type RunData } from '../train/data.ts';
+import { modelWeights, readWeights } from '../weights.ts';
+
+export interface RunOptions extends LookOptions {
+  readonly only?: string;
+  readonly weights: string;
+  readonly data: readonly string[];
+  readonly out?: string;
+  readonly batch?: number;
+  readonly const?: Readonly<Record<string, number>>;
+}
+
+const usualBatch = 256;
+
+export async function run(io: Io, file: string, options: RunOptions): Promise<number> {
+  const format = options.out === undefined ? 'csv' : formatOf(options.out);
+  const project = openProject(io, file);
+  const program = checkedProgram(project);
+  const model = chooseModel(program, project.path, options.only);
+  const name = model.name.text;
+  const consts = options.const ?? {};
+  const wanted = wantedByModel(program, model, consts);
+  const weights = readWeights(io, options.weights);
+  const data = openRunData(io, options.data, wanted);
+
+  const batch = Math.min(options.batch ?? usualBatch, data.rows);
+  const sizes = new Map(data.sizes);
+  if (wanted.batch !== null) sizes.set(wanted.batch.size, batch);
+  const { artifacts, reports, sources } = compiled(project, {
+    only: name,
+    bounds: Object.fromEntries(sizes),
+    consts,
+    otherwise: Math.max(batch, ...sizes.values()),
+  });
+  showReports(io, [...reports, ...data.remarks.map(report)], sources, options);
+  const artifact = artifacts.get(name)!;
+  const own = modelWeights(artifact.plan, weights, options.weights);
+
+  const unit = await instantiate(artifact);
+  guarded(artifact, () => unit.load(own));
+  const required = requiredOf(artifact.plan, 'forward', data.sizes);
+  const taken = inputsOf(artifact.plan, 'forward');
+  const parts = new Map<string, { shape: readonly number[]; data: Values }[]>();
+  for (let from = 0; from < data.rows; from += batch) {
+    const to = Math.min(from + batch, data.rows);
+    const inputs = Object.fromEntries(taken.map((input) => [input, rowsOf(data, input, from, to)]));
+    const results = guarded(artifact, () => unit.forward(inputs, required));
+    for (const [result, value] of Object.entries(results)) {
+      // The arrays are the program's own, and hold other values after the next call.
+      const copy =
+        typeof value === 'object' ? { shape: value.shape, data: value.data.slice() } : { shape: [], data: Float32Array.of(Number(value)) };
+      parts.set(result, [...(parts.get(result) ?? []), copy]);
+    }
+    await io.pause();
+  }
+  const batchName = wanted.batch?.size;
+  const tensors = [...parts].map(([result, list]): NamedTensor => {
+    const buffer = artifact.plan.programs['forward']!.outputs[result]!;
+    const byRows = artifact.plan.buffers[buffer]!.shape[0] === batchName;
+    return byRows || list.length === 1 ? joined(result, list) : { name: result, ...list.at(-1)! };
+  });
+
+  const content = encodeResults(tensors, format, options.out ?? 'the terminal');
+  if (options.out === undefined) io.stdout.write(content as string);
+  else {
+    writeFile(io, options.out, content);
+    const shapes = tensors.map((t) => `${t.name} [${t.shape.join(', ')}]`).join(', ');
+    io.stdout.write(`${options.out}: ${shapes}\n`);
+  }
+  return 0;
+}
+
+function rowsOf({ columns, whole }: RunData, input: string, from: number, to: number): Values {
+  const column = columns[input];
+  if (column === undefined) return whole[input]!;
+  const size = column.shape.reduce((n, extent) => n * extent, 1);
+  return column.data.subarray(from * size, to * size);
+}
+
+function joined(name: string, list: readonly { readonly shape: readonly number[]; readonly data: Values }[]): NamedTensor {
+  const first = list[0]!;
+  if (list.length === 1) return { name, ...first };
+  const length = list.reduce((n, { data }) => n + data.length, 0);
+  const data = first.data instanceof Float32Array ? new Float32Array(length) : first.data instanceof Int32Array ? new Int32Array(length) : new Uint8Array(length);
+  let at = 0;
+  for (const part of list) {
+    data.set(part.data, at);
+    at += part.data.length;
+  }
+  return { name, shape: [list.reduce((n, { shape }) => n + shape[0]!, 0), ...first.shape.slice(1)], data };
+}

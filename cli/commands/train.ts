@@ -1,0 +1,238 @@
+/** `nnc train`: data in, weights and a report out. The order: read, check, meet the data, compile for their sizes, train, test, write. */
+import { createHash } from 'node:crypto';
+import { basename, join } from 'node:path';
+import type { TrainDeclaration } from '../../grammar/ast.ts';
+import { report } from '../../compiler/diagnostics/render/index.ts';
+import type { Artifact, Sources } from '../../compiler/index.ts';
+import { evaluateAll, split as splitColumns, type Metrics } from '../../runtime/fit.ts';
+import { instantiate, memoryOf, parametersOf, requiredOf, translated, type Instance } from '../artifact.ts';
+import { prepareFolder, writeFile } from '../files.ts';
+import { wantedByTrain } from '../inputs.ts';
+import { lookOf, type Io, type LookOptions } from '../io.ts';
+import { cliReport, formatBytes, refuse } from '../problems.ts';
+import { checkedProgram, chooseTrain, compiled, openProject, showReports, type Project } from '../project.ts';
+import type { RunRecord } from '../report/record.ts';
+import { renderReport } from '../report/report.ts';
+import { createProgress, formatMeasure, type Progress } from '../terminal/progress.ts';
+import { readSaved, type RunFacts } from '../train/checkpoint.ts';
+import { beside, countable, openRunData, type RunData } from '../train/data.ts';
+import { drawSamples } from '../train/samples.ts';
+import { finite, trainable, trainSession, type SessionResult } from '../train/session.ts';
+import { weightsBytes } from '../weights.ts';
+
+export interface TrainOptions extends LookOptions {
+  readonly only?: string;
+  readonly data?: readonly string[];
+  readonly test?: readonly string[];
+  readonly epochs?: number;
+  readonly batch?: number;
+  readonly seed?: number;
+  readonly out?: string;
+  readonly resume?: boolean;
+  readonly quiet?: boolean;
+  readonly const?: Readonly<Record<string, number>>;
+}
+
+/** Rows of a batch where neither the source nor the user says. */
+const usualBatch = 32;
+
+export async function train(io: Io, file: string, options: TrainOptions): Promise<number> {
+  const started = io.date();
+  const project = openProject(io, file);
+  const program = checkedProgram(project);
+  const declaration = chooseTrain(program, project.path, options.only);
+  const name = declaration.name.text;
+  const consts = options.const ?? {};
+  const wanted = wantedByTrain(program, declaration, consts);
+
+  const files = chooseData(io, project, options, wanted.specs.map((spec) => spec.name));
+  const data = openRunData(io, files.train, wanted);
+  const test = files.test.length === 0 || wanted.specs.length === 0 ? null : openRunData(io, files.test, wanted);
+
+  const batch = Math.min(options.batch ?? wanted.batch?.value ?? usualBatch, data.rows);
+  const sizes = greatest(data, test);
+  if (wanted.batch !== null) sizes.set(wanted.batch.size, batch);
+  const { artifacts, reports, sources } = compiled(project, {
+    only: name,
+    bounds: Object.fromEntries(sizes),
+    consts,
+    otherwise: Math.max(batch, ...sizes.values()),
+  });
+  const artifact = artifacts.get(name)!;
+  const remarks = [...data.remarks, ...(test?.remarks ?? [])].map(report);
+  showReports(io, [...reports, ...remarks], sources, options);
+
+  const out = options.out ?? join('nnc-out', name);
+  prepareFolder(io, out);
+  const settings = artifact.unit.training;
+  const { share, training, validation, rows } = divided(data, settings?.split ?? null, options.seed ?? 0);
+  const facts: RunFacts = {
+    seed: options.seed ?? 0,
+    batch,
+    split: share,
+    rows: data.rows,
+    data: digest(Object.values(data.columns).map((column) => column.data).concat(Object.values(data.whole))),
+    program: digest([new TextEncoder().encode(sources.files.map(({ text }) => text).join('\0'))]),
+  };
+  const checkpointPath = join(out, 'checkpoint.safetensors');
+  const resumed = options.resume === true ? readSaved(io, checkpointPath, artifact.plan, facts) : null;
+  const epochs = options.epochs ?? settings?.epochs ?? 1;
+
+  const unit = await instantiate(artifact, facts.seed);
+  const counts = { train: rows.train, validation: rows.validation, test: test?.rows ?? 0 };
+  if (options.quiet !== true) {
+    io.stdout.write(`${name} in ${project.path}: ${introduction(artifact, counts)}\n`);
+    if (resumed !== null) io.stdout.write(`going on after ${resumed.saved.state.checkpoint.step} steps\n`);
+  }
+  for (const change of resumed?.changed ?? []) io.stderr.write(`warning: ${change}\n`);
+
+  const required = {
+    step: requiredOf(artifact.plan, 'step', data.sizes),
+    evaluate: requiredOf(artifact.plan, 'evaluate', data.sizes),
+  };
+  const result = await trainSession(io, artifact, trainable(unit, data, required), {
+    epochs,
+    batch,
+    patience: settings?.patience ?? null,
+    seed: facts.seed,
+    training,
+    validation,
+    rows: rows.train,
+    checkpointPath,
+    facts,
+    resume: resumed?.saved ?? null,
+    progress: progressOf(io, options, epochs, rows.train, resumed?.saved.state.epoch ?? 0),
+  });
+
+  const kept = result.best?.epoch ?? (result.epochs.at(-1)?.epoch ?? 0) - 1;
+  const usable = result.end !== 'diverged' || result.best !== null;
+  if (usable) writeFile(io, join(out, 'weights.safetensors'), weightsBytes(unit.weights(), name, kept + 1));
+  const tested = test === null || !usable ? null : testMeasures(artifact, unit, test, batch);
+
+  const record: RunRecord = {
+    version: 1,
+    program: basename(project.path),
+    train: name,
+    target: 'ts',
+    started,
+    seconds: result.seconds,
+    seed: facts.seed,
+    epochsPlanned: epochs,
+    rows: counts,
+    parameters: parametersOf(artifact.plan),
+    memory: memoryOf(artifact.plan),
+    configuration: configuration(declaration, sources),
+    epochs: result.epochs,
+    best: result.best === null ? null : { epoch: result.best.epoch + 1, measure: 'loss', value: result.best.loss },
+    end: result.end,
+    test: tested === null ? null : finite(tested),
+    warnings: [...reports, ...remarks].filter(({ severity }) => severity === 'warning').map(({ message }) => message),
+  };
+  writeFile(io, join(out, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
+  const reportPath = join(out, 'report.html');
+  writeFile(io, reportPath, renderReport(record));
+
+  io.stdout.write(outcome(result, epochs, tested, test));
+  if (test !== null && usable && options.quiet !== true) {
+    const drawn = drawSamples(artifact, unit, wanted, test, batch, lookOf(io.stdout, io, options));
+    if (drawn !== '') io.stdout.write(`\n${drawn}\n`);
+  }
+  if (usable) io.stdout.write(`weights: ${join(out, 'weights.safetensors')}\n`);
+  io.stdout.write(`report: ${reportPath}\n`);
+  if (result.diverged !== null) {
+    const diverged = cliReport('NN926', { ...result.diverged, kept: result.best === null ? null : result.best.epoch + 1 });
+    showReports(io, [diverged], sources, options);
+    return 1;
+  }
+  return result.end === 'interrupted' ? 130 : 0;
+}
+
+/** `--data` and `--test`, else what lies beside the program. */
+function chooseData(io: Io, { path }: Project, options: TrainOptions, inputs: readonly string[]): { train: readonly string[]; test: readonly string[] } {
+  const given = options.data ?? [];
+  if (inputs.length === 0) return { train: [], test: [] };
+  if (given.length > 0) return { train: given, test: options.test ?? [] };
+  const found = beside(io, path, 'train');
+  if (found.files.length === 0) return refuse('NN923', { path, inputs, looked: found.looked });
+  return { train: found.files, test: options.test ?? beside(io, path, 'test').files };
+}
+
+/** The greatest value of each size in any of the data. */
+function greatest(data: RunData, test: RunData | null): Map<string, number> {
+  const sizes = new Map(data.sizes);
+  for (const [size, value] of test?.sizes ?? []) sizes.set(size, Math.max(value, sizes.get(size) ?? 0));
+  return sizes;
+}
+
+function divided({ columns, rows }: RunData, split: number | null, seed: number) {
+  const share = split !== null && split > 0 ? split : null;
+  if (share === null || Object.keys(columns).length === 0) {
+    return { share: null, training: columns, validation: null, rows: { train: rows, validation: 0 } };
+  }
+  const held = Math.max(1, Math.round(rows * share));
+  if (held >= rows) return refuse('NN927', { rows, reason: `holding out ${share} of them leaves none to train on` });
+  const parts = splitColumns(columns, share, seed);
+  return { share, ...parts, rows: { train: rows - held, validation: held } };
+}
+
+function testMeasures(artifact: Artifact, unit: Instance, test: RunData, batch: number): Metrics | null {
+  const required = requiredOf(artifact.plan, 'evaluate', test.sizes);
+  try {
+    return evaluateAll(trainable(unit, test, { step: {}, evaluate: required }), countable(test.columns), batch);
+  } catch (error) {
+    return translated(artifact, error);
+  }
+}
+
+function progressOf(io: Io, options: TrainOptions, epochs: number, rows: number, start: number): Progress {
+  const silent: Progress = { step: () => {}, epoch: () => {}, say: (text) => io.stderr.write(`${text}\n`), finish: () => {} };
+  if (options.quiet === true) return silent;
+  const { color } = lookOf(io.stdout, io, options);
+  return createProgress({ stream: io.stdout, now: io.now, epochs, rows, start, color });
+}
+
+function introduction({ plan }: Artifact, rows: RunRecord['rows']): string {
+  const number = (n: number) => n.toLocaleString('en-US');
+  const parts = [
+    `${number(rows.train)} rows to train on`,
+    ...(rows.validation > 0 ? [`${number(rows.validation)} to validate`] : []),
+    ...(rows.test > 0 ? [`${number(rows.test)} to test`] : []),
+  ];
+  return `${parts.join(', ')}; ${number(parametersOf(plan))} parameters, ${formatBytes(memoryOf(plan))} of memory`;
+}
+
+function outcome(result: SessionResult, epochs: number, tested: Metrics | null, test: RunData | null): string {
+  const done = result.epochs.length;
+  const lines: string[] = [];
+  if (result.end === 'early') lines.push(`stopped early after ${done} of ${epochs} epochs: the validation loss no longer falls`);
+  if (result.end === 'interrupted') lines.push(`interrupted after ${done} of ${epochs} epochs; --resume goes on`);
+  const last = result.best === null ? result.epochs.at(-1) : result.epochs.find(({ epoch }) => epoch - 1 === result.best!.epoch);
+  if (last !== undefined) {
+    const what = last.validation === null ? 'training' : 'validation';
+    const measures = measureText(last.validation ?? last.train);
+    lines.push(`${result.best === null ? 'last' : 'best'} epoch ${last.epoch}: ${measures} (${what})`);
+  }
+  if (tested !== null) lines.push(`test: ${measureText(tested)} (${test!.rows.toLocaleString('en-US')} rows)`);
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+const measureText = (values: Readonly<Record<string, number | null>>): string =>
+  Object.entries(values)
+    .map(([name, value]) => `${name} ${formatMeasure(value ?? NaN)}`)
+    .join(', ');
+
+/** How the block says it is trained, in its own words. */
+function configuration(declaration: TrainDeclaration, sources: Sources): [string, string][] {
+  const shown = new Set(['minimize', 'metric', 'optimizer', 'gradient', 'batch', 'epochs', 'validate', 'runs', 'precision']);
+  return declaration.statements.flatMap((s): [string, string][] => {
+    if (!shown.has(s.kind)) return [];
+    const text = sources.text(s.span).replace(/\s+/g, ' ').trim();
+    return [[s.kind, text.slice(s.kind.length).trim()]];
+  });
+}
+
+function digest(parts: readonly (Float32Array | Int32Array | Uint8Array)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
+  return hash.digest('hex');
+}

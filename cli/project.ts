@@ -1,0 +1,104 @@
+/** A program on disk: its text, its imports, its reports, and the block that a command is about. */
+import { readFileSync } from 'node:fs';
+import type { Callable, TrainDeclaration } from '../grammar/ast.ts';
+import type { Program } from '../compiler/check/program.ts';
+import { problem, type Report } from '../compiler/diagnostics/problem.ts';
+import { checkSource, compile, renderTerminal, type Artifact, type CompileOptions, type Host, type Sources } from '../compiler/index.ts';
+import { located, readText } from './files.ts';
+import type { Consts } from './inputs.ts';
+import { lookOf, type Io, type LookOptions } from './io.ts';
+import { refuse, refuseProblems, Refusal } from './problems.ts';
+
+export interface Project {
+  /** As the user named it. */
+  readonly path: string;
+  readonly text: string;
+  readonly host: Host;
+}
+
+export function openProject(io: Io, path: string): Project {
+  // Paths on Windows come with backslashes; in programs and messages they are plain slashes.
+  const shown = path.replaceAll('\\', '/');
+  const host: Host = {
+    read: (wanted) => {
+      try {
+        return readFileSync(located(io, wanted), 'utf8');
+      } catch {
+        return null;
+      }
+    },
+  };
+  return { path: shown, text: readText(io, path), host };
+}
+
+export function showReports(io: Io, reports: readonly Report[], sources: Sources, options: LookOptions, stream = io.stderr): void {
+  if (reports.length > 0) stream.write(`${renderTerminal(reports, sources, lookOf(stream, io, options))}\n`);
+}
+
+export const hasErrors = (reports: readonly Report[]): boolean => reports.some(({ severity }) => severity === 'error');
+
+/** Parses and checks; errors end the command. Warnings are left to `compiled`, which meets them again. */
+export function checkedProgram({ path, text, host }: Project): Program {
+  const { program, reports } = checkSource(text, { path, host });
+  if (hasErrors(reports)) throw new Refusal(reports, program.sources);
+  return program;
+}
+
+export interface CompileWishes {
+  readonly only?: string;
+  readonly bounds?: Readonly<Record<string, number>>;
+  readonly consts?: Consts;
+  readonly trace?: CompileOptions['trace'];
+  /** For a size that neither the source nor `bounds` limits; without it such a size is an error. */
+  readonly otherwise?: number;
+}
+
+export interface Compiled {
+  readonly artifacts: ReadonlyMap<string, Artifact>;
+  /** Warnings and notes. */
+  readonly reports: readonly Report[];
+  readonly sources: Sources;
+}
+
+/** Compiles; errors end the command. */
+export function compiled({ path, text, host }: Project, wishes: CompileWishes): Compiled {
+  const { otherwise, ...options } = wishes;
+  let bounds = options.bounds ?? {};
+  for (;;) {
+    const result = compile(text, { ...options, bounds, path, host });
+    if (result.ok) return result;
+    // A model beside the train block may have sizes of its own.
+    const unbound = result.problems.flatMap((p) => (p.code === 'NN520' ? [p.data.size] : []));
+    const fresh = unbound.filter((size) => bounds[size] === undefined);
+    if (otherwise === undefined || fresh.length === 0) throw new Refusal(result.reports, result.sources);
+    bounds = { ...bounds, ...Object.fromEntries(fresh.map((size) => [size, otherwise])) };
+  }
+}
+
+/** The train block that `--only` names, or the only one. */
+export const chooseTrain = (program: Program, path: string, only: string | undefined): TrainDeclaration =>
+  choose(
+    program.entry.ast.declarations.filter((d) => d.kind === 'train'),
+    'train block',
+    path,
+    only,
+  );
+
+export const chooseModel = (program: Program, path: string, only: string | undefined): Callable =>
+  choose(
+    program.entry.ast.declarations.filter((d): d is Callable => d.kind === 'model'),
+    'model',
+    path,
+    only,
+  );
+
+function choose<D extends TrainDeclaration | Callable>(
+  all: readonly D[],
+  kind: 'train block' | 'model',
+  path: string,
+  only: string | undefined,
+): D {
+  const known = all.map(({ name }) => name.text);
+  if (only === undefined) return all.length === 1 ? all[0]! : refuse('NN922', { path, kind, known });
+  return all.find(({ name }) => name.text === only) ?? refuseProblems([problem('NN790', null, { name: only, known })]);
+}

@@ -1,0 +1,84 @@
+/**
+ * Puts updates after the last use of what they replace, so that they can be written in place.
+ *
+ * A weight's update needs its gradient only, but the gradient with respect to the layer's input still reads the old weight. Items that lead to
+ * nothing but updates (sinks) may wait: each update, and what feeds only updates, gets an edge from every other reader of the leaf it
+ * replaces. Edges lead from items that are no sinks to sinks, so no cycle can arise; otherwise the order stays as it was.
+ */
+import type { Node } from '../graph/types.ts';
+import type { Item } from './cluster.ts';
+
+export const madeBy = (item: Item): Node => ('unit' in item ? item.unit.node : item.opaque);
+export const readBy = (item: Item): Iterable<Node> => ('unit' in item ? item.unit.slots : new Set(item.reads));
+const makerOf = (slot: Node): Node => (slot.op === 'part' ? slot.inputs[0]! : slot);
+
+/** @param replaces value → leaf whose buffer it should take */
+export function delayUpdates(items: readonly Item[], replaces: ReadonlyMap<Node, Node>): readonly Item[] {
+  if (replaces.size === 0) return items;
+  const indexOf = new Map<Node, number>(items.map((item, k) => [madeBy(item), k]));
+  const readers = new Map<Node, number[]>();
+  const leafReaders = new Map<Node, number[]>();
+  for (const [k, item] of items.entries()) {
+    for (const slot of readBy(item)) {
+      const maker = makerOf(slot);
+      const table = indexOf.has(maker) ? readers : leafReaders;
+      const list = table.get(maker);
+      if (list === undefined) table.set(maker, [k]);
+      else if (list.at(-1) !== k) list.push(k);
+    }
+  }
+  const sink: boolean[] = [];
+  for (let k = items.length - 1; k >= 0; k--) {
+    const node = madeBy(items[k]!);
+    const uses = readers.get(node);
+    sink[k] = uses === undefined ? replaces.has(node) : uses.every((r) => sink[r]);
+  }
+
+  const waitsFor = items.map(() => 0);
+  const wakes: number[][] = items.map(() => []);
+  const edge = (from: number, to: number): void => {
+    waitsFor[to]!++;
+    wakes[from]!.push(to);
+  };
+  for (const [k, item] of items.entries()) {
+    for (const maker of new Set([...readBy(item)].map(makerOf))) {
+      const from = indexOf.get(maker);
+      if (from !== undefined) edge(from, k);
+    }
+  }
+  for (const [value, leaf] of replaces) {
+    const at = indexOf.get(value);
+    if (at === undefined || !sink[at]) continue;
+    const group = new Set<number>([at]);
+    for (const member of group) {
+      for (const slot of readBy(items[member]!)) {
+        const maker = makerOf(slot);
+        const k = indexOf.get(maker);
+        if (k === undefined || !sink[k]) continue;
+        const feedsUpdates = (readers.get(maker) ?? []).every((r) => group.has(r) || replaces.has(madeBy(items[r]!)));
+        if (feedsUpdates) group.add(k);
+      }
+    }
+    for (const reader of leafReaders.get(leaf) ?? []) {
+      if (sink[reader]) continue;
+      for (const member of group) edge(reader, member);
+    }
+  }
+
+  const ordered: Item[] = [];
+  const passed = items.map(() => false);
+  const emit = (first: number): void => {
+    const ready = [first];
+    for (let next = ready.shift(); next !== undefined; next = ready.shift()) {
+      ordered.push(items[next]!);
+      for (const k of wakes[next]!) if (--waitsFor[k]! === 0 && passed[k]) ready.push(k);
+      ready.sort((a, b) => a - b);
+    }
+  };
+  for (const k of items.keys()) {
+    passed[k] = true;
+    if (waitsFor[k] === 0) emit(k);
+  }
+  if (ordered.length !== items.length) throw new Error('the order of updates has a cycle');
+  return ordered;
+}
