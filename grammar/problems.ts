@@ -91,8 +91,9 @@ export class SyntaxReporter {
     this.file = file;
   }
 
+  /** Recovery can leave the parts of a damaged statement out of order; a span never runs backwards. */
   span(start: number, end: number): Span {
-    return { file: this.file, start, end };
+    return { file: this.file, start: Math.min(start, end), end: Math.max(start, end) };
   }
 
   add<C extends SyntaxCode>(

@@ -26,7 +26,7 @@ export interface CheckResult {
   /** In the order of the text, entry module last as loaded; parse problems are not among them. */
   readonly problems: readonly Problem[];
   readonly types: ReadonlyMap<Expr, Type>;
-  /** The signature of every callable, with lifted requirements. */
+  /** The signatures of all callables of the program's own modules, and of what they use of the library; with lifted requirements. */
   readonly signatures: ReadonlyMap<Callable, Signature>;
   /** For each source of a scan: the scanned axis, counted from the end of the generic shape (0 is the last), so that runs do not matter. */
   readonly scanAxes: ReadonlyMap<ScanExpr, readonly number[]>;
@@ -43,6 +43,8 @@ export interface CheckResult {
 export interface CheckOptions {
   /** False leaves candidates of fixes out instead of re-checking them. */
   readonly fixes?: boolean;
+  /** True checks every body of the library; otherwise only those that the program uses. */
+  readonly library?: boolean;
 }
 
 export function check(program: Program, options: CheckOptions = {}): CheckResult {
@@ -50,6 +52,7 @@ export function check(program: Program, options: CheckOptions = {}): CheckResult
   const trains = new Map<TrainDeclaration, TrainInfo>();
   const checkpoints: (() => void)[] = [];
   for (const module of program.modules) {
+    if (module.library && module !== program.entry && options.library !== true) continue;
     for (const d of module.ast.declarations) {
       const definition = { declaration: d as Callable, module };
       switch (d.kind) {

@@ -311,6 +311,7 @@ function reduceElement(f: Frame, e: ReduceExpr): Type {
   f.scope = new Scope(outer);
   const letters: Letter[] = [];
   let failed = false;
+  const own = (f.reductions.get(e) ?? []).filter((l) => l.kind === 'letter');
   if (e.operator === 'softmax') {
     for (const i of e.indices) {
       const letter = findLetter(f, i);
@@ -319,12 +320,8 @@ function reduceElement(f: Frame, e: ReduceExpr): Type {
         failed = true;
       } else letters.push(letter);
     }
-  } else
-    for (const l of f.reductions.get(e) ?? []) {
-      if (l.kind !== 'letter') continue;
-      f.scope.add(l);
-      letters.push(l);
-    }
+  } else letters.push(...own);
+  for (const l of own) f.scope.add(l);
   const guard = e.guard === null ? null : checkCondition(f, e.guard);
   if (e.guard !== null && guard === null) failed = true;
   if (e.guard !== null && !mentions(f, e.guard, letters))

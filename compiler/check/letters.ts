@@ -108,7 +108,10 @@ function hides(f: Frame, text: string, span: Span): void {
 
 export function addLetter(f: Frame, letter: Letter): void {
   const earlier = f.scope.names.get(letter.name);
-  if (earlier?.kind === 'letter') f.report('NN122', letter.span, { index: letter.name, first: earlier.span });
+  if (earlier?.kind === 'letter') {
+    f.report('NN122', letter.span, { index: letter.name, first: earlier.span });
+    letter.failed = true;
+  }
   f.scope.add(letter);
 }
 
@@ -148,12 +151,14 @@ function gatherReduce(f: Frame, e: ReduceExpr, out: Gathered): void {
   const outer = f.scope;
   f.scope = new Scope(outer);
   const letters: Letter[] = [];
-  if (e.operator !== 'softmax')
-    for (const i of e.indices) {
-      const letter = makeLetter(f, i);
-      addLetter(f, letter);
-      letters.push(letter);
-    }
+  for (const i of e.indices) {
+    if (e.operator === 'softmax' && findLetter(f, i) !== null) continue;
+    const letter = makeLetter(f, i);
+    addLetter(f, letter);
+    // A softmax keeps its axis, so its index must exist already; the report is at the reduction.
+    if (e.operator === 'softmax') letter.failed = true;
+    letters.push(letter);
+  }
   f.reductions.set(e, letters);
   out.letters.push(...letters);
   if (e.guard !== null) gather(f, e.guard, out);

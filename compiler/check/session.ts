@@ -181,6 +181,8 @@ export class Frame {
   readTargets = new Map<object, Type>();
   /** Path of enclosing repeats (`h.*`) for checkpoint names. */
   path: readonly (string | null)[] = [];
+  /** `require`s that the signature has read already. */
+  readonly headRequires = new Set<object>();
   /** Sizes that a train block's inputs introduce. */
   readonly inputSizes: string[] = [];
   /** Conditions of the enclosing compile-time branches. */

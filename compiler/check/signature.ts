@@ -13,6 +13,7 @@ import { check, integerOf, integerValue, undefinedName, visibleNames } from './e
 import { Knowledge } from './knowledge.ts';
 import type { Definition } from './program.ts';
 import { because } from './report.ts';
+import { checkRequire } from './requires.ts';
 import { role } from './roles.ts';
 import { nearest, valueBinding } from './scope.ts';
 import { Frame } from './session.ts';
@@ -65,6 +66,12 @@ export function signatureOf(session: Session, definition: Definition): Signature
   completeBelow(f, callable.parameters, parameters);
   checkDefaults(f, [...(callable.config ?? []), ...callable.parameters], [...config, ...parameters]);
   if (!callable.damaged) checkIntroduced(f, signature);
+  // Requirements at the head of the body belong to the signature: the result's sizes may need them.
+  for (const s of callable.body.statements) {
+    if (s.kind !== 'require') break;
+    checkRequire(f, s);
+    f.headRequires.add(s);
+  }
   if (callable.result !== null) signature.result = declareResult(f, callable, signature, contextual);
   else if (callable.kind === 'loss' || callable.kind === 'metric') signature.result = tensor('float', []);
   return signature;
@@ -135,7 +142,9 @@ function declareParameter(f: Frame, p: Parameter, isConfig: boolean, sizes: stri
   const type = parameterType(f, p, isConfig);
   const demand = p.type?.role?.name.text ?? null;
   if (!(isConfig && earlier !== undefined && earlier.kind === 'size')) {
-    const binding = valueBinding(p.name, isConfig ? 'config' : 'parameter', type, type);
+    // Inside the optimizer a schedule is its value at this step.
+    const inside = type.kind === 'schedule' ? numberOf('float') : type;
+    const binding = valueBinding(p.name, isConfig ? 'config' : 'parameter', inside, inside);
     f.scope.add(binding);
   }
   return { name: text, span: p.span, type, default: p.default, defaultType: null, demand, declaredType: p.type };
@@ -168,8 +177,7 @@ function parameterType(f: Frame, p: Parameter, isConfig: boolean): Type {
       case 'float':
         return numberOf('float');
       case 'schedule':
-        // Inside the optimizer it is its value at this step.
-        return kind === 'optimizer' || kind === 'schedule' ? numberOf('float') : { kind: 'schedule' };
+        return { kind: 'schedule' };
       case 'mask':
         return { kind: 'mask', definition: null };
     }
@@ -225,6 +233,8 @@ function checkIntroduced(f: Frame, signature: Signature): void {
       size: s,
       callable: f.callable!.name.text,
     });
+    // The others of the same product are as open.
+    return;
   }
 }
 
@@ -326,7 +336,11 @@ function declareResult(f: Frame, callable: Callable, signature: Signature, conte
       const runs: string[] = [];
       introduce(f, t, sizes, runs);
       contextual.push(...sizes.slice(before), ...runs);
-    } else for (const dim of t.shape ?? []) if (dim.kind === 'size') noNewSize(f, dim.value);
+    } else {
+      const problems = f.session.problemCount;
+      for (const dim of t.shape ?? []) if (dim.kind === 'size') noNewSize(f, dim.value);
+      if (f.session.problemCount > problems) return ERROR;
+    }
     return tensorType(f, t, 'the result') ?? ERROR;
   };
   const { result } = callable;
@@ -345,7 +359,5 @@ function noNewSize(f: Frame, e: Expr): void {
     if (!isUpper(text) || f.scope.find(text) !== null || f.lookup(text) !== null || f.damaged) return;
     const suggestion = nearest(text, visibleNames(f).filter(isUpper));
     f.report('NN723', span, { name: text, suggestion });
-    // One cause, one report: from here on it is a size like the others.
-    f.scope.add({ kind: 'size', name: text, span, size: nameAtom(text), why: because(nameAtom(text), 'not introduced', span), used: true });
   });
 }

@@ -54,7 +54,7 @@ function checkStatement(f: Frame, s: Statement): boolean {
       checkLeaf(f, s);
       return false;
     case 'require':
-      checkRequire(f, s);
+      if (!f.headRequires.has(s)) checkRequire(f, s);
       return false;
     case 'if':
       return checkIf(f, s);
@@ -410,7 +410,7 @@ export function checkBody(f: Frame, callable: Callable, signature: Signature): v
   const returned = checkStatements(f, callable.body.statements);
   const last = f.lastValue;
   if (!returned && last !== null) f.returns.push({ type: last.type, knowledge: f.know, span: last.span });
-  unusedNames(f);
+  if (returned || last !== null || callable.kind === 'optimizer') unusedNames(f);
   if (callable.kind === 'optimizer') return;
   if (callable.kind === 'schedule') {
     for (const r of f.returns)

@@ -12,7 +12,7 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import type { Node, NodeOf, OpName } from '../graph/types.ts';
 import type { Pullback, VjpContext } from '../ops/record.ts';
 import { recordOf } from '../ops/registry.ts';
-import { isFloat } from '../ops/shapes.ts';
+import { isFloat, sameType, showType } from '../ops/shapes.ts';
 
 /**
  * The gradient of `output` (a float scalar; any float shape if `seed` is given, then of ⟨output, seed⟩) for each of `wrt`, or null where it does not
@@ -23,6 +23,8 @@ export function differentiate(builder: GraphBuilder, output: Node, wrt: readonly
   if (!isFloat(local.type.dtype)) throw new Error(`the gradient of a ${local.type.dtype} node`);
   if (seed === undefined && local.type.sizes.length > 0)
     throw new Error('the gradient of a tensor needs a seed; of a scalar it does not');
+  if (seed !== undefined && !sameType(seed.type, local.type))
+    throw new Error(`a seed of ${showType(seed.type)} for ${showType(local.type)}`);
   const gradient = seed ?? builder.at(gradientOrigin(builder, local), () => builder.constant(1, local.type.dtype));
   return [...pullback(builder, [{ node: local, gradient }], wrt)];
 }

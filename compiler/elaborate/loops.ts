@@ -38,7 +38,7 @@ export function evaluateScan(cx: Elaboration, e: ScanExpr, scope: Scope): Value 
   const sequences = e.sources.map((source, k) => {
     const node = b.local(wholeTensor(cx, source.sequence, scope));
     const rank = node.type.sizes.length;
-    let axis = axes?.[k] === undefined ? -1 : rank - axes[k];
+    let axis = axes?.[k] === undefined ? -1 : rank - 1 - axes[k];
     if (axis < 0 && e.along !== null) {
       const along = scope.get(e.along.text);
       if (along?.kind === 'integer') axis = node.type.sizes.indexOf(along.poly);

@@ -55,6 +55,8 @@ export class Clusterer {
   private readonly readers = new Map<Node, number[]>();
   /** Items that read a value, less those in the value's own cluster. */
   private readonly remaining = new Map<Node, number>();
+  /** Items that read a value. */
+  private readonly consumers = new Map<Node, number>();
   private readonly siblings = new Map<string, Cluster[]>();
   private readonly places = new Map<Cluster, number>();
   private readonly outputs: ReadonlySet<Node>;
@@ -62,7 +64,16 @@ export class Clusterer {
   /** Value → leaf whose buffer it will probably take. */
   private readonly inPlace: ReadonlyMap<Node, Node>;
 
-  constructor(outputs: ReadonlySet<Node>, inPlace: ReadonlyMap<Node, Node>, maxBuffers: number) {
+  /** Value → values whose kernels come no later than its own (order.ts). */
+  private readonly after: ReadonlyMap<Node, readonly Node[]>;
+
+  constructor(
+    outputs: ReadonlySet<Node>,
+    inPlace: ReadonlyMap<Node, Node>,
+    maxBuffers: number,
+    after: ReadonlyMap<Node, readonly Node[]> = new Map(),
+  ) {
+    this.after = after;
     this.outputs = outputs;
     this.inPlace = inPlace;
     this.maxBuffers = maxBuffers;
@@ -74,6 +85,7 @@ export class Clusterer {
         this.remaining.set(slot, (this.remaining.get(slot) ?? 0) + 1);
       }
     }
+    for (const [slot, count] of this.remaining) this.consumers.set(slot, count);
     for (const item of items) {
       if ('opaque' in item)
         this.place({ kind: 'opaque', node: item.opaque, reads: item.reads }, item.reads, item.opaque);
@@ -140,6 +152,7 @@ export class Clusterer {
     if (unit.scatter !== null || unit.order !== null || unit.tile) return false;
     let last = -1;
     for (const slot of unit.slots) last = Math.max(last, this.where(slot));
+    for (const node of this.after.get(unit.node) ?? []) last = Math.max(last, this.where(node));
     const producer = last < 0 ? undefined : this.entries[last];
     if (producer?.kind === 'cluster' && this.join(unit, producer, last)) return true;
     const list = this.siblings.get(domain(unit)) ?? [];
@@ -199,7 +212,6 @@ export class Clusterer {
       });
       if (same) rows.add(row);
     }
-    if ((globalThis as {DBG?:boolean}).DBG) console.log('join', unit.node.op, unit.node.id, 'into', cluster.units.map((u)=>u.node.op+u.node.id).join(' '), 'rows', [...cluster.rows], '->', [...rows], 'tile', cluster.tile, inner.length, [...map]);
     if (rows.size === 0 && (cluster.rows.size > 0 || unit.axes.length > 0 || unit.over.length > 0)) return false;
     if (cluster.tile && (rows.size < cluster.rows.size || unit.axes.length !== rows.size || unit.over.length > 0))
       return false;
@@ -211,9 +223,12 @@ export class Clusterer {
     const live = new Set(cluster.live);
     for (const slot of unit.slots) {
       if (!cluster.unitOf.has(slot)) external.add(slot);
-      else if (!this.outputs.has(slot) && this.remaining.get(slot)! <= 1) live.delete(slot);
+      else if (this.remaining.get(slot)! <= 1 && !this.keepsBuffer(slot, cluster, rows)) live.delete(slot);
     }
     if (this.isLive(unit.node)) live.add(unit.node);
+    if (rows.size < cluster.rows.size) {
+      for (const made of cluster.units) if (this.keepsBuffer(made.node, cluster, rows)) live.add(made.node);
+    }
     const buffers = new Set<Node>();
     for (const n of [...external, ...live]) buffers.add(this.inPlace.get(n) ?? n);
     if (buffers.size > this.maxBuffers) return false;
@@ -238,6 +253,15 @@ export class Clusterer {
     this.note(unit.slots, at);
     if (!cluster.tile) this.addSibling(unit, cluster);
     return true;
+  }
+
+  /** Whether a value needs a buffer even if only its own cluster reads it: outputs do, and values larger than a row with several readers. */
+  private keepsBuffer(node: Node, cluster: Cluster, rows: ReadonlySet<number>): boolean {
+    if (this.outputs.has(node)) return true;
+    if ((this.consumers.get(node) ?? 0) < 2) return false;
+    const made = cluster.unitOf.get(node)!;
+    const axes = cluster.axisOf.get(made)!;
+    return made.axes.some((a) => !rows.has(axes.get(a)!));
   }
 
   /** A value larger than a row keeps its last axis inside the rows. */

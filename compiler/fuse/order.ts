@@ -1,9 +1,9 @@
 /**
  * Puts updates after the last use of what they replace, so that they can be written in place.
  *
- * A weight's update needs its gradient only, but the gradient with respect to the layer's input still reads the old weight. Items that lead to
- * nothing but updates (sinks) may wait: each update, and what feeds only updates, gets an edge from every other reader of the leaf it
- * replaces. Edges lead from items that are no sinks to sinks, so no cycle can arise; otherwise the order stays as it was.
+ * A weight's update needs its gradient only, but the gradient with respect to the layer's input still reads the old weight. Updates, and what
+ * feeds nothing but updates directly, may wait (call them sinks): they get an edge from every other reader of the leaf that is replaced. Whatever
+ * reads a sink is a sink, and edges lead from others to sinks, so no cycle can arise; otherwise the order stays as it was.
  */
 import type { Node } from '../graph/types.ts';
 import type { Item } from './cluster.ts';
@@ -12,9 +12,16 @@ export const madeBy = (item: Item): Node => ('unit' in item ? item.unit.node : i
 export const readBy = (item: Item): Iterable<Node> => ('unit' in item ? item.unit.slots : new Set(item.reads));
 const makerOf = (slot: Node): Node => (slot.op === 'part' ? slot.inputs[0]! : slot);
 
+export interface Delayed {
+  readonly items: readonly Item[];
+  /** Value → values whose kernels come no later than its own. */
+  readonly after: ReadonlyMap<Node, readonly Node[]>;
+}
+
 /** @param replaces value → leaf whose buffer it should take */
-export function delayUpdates(items: readonly Item[], replaces: ReadonlyMap<Node, Node>): readonly Item[] {
-  if (replaces.size === 0) return items;
+export function delayUpdates(items: readonly Item[], replaces: ReadonlyMap<Node, Node>): Delayed {
+  const after = new Map<Node, Node[]>();
+  if (replaces.size === 0) return { items, after };
   const indexOf = new Map<Node, number>(items.map((item, k) => [madeBy(item), k]));
   const readers = new Map<Node, number[]>();
   const leafReaders = new Map<Node, number[]>();
@@ -27,11 +34,26 @@ export function delayUpdates(items: readonly Item[], replaces: ReadonlyMap<Node,
       else if (list.at(-1) !== k) list.push(k);
     }
   }
-  const sink: boolean[] = [];
+  const update: boolean[] = [];
   for (let k = items.length - 1; k >= 0; k--) {
     const node = madeBy(items[k]!);
-    const uses = readers.get(node);
-    sink[k] = uses === undefined ? replaces.has(node) : uses.every((r) => sink[r]);
+    update[k] = replaces.has(node) && (readers.get(node) ?? []).every((r) => update[r]);
+  }
+  const groups: { readonly leaf: Node; readonly members: ReadonlySet<number> }[] = [];
+  const sinks = new Set<number>([...items.keys()].filter((k) => update[k]!));
+  for (const [value, leaf] of replaces) {
+    const at = indexOf.get(value);
+    if (at === undefined || !update[at]) continue;
+    const members = new Set<number>([at]);
+    for (const member of members) {
+      for (const slot of readBy(items[member]!)) {
+        const maker = makerOf(slot);
+        const k = indexOf.get(maker);
+        if (k !== undefined && (readers.get(maker) ?? []).every((r) => members.has(r) || update[r])) members.add(k);
+      }
+    }
+    groups.push({ leaf, members });
+    for (const k of members) sinks.add(k);
   }
 
   const waitsFor = items.map(() => 0);
@@ -46,22 +68,16 @@ export function delayUpdates(items: readonly Item[], replaces: ReadonlyMap<Node,
       if (from !== undefined) edge(from, k);
     }
   }
-  for (const [value, leaf] of replaces) {
-    const at = indexOf.get(value);
-    if (at === undefined || !sink[at]) continue;
-    const group = new Set<number>([at]);
-    for (const member of group) {
-      for (const slot of readBy(items[member]!)) {
-        const maker = makerOf(slot);
-        const k = indexOf.get(maker);
-        if (k === undefined || !sink[k]) continue;
-        const feedsUpdates = (readers.get(maker) ?? []).every((r) => group.has(r) || replaces.has(madeBy(items[r]!)));
-        if (feedsUpdates) group.add(k);
-      }
-    }
+  for (const { leaf, members } of groups) {
     for (const reader of leafReaders.get(leaf) ?? []) {
-      if (sink[reader]) continue;
-      for (const member of group) edge(reader, member);
+      if (sinks.has(reader)) continue;
+      for (const member of members) {
+        edge(reader, member);
+        const node = madeBy(items[member]!);
+        const list = after.get(node);
+        if (list === undefined) after.set(node, [madeBy(items[reader]!)]);
+        else list.push(madeBy(items[reader]!));
+      }
     }
   }
 
@@ -80,5 +96,5 @@ export function delayUpdates(items: readonly Item[], replaces: ReadonlyMap<Node,
     if (waitsFor[k] === 0) emit(k);
   }
   if (ordered.length !== items.length) throw new Error('the order of updates has a cycle');
-  return ordered;
+  return { items: ordered, after };
 }

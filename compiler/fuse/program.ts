@@ -126,7 +126,7 @@ export class ProgramBuilder {
 
   private place(wanted: string, kind: BufferKind, type: TensorType, leaf: string | null, origin: OriginId): Location {
     let name = wanted;
-    for (let k = this.names.get(wanted) ?? 1; this.names.has(name); ) {
+    for (let k = this.names.get(wanted) ?? 1; this.names.has(name);) {
       name = `${wanted}_${++k}`;
       this.names.set(wanted, k);
     }
@@ -211,7 +211,8 @@ class ScopeRun {
       const leaf = targets.find((t) => t.leaf !== null)?.leaf;
       if (leaf !== undefined && leaf !== null) inPlace.set(node, leaf);
     }
-    const clustering = new Clusterer(outputs, inPlace, maxBuffers).run(delayUpdates(items, inPlace), fusing);
+    const delayed = delayUpdates(items, inPlace);
+    const clustering = new Clusterer(outputs, inPlace, maxBuffers, delayed.after).run(delayed.items, fusing);
     this.position = clustering.position;
     this.readers = clustering.readers;
 

@@ -362,7 +362,10 @@ export class GraphBuilder {
 
   // --------------------------------------------------------------------------------------------------------------------- loops
 
-  /** A builder for a body whose free nodes are captured from here. */
+  /**
+   * A builder for a body whose free nodes are captured from here. A scan's inputs are positional: make the round's, the carries' and the
+   * elements' leaves (kind `body`) before the first node that may capture something. `loop` does.
+   */
   child(name: string): GraphBuilder {
     return new GraphBuilder(name, this.origins, this);
   }

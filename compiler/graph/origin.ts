@@ -15,15 +15,20 @@ export interface Origin {
 
 export class Origins {
   readonly rows: Origin[] = [];
-  private readonly seen = new Map<string, OriginId>();
+  /** By span object (an AST node has one), then few rows each: elaboration asks for every expression it evaluates. */
+  private readonly seen = new Map<Span, OriginId[]>();
 
   add(span: Span, parent: OriginId | null = null, via = ''): OriginId {
-    const key = `${span.file}:${span.start}:${span.end}:${parent ?? ''}:${via}`;
-    const known = this.seen.get(key);
-    if (known !== undefined) return known;
+    let ids = this.seen.get(span);
+    if (ids === undefined) this.seen.set(span, (ids = []));
+    // Latest first: rounds and calls ask again for what they just made.
+    for (let k = ids.length - 1; k >= 0; k--) {
+      const row = this.rows[ids[k]!]!;
+      if (row.parent === parent && row.via === via) return ids[k]!;
+    }
     const id = this.rows.length;
     this.rows.push({ span, parent, via });
-    this.seen.set(key, id);
+    ids.push(id);
     return id;
   }
 

@@ -45,7 +45,10 @@ export interface LowerContext {
 export type Lowering<O extends OpName> =
   /** Inlineable: the output's element at `at`, for the given member of a tuple. */
   | { readonly kind: 'scalar'; readonly lower: (cx: LowerContext, node: NodeOf<O>, at: readonly Poly[]) => Expr }
-  /** One reduction: axes made by `cx.axis` are reduced by `op`. */
+  /**
+   * One reduction: axes made by `cx.axis` are reduced by `op`; with none, the value alone. The value's dtype may be wider than the node's (f16
+   * contractions sum in f32): the result is then cast.
+   */
   | {
       readonly kind: 'reduction';
       readonly lower: (

@@ -97,7 +97,8 @@ export const randomRule = rule<'random'>({
 
 export const reduceRule = rule<'reduce'>({
   name: 'reduce',
-  summary: 'Combines all elements along some axes, which go.',
+  summary:
+    'Combines all elements along some axes, which go. The gradient of max and min is shared by the elements that attain it.',
   constraints: {
     C1: 'takes one operand',
     C2: 'axes are at least one, strictly increasing, within the rank',
@@ -128,7 +129,8 @@ export const argmaxRule = rule<'argmax'>({
 
 export const cumulateRule = rule<'cumulate'>({
   name: 'cumulate',
-  summary: 'Prefix reduction along an axis; exclusive: of the positions before the own one, the identity first.',
+  summary:
+    'Prefix reduction along an axis; exclusive: of the positions before the own one, the identity first. The gradient of max and min goes to the first position that attains it.',
   constraints: {
     C1: 'takes one operand of numbers',
     C2: 'the axis is within the rank',
@@ -230,7 +232,7 @@ export const gatherRule = rule<'gather'>({
 export const scatterRule = rule<'scatter'>({
   name: 'scatter',
   summary:
-    'The adjoint of gather: combines every element of the update into the place that the data says. Outside: ignored.',
+    'The adjoint of gather: combines every element of the update into the place that the data says. Outside: ignored. The gradient of max is shared by the updates that attain it.',
   constraints: {
     C1: 'takes at least one operand, of numbers',
     C2: 'there is one source for each axis of the result',

@@ -9,6 +9,8 @@ export interface Usage {
   /** Reads or combines with content from before the call. */
   readonly readsOld: boolean;
   readonly writes: boolean;
+  /** Combines with content from before the call (a scatter without a fill). */
+  readonly combines: boolean;
   /** Every element is written, and none is read before that. */
   readonly defines: boolean;
 }
@@ -70,7 +72,7 @@ const known = new WeakMap<Kernel, readonly Usage[]>();
 export function usage(kernel: Kernel): readonly Usage[] {
   const before = known.get(kernel);
   if (before !== undefined) return before;
-  const state = kernel.buffers.map(() => ({ readsOld: false, writes: false, defines: false }));
+  const state = kernel.buffers.map(() => ({ readsOld: false, writes: false, combines: false, defines: false }));
   for (const stage of kernel.stages) {
     visit(stageRoots(stage), (e) => {
       if (e.kind === 'read' && !state[e.buffer]!.defines) state[e.buffer]!.readsOld = true;
@@ -82,7 +84,7 @@ export function usage(kernel: Kernel): readonly Usage[] {
     for (const { write } of all) {
       const s = state[write.buffer]!;
       s.writes = true;
-      if (write.mode !== 'store' && !s.defines) s.readsOld = true;
+      if (write.mode !== 'store' && !s.defines) s.readsOld = s.combines = true;
     }
     for (const { write, axes } of all) {
       const s = state[write.buffer]!;

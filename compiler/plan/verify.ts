@@ -106,7 +106,9 @@ class Run {
           `${this.program.name}: ${kernel.name} takes ${kernel.buffers[k]!.name} as ${kernel.buffers[k]!.dtype}`,
         );
       }
-      if (used[k]!.readsOld || !used[k]!.writes) this.read(buffer, kernel.name);
+      // A kernel that stores into what it reads may find nothing there in the first round of a loop; its guards see to it.
+      const own = used[k]!.writes && !used[k]!.combines && this.content[buffer] === 'never';
+      if (!own && (used[k]!.readsOld || !used[k]!.writes)) this.read(buffer, kernel.name);
       for (const [j, other] of step.buffers.entries()) {
         if (j <= k || other === buffer || !(used[j]!.writes || used[k]!.writes)) continue;
         const [a, b] = [this.plan.buffers[buffer]!, this.plan.buffers[other]!];

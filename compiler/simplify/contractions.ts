@@ -6,27 +6,9 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import type { Node, NodeOf } from '../graph/types.ts';
 import { contracted } from '../ops/contract.ts';
 import { without } from '../ops/shapes.ts';
-import type { Poly } from '../sizes/poly.ts';
-import { as, freshAxes, inverse, ranks, rule, type Rule } from './rule.ts';
+import { as, freshAxes, inverse, rule, spread, type Rule } from './rule.ts';
 
 type Contract = NodeOf<'contract'>;
-
-/** The operand with axes in the order of `out` and repeated along the labels it lacks. */
-function spread(
-  b: GraphBuilder,
-  x: Node,
-  labels: readonly string[],
-  out: readonly string[],
-  sizes: readonly Poly[],
-): Node {
-  const places = labels.map((label) => out.indexOf(label));
-  const order = inverse(ranks(places));
-  return b.broadcast(
-    b.transpose(x, order),
-    sizes,
-    order.map((k) => places[k]!),
-  );
-}
 
 /** The contraction with operand `side` in place of its broadcast. */
 function withoutBroadcast(b: GraphBuilder, n: Contract, side: 0 | 1): Node | null {
@@ -76,7 +58,8 @@ export const contractionRules: readonly Rule[] = [
     const { a, b: labels, out } = n.attrs;
     if (contracted(n.attrs).length > 0) return null;
     const [x, y] = n.inputs;
-    return b.mul(spread(b, x!, a, out, n.type.sizes), spread(b, y!, labels, out, n.type.sizes));
+    const places = (own: readonly string[]): number[] => own.map((label) => out.indexOf(label));
+    return b.mul(spread(b, x!, places(a), n.type.sizes), spread(b, y!, places(labels), n.type.sizes));
   }),
   // Σ of a product whose operands each repeat along an axis of the other: a contraction.
   rule('sum_of_product', 'reduce', (b, n) => {

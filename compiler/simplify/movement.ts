@@ -1,11 +1,11 @@
 /**
- * Rules of movements and reductions: compositions, cancellations, and what a broadcast does not need to have computed.
+ * Rules of movements, scatters and reductions: compositions, cancellations, and what a broadcast does not need to have computed.
  */
 import type { GraphBuilder } from '../graph/builder.ts';
-import type { Node } from '../graph/types.ts';
+import type { Node, NodeOf } from '../graph/types.ts';
 import { splice, without } from '../ops/shapes.ts';
 import { add, asConst, mul, ONE, sub, ZERO, type Poly } from '../sizes/poly.ts';
-import { as, freshAxes, inverse, ranks, rule, valueOf, type Rule } from './rule.ts';
+import { as, freshAxes, inverse, ranks, rule, spread, valueOf, type Rule } from './rule.ts';
 
 /** Known to be at least 0, by constants. */
 const isNatural = (p: Poly): boolean => (asConst(p) ?? -1) >= 0;
@@ -120,6 +120,31 @@ export const movementRules: readonly Rule[] = [
   rule('pad_of_its_value', 'pad', (b, n) =>
     valueOf(n.inputs[0]!) === n.attrs.value ? b.constantOf(n.attrs.value, n.type) : null,
   ),
+  // The gradient of slices side by side: zeros around each, added, are the parts one after the other.
+  rule('add_pads', 'add', (b, n) => {
+    const [x, y] = [as(n.inputs[0], 'pad'), as(n.inputs[1], 'pad')];
+    if (x === null || y === null || x.attrs.axis !== y.attrs.axis) return null;
+    if (x.attrs.value !== 0 || y.attrs.value !== 0) return null;
+    const { axis } = x.attrs;
+    const end = (p: NodeOf<'pad'>): Poly => add(p.attrs.before, p.inputs[0]!.type.sizes[axis]!);
+    const [first, second] = end(x) === y.attrs.before ? [x, y] : [y, x];
+    if (end(first) !== second.attrs.before) return null;
+    const both = b.concat([first.inputs[0]!, second.inputs[0]!], axis);
+    return b.pad(both, axis, first.attrs.before, second.attrs.after, 0);
+  }),
+  // The gradient of picking one of each row. Every element goes to a row of its own, so nothing is combined, and no buffer is needed.
+  rule('scatter_as_select', 'scatter', (b, n) => {
+    const { sources, on, combine, sizes } = n.attrs;
+    const [u, index] = n.inputs;
+    const picked = sources.findIndex((s) => s.from === 'index');
+    if (combine !== 'add' || n.inputs.length !== 2 || sources.filter((s) => s.from === 'index').length !== 1)
+      return null;
+    const places = u!.type.sizes.map((_, k) => sources.findIndex((s) => s.from === 'axis' && s.axis === k));
+    if (places.length !== sources.length - 1 || places.some((p, k) => p < 0 || sizes[p] !== u!.type.sizes[k]))
+      return null;
+    const at = spread(b, index!, on.map((k) => places[k]!), sizes); // prettier-ignore
+    return b.select(b.eq(at, b.iota(sizes, picked)), spread(b, u!, places, sizes), b.zeros(n.type));
+  }),
   rule('concat_concat', 'concat', (b, n) => {
     const { axis } = n.attrs;
     const flat = n.inputs.flatMap((x): readonly Node[] => {

@@ -11,6 +11,7 @@
  */
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Node, NodeOf, OpName } from '../graph/types.ts';
+import type { Poly } from '../sizes/poly.ts';
 
 export interface Rule {
   readonly name: string;
@@ -52,3 +53,13 @@ export const ranks = (axes: readonly number[]): number[] => {
   const sorted = [...axes].sort((p, q) => p - q);
   return axes.map((a) => sorted.indexOf(a));
 };
+
+/** x with axis k at `places[k]` of a tensor of these sizes, repeated along the other axes. */
+export function spread(b: GraphBuilder, x: Node, places: readonly number[], sizes: readonly Poly[]): Node {
+  const order = inverse(ranks(places));
+  return b.broadcast(
+    b.transpose(x, order),
+    sizes,
+    order.map((k) => places[k]!),
+  );
+}

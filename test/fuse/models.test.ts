@@ -252,17 +252,19 @@ test('layer normalisation, linear and cross entropy: a training step', () => {
       temporary mul: f32[B, T, D]
       temporary add: f32[B, T, D]
       temporary add_2: f32[B, T, N]
+      temporary max: f32[B, T]
       temporary exp: f32[B, T, N]
       temporary div: f32[B, T, N]
       temporary div_2: f32[B, T, N]
       temporary mul_2: f32[B, T, N]
-      temporary eq: bool[B, T, N]
+      temporary sum: f32[B, T]
       temporary add_3: f32[B, T, N]
       temporary product: f32[B, T, D]
       sum_div_add(x, sub, mul, gain, bias, add)
       product_add(add, w, c, add_2)
-      max_exp_add_gradient(add_2, exp, div, labels, div_2, mul_2, eq, add_3)
+      max_exp_mul_gradient(add_2, max, exp, div, labels, div_2, mul_2, sum)
       sum_neg(labels, div, loss)
+      sum_div_add_gradient(add_2, max, sum, mul_2, add_3)
       sum_sub_gradient(add_3, c)
       product_gradient(add_3, w, product)
       product_sub_gradient(add_3, add, w)
@@ -294,10 +296,11 @@ test('layer normalisation, linear and cross entropy: a training step', () => {
         sum = sum(add[D * i + r] * w[N * r + k])
         add2[N * i + k] = sum + c[k]
 
-    kernel max_exp_add_gradient(B, N, T, add f32[B, T, N], readwrite exp f32[B, T, N], write div f32[B, T, N], labels f32[B, T, N], readwrite div2 f32[B, T, N], readwrite mul f32[B, T, N], readwrite eq bool[B, T, N], write add2 f32[B, T, N])
+    kernel max_exp_mul_gradient(B, N, T, add f32[B, T, N], write max f32[B, T], readwrite exp f32[B, T, N], write div f32[B, T, N], labels f32[B, T, N], readwrite div2 f32[B, T, N], write mul f32[B, T, N], write sum4 f32[B, T])
       i < B * T, r < N; rows i
       max: i over r
         greatest = max(add[N * i + r])
+        max[i] = greatest
       each: i over r
         value = exp(add[N * i + r] - greatest)
         sum = sum(value)
@@ -312,19 +315,21 @@ test('layer normalisation, linear and cross entropy: a training step', () => {
         value4 = (div2[N * i + r] / sum + sum2) * exp[N * i + r]
         sum3 = sum(neg(value4))
         each mul[N * i + r] = value4
-      each4: i over r
-        value5 = add[N * i + r] == greatest
-        sum4 = sum(f32(value5))
-        value6 = sum3 / sum4
-        each eq[N * i + r] = value5
-      each5: i r
-        add2[N * i + r] = mul[N * i + r] + select(eq[N * i + r], value6, 0)
+        sum4[i] = sum3
 
     kernel sum_neg(B, N, T, labels f32[B, T, N], div f32[B, T, N], write loss f32[])
       r < B * N * T
       sum:  over r
         sum = sum(labels[r] * log(div[r]))
         loss[0] = neg(sum)
+
+    kernel sum_div_add_gradient(B, N, T, add f32[B, T, N], max f32[B, T], sum2 f32[B, T], mul f32[B, T, N], write add2 f32[B, T, N])
+      i < B * T, r < N; rows i
+      sum: i over r
+        sum = sum(f32(add[N * i + r] == max[i]))
+        value = sum2[i] / sum
+      each: i r
+        add2[N * i + r] = mul[N * i + r] + select(add[N * i + r] == max[i], value, 0)
 
     kernel sum_sub_gradient(B, N, T, add f32[B, T, N], readwrite c f32[N])
       i < N, r < B * T

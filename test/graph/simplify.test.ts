@@ -137,6 +137,27 @@ const cases: Record<string, Case> = {
   slice_concat: (b, leaf) => b.slice(b.concat([leaf('f32', N), leaf('f32', num(4))], 0), 0, add(N, ONE), two),
   pad_pad: (b, leaf) => b.pad(b.pad(leaf('f32', N), 0, M, ONE, 2), 0, ONE, ONE, 2),
   pad_of_its_value: (b) => b.pad(b.constantOf(2, { dtype: 'f32', sizes: [N] }), 0, M, ONE, 2),
+  add_pads: (b, leaf) => {
+    const x = leaf('f32', N, M, three);
+    const parts = [0, 1, 2].map((k) => b.sin(b.take(x, 2, num(k))));
+    const y = b.reduce('sum', b.mul(b.mul(parts[2]!, parts[1]!), parts[0]!), [0, 1]);
+    return differentiate(b, y, [x])[0]!;
+  },
+  scatter_as_select: (b, leaf) => {
+    const pick = {
+      sources: [
+        { from: 'axis', axis: 1 },
+        { from: 'index', which: 0 },
+        { from: 'axis', axis: 0 },
+      ],
+      combine: 'add',
+      initial: 0,
+    } as const;
+    return [
+      b.scatter(leaf('f32', N, M), [leaf('i32', N)], { ...pick, sizes: [M, two, N], on: [0] }),
+      b.scatter(leaf('f32', N, M), [leaf('i32', N, M)], { ...pick, sizes: [M, ONE, N], on: [0, 1] }),
+    ];
+  },
   concat_concat: (b, leaf) => b.concat([b.concat([leaf('f32', N), leaf('f32', M)], 0), leaf('f32', N)], 0),
   concat_of_slices: (b, leaf) => {
     const x = leaf('f32', num(5));
@@ -333,6 +354,21 @@ describe('what stays', () => {
       expect(print(simplify(once, builder.origins))).toBe(print(once));
     }
   });
+  test('a scatter that may combine', () => {
+    const { graph, builder } = graphOf((b, leaf) =>
+      b.scatter(leaf('f32', N, M), [leaf('i32', N)], {
+        sizes: [two, M],
+        sources: [
+          { from: 'index', which: 0 },
+          { from: 'axis', axis: 1 },
+        ],
+        on: [0],
+        combine: 'add',
+        initial: 0,
+      }),
+    );
+    expect(print(simplify(graph, builder.origins))).toBe(print(graph));
+  });
   test('a weight gradient leaves the loop', () => {
     const { graph, builder } = graphOf(cases['scan_sum_outside']!);
     const after = simplify(graph, builder.origins);
@@ -414,4 +450,66 @@ test('random graphs keep their values', () => {
     }),
     { seed: 20, numRuns: 300 },
   );
+});
+
+/** A loop with a random body over two carries, two sequences and two constants, and its gradients. */
+function randomLoop(choices: readonly number[]): { graph: Graph; builder: GraphBuilder } {
+  const b = newBuilder();
+  let at = 0;
+  const pick = (n: number): number => choices[at++ % choices.length]! % n;
+  const row = { dtype: 'f32' as const, sizes: [two] };
+  const weight = b.input('w', 'param', { dtype: 'f32', sizes: [two, two] });
+  const bias = b.input('v', 'param', row);
+  const carries = [b.input('p', 'data', row), pick(2) === 0 ? b.zeros(row) : b.input('q', 'data', row)];
+  const same = b.broadcastTo(b.input('r', 'data', row), [N, two]);
+  const sequences = [
+    b.input('s', 'data', { dtype: 'f32', sizes: [N, two] }),
+    pick(2) === 0 ? same : b.input('t', 'data', same.type),
+  ];
+  const length = pick(6) === 0 ? ONE : N;
+  const cut = sequences.map((s) => b.slice(s, 0, ZERO, length));
+  const loop = b.loop({ carries, sequences: cut, length, reversed: pick(2) === 0 }, (i, round, held, elements) => {
+    const pool = [...held, ...elements, i.local(bias), i.broadcast(i.cast(round, 'f32'), [two], [])];
+    const any = (): Node => pool[pick(pool.length)]!;
+    for (let step = 0; step < choices.length; step++) {
+      const x = any();
+      const y = any();
+      const make = [
+        () => i.add(x, y),
+        () => i.mul(x, y),
+        () => i.sin(x),
+        () => i.contract(x, weight, ['i'], ['o', 'i'], ['o']),
+        () => i.contract(x, weight, ['i'], ['i', 'o'], ['o']),
+        () => i.mul(i.broadcast(i.reduce('sum', x, [0]), [two], []), y),
+        () => i.add(held[0]!, x),
+      ];
+      pool.push(i.tanh(make[pick(make.length)]!()));
+      if (pick(3) === 0) pool.push(make[pick(make.length)]!());
+    }
+    const last = pool.at(-1)!;
+    const sum = i.add(held[1]!, any());
+    return {
+      carries: [pick(5) === 0 ? held[0]! : last, pick(2) === 0 ? sum : any()],
+      yields: [any(), i.contract(last, weight, ['i'], ['o', 'i'], ['o'])],
+    };
+  });
+  const results = [...loop.carries, ...loop.yields].filter((_, k) => k === 0 || pick(3) > 0);
+  const total = loss(b, results)!;
+  const wrt = [weight, bias, ...b.inputs.filter((n) => n.attrs.kind === 'data')];
+  const gradients = differentiate(b, total, wrt).filter((g) => g !== null);
+  const graph = b.finish([total, ...gradients].map((node, k) => ({ name: `y${k}`, node, updates: null })));
+  return { builder: b, graph };
+}
+
+test('random loops and their gradients keep their values', () => {
+  const fired = new Set<string>();
+  fc.assert(
+    fc.property(fc.array(fc.nat(1000), { minLength: 3, maxLength: 7 }), (choices) => {
+      const { graph, builder } = randomLoop(choices);
+      const after = simplify(graph, builder.origins, (rule) => fired.add(rule));
+      expectSame(graph, after, drawLeaves(graph, choices[0]!, sizes), sizes);
+    }),
+    { seed: 21, numRuns: 150 },
+  );
+  expect(loopRules.filter((rule) => !fired.has(rule))).toEqual([]);
 });

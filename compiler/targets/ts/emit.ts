@@ -123,12 +123,12 @@ function planLines(plan: Plan, types: boolean): string[] {
 }
 
 /** Kernel name → how to bind it to arrays. */
-function bindLines(kernels: readonly Kernel[], types: boolean): string[] {
+function bindLines(kernels: readonly Kernel[], functions: readonly string[], types: boolean): string[] {
   const out = [
     '// Each kernel with its arrays: what a step of the plan becomes when a program is created.',
     `const kernels${types ? ': readonly Bind[]' : ''} = [`,
   ];
-  for (const kernel of kernels) {
+  for (const [k, kernel] of kernels.entries()) {
     const names = new Names(['s', kernel.name]);
     const arrays = kernel.buffers.map((b) => names.take(identifier(b.name)));
     const sizes = kernel.sizes.map((size) => names.take(identifier(size)));
@@ -138,7 +138,7 @@ function bindLines(kernels: readonly Kernel[], types: boolean): string[] {
     ];
     const list = (items: readonly string[]): string => `[${items.join(', ')}]`;
     const head = sizes.length === 0 ? `(${list(arrays)})` : `(${list(arrays)}, s, ${list(sizes)})`;
-    out.push(`  ${head} => () => ${kernel.name}(${args.join(', ')}),`);
+    out.push(`  ${head} => () => ${functions[k]}(${args.join(', ')}),`);
   }
   out.push('];');
   return out;
@@ -164,7 +164,10 @@ export function emitTypeScript(
   const lines: string[] = [];
   const mapped: Mapped[] = [];
   const helpers = new Set<Helper>();
-  const taken = [...RUNTIME_NAMES, unit.name, ...kernels.map((k) => k.name)];
+  // A kernel may be called `const` or `missing`; its function may not.
+  const own = new Names([...RUNTIME_NAMES, unit.name]);
+  const functions = kernels.map((k) => own.take(k.name));
+  const taken = [...RUNTIME_NAMES, unit.name, ...functions];
 
   const files =
     sources === undefined
@@ -180,7 +183,12 @@ export function emitTypeScript(
   for (const [i, kernel] of kernels.entries()) {
     const span = placeOf(kernel.origin);
     const place = span === null ? null : sources!.place(span);
-    const emitted = emitKernel(kernel, schedules[i] ?? plainSchedule(kernel), { types, place, taken });
+    const emitted = emitKernel(kernel, schedules[i] ?? plainSchedule(kernel), {
+      types,
+      place,
+      taken,
+      name: functions[i]!,
+    });
     for (const helper of emitted.helpers) helpers.add(helper);
     if (span !== null) {
       const { line, column } = sources!.position(span.file, span.start);
@@ -195,7 +203,14 @@ export function emitTypeScript(
   for (const helper of ['erf', 'floorDivide', 'modulo'] as const) {
     if (helpers.has(helper)) lines.push(...text[helper].trimEnd().split('\n'), '');
   }
-  lines.push(...bindLines(kernels, types), '', ...planLines(plan, types), '', ...classLines(plan, types), '');
+  lines.push(
+    ...bindLines(kernels, functions, types),
+    '',
+    ...planLines(plan, types),
+    '',
+    ...classLines(plan, types),
+    '',
+  );
   lines.push(...text.machine.trimEnd().split('\n'), '');
 
   return {

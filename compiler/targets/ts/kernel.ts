@@ -98,7 +98,7 @@ class KernelEmitter {
     }
   }
 
-  emit(schedule: Schedule, place: string | null): EmittedKernel {
+  emit(schedule: Schedule, place: string | null, name: string): EmittedKernel {
     const { kernel, x } = this;
     this.nodes(schedule.body, []);
     for (const stage of kernel.stages) {
@@ -111,16 +111,16 @@ class KernelEmitter {
       const dtype = b.dtype === 'f32' ? '' : `${b.dtype} `;
       return `// ${x.buffers[i]}: ${dtype}[${b.sizes.map((s) => format(s)).join(', ')}]${access}`;
     });
-    const head = `function ${kernel.name}(${parameters.join(', ')})${this.types ? ': void' : ''} {`;
+    const head = `function ${name}(${parameters.join(', ')})${this.types ? ': void' : ''} {`;
     const wide = head.length > 110;
     return {
-      name: kernel.name,
+      name,
       lines: [
         ...this.scratch,
         ...(place === null ? [] : [`// ${place}`]),
         ...shapes,
         ...(wide
-          ? [`function ${kernel.name}(`, ...parameters.map((p) => `  ${p},`), `)${this.types ? ': void' : ''} {`]
+          ? [`function ${name}(`, ...parameters.map((p) => `  ${p},`), `)${this.types ? ': void' : ''} {`]
           : [head]),
         ...x.scope.lines.map((l) => `  ${l}`),
         '}',
@@ -618,7 +618,17 @@ function classify(stage: Stage): Classified {
 export function emitKernel(
   kernel: Kernel,
   schedule: Schedule,
-  options: { readonly types: boolean; readonly place: string | null; readonly taken: Iterable<string> },
+  options: {
+    readonly types: boolean;
+    readonly place: string | null;
+    readonly taken: Iterable<string>;
+    /** Of the function; the kernel's own if left out. */
+    readonly name?: string;
+  },
 ): EmittedKernel {
-  return new KernelEmitter(kernel, options.types, options.taken).emit(schedule, options.place);
+  return new KernelEmitter(kernel, options.types, options.taken).emit(
+    schedule,
+    options.place,
+    options.name ?? kernel.name,
+  );
 }

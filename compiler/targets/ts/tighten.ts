@@ -25,7 +25,10 @@ function vanishing(e: Expr, op: string): Found {
   const own = (guards: readonly Guard[]): Found => new Map(guards.map((g) => [guardKey(g), g]));
   switch (e.kind) {
     case 'read':
-      return e.otherwise !== null && isIdentity(e.otherwise, op) ? own(e.guards) : new Map();
+      // A guard on a data-dependent index is no bound of a loop.
+      return e.otherwise !== null && isIdentity(e.otherwise, op)
+        ? own(e.guards.filter((g) => !e.dynamic.some((d) => [g.e, g.lo, g.hi].some((p) => names(p).has(d.name)))))
+        : new Map();
     case 'guarded':
       return isIdentity(e.outside, op) ? merge(own(e.guards), vanishing(e.inside, op)) : new Map();
     case 'op':

@@ -90,15 +90,22 @@ export class Fn {
     close(inner.code, outer.code);
   }
 
-  /** `if` with the condition on the stack (of the current scope). */
+  /**
+   * `if` with the condition on the stack (of the current scope). What the branches hoist to the current scope stands before the `if`.
+   */
   if(then: () => void, otherwise: (() => void) | null = null, type: ValueType | null = null): void {
-    this.code.if(type);
-    this.nested(then, (inner, outer) => outer.bytes.append(inner.bytes));
-    if (otherwise !== null) {
-      this.code.else();
-      this.nested(otherwise, (inner, outer) => outer.bytes.append(inner.bytes));
+    let yes: Code | null = null;
+    let no: Code | null = null;
+    this.nested(then, (inner) => void (yes = inner));
+    if (otherwise !== null) this.nested(otherwise, (inner) => void (no = inner));
+    const { code } = this;
+    code.if(type);
+    code.bytes.append((yes as unknown as Code).bytes);
+    if (no !== null) {
+      code.else();
+      code.bytes.append((no as Code).bytes);
     }
-    this.code.end();
+    code.end();
   }
 
   /**

@@ -1,5 +1,5 @@
 /** Kernels by hand, as fusion would make them: material for the tests of planning and of targets. */
-import { add, floorDiv, mul, name, num, ZERO, type Poly } from '../../../compiler/sizes/poly.ts';
+import { add, evaluate, floorDiv, mul, name, num, ZERO, type Poly } from '../../../compiler/sizes/poly.ts';
 import type {
   BufferParameter,
   Def,
@@ -36,6 +36,8 @@ export const p = (x: Poly | number | string): Poly =>
   typeof x === 'number' ? num(x) : typeof x === 'string' ? name(x) : x;
 
 export const quotient = floorDiv;
+
+export const valueOf = (q: Poly, at: Record<string, number>): number => evaluate(q, (s) => at[s]!);
 
 /** Row-major offset. */
 export function offset(shape: readonly (Poly | number | string)[], at: readonly (Poly | number | string)[]): Poly {

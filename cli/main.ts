@@ -1,0 +1,221 @@
+#!/usr/bin/env node
+/**
+ * The command `nnc`. Here are the commands' options and help, and what becomes of failures: reports and wrong usage are shown and give 1 and 2;
+ * an exception that nobody expected says that it is a bug of nnc. `main` touches nothing but its `Io` and files.
+ */
+import { readFileSync, realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { build, type BuildOptions } from './commands/build.ts';
+import { check, type CheckOptions } from './commands/check.ts';
+import { explain, type ExplainOptions } from './commands/explain.ts';
+import { fmt, type FmtOptions } from './commands/fmt.ts';
+import { run, type RunOptions } from './commands/run.ts';
+import { train, type TrainOptions } from './commands/train.ts';
+import { nodeIo, type Io } from './io.ts';
+import { Refusal } from './problems.ts';
+import { showReports } from './project.ts';
+import type { LookOptions } from './io.ts';
+
+/** Runs a command line (without `node` and the script). Gives the exit code: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted. */
+export async function main(argv: readonly string[], io: Io = nodeIo()): Promise<number> {
+  let exit = 0;
+  let look: LookOptions = {};
+  const program = commands(io, (code) => (exit = code), (options) => (look = options));
+  try {
+    if (argv.length === 0) program.help();
+    await program.parseAsync(argv, { from: 'user' });
+    return exit;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof Refusal) {
+      showReports(io, error.reports, error.sources, look);
+      return error.exit;
+    }
+    unexpected(io, error, argv.includes('--debug'));
+    return 1;
+  }
+}
+
+function unexpected(io: Io, error: unknown, debug: boolean): void {
+  const message = error instanceof Error ? error.message : String(error);
+  io.stderr.write(`error[NN999]: this is a bug of nnc: ${message.split('\n')[0]}\n`);
+  io.stderr.write('  Please report it with the command and the files that lead to it.');
+  io.stderr.write(debug ? '\n' : ' --debug shows where it happened.\n');
+  if (debug && error instanceof Error) io.stderr.write(`${error.stack ?? ''}\n`);
+}
+
+function commands(io: Io, done: (code: number) => void, looks: (options: LookOptions) => void): Command {
+  const program = new Command('nnc')
+    .description('A compiler for neural networks: .nn files in, checked and trained networks and TypeScript out.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, 'error[NN900]: ')),
+      getOutHelpWidth: () => Math.max(60, io.stdout.columns ?? 100),
+      getErrHelpWidth: () => Math.max(60, io.stderr.columns ?? 100),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .showHelpAfterError('(--help lists what there is)')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted.
+
+  nnc check network.nn                    find mistakes
+  nnc train examples/digits.nn            train on the data beside the program
+  nnc build network.nn --bound B=64       TypeScript and JavaScript to import
+  nnc explain NN523                       what a report means`,
+    );
+
+  const command = <O extends LookOptions>(
+    name: string,
+    summary: string,
+    action: (first: string & readonly string[], options: O) => number | Promise<number>,
+  ): Command =>
+    program
+      .command(name)
+      .summary(summary)
+      .description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`)
+      .action(async (first: string & readonly string[], options: O) => {
+        looks(options);
+        done(await action(first, options));
+      });
+  const common = (target: Command): Command =>
+    target
+      .addOption(new Option('--width <columns>', 'width of reports').argParser(natural(40, 1000)))
+      .option('--no-color', 'plain text')
+      .option('--debug', 'show where a bug of nnc happened');
+  const bounds = () => new Option('--bound <size=number...>', 'greatest values of sizes known at run time: B=64 T=1024').argParser(assignments);
+  const consts = () => new Option('--const <name=number...>', "values in place of the source's consts: width=128").argParser(assignments);
+
+  common(
+    command<CheckOptions>('check <file...>', 'report every mistake in programs', (files, options) => check(io, files, options)).addOption(
+      new Option('--format <format>', 'how reports are written').choices(['text', 'json']).default('text'),
+    ),
+  );
+
+  common(
+    command<BuildOptions>('build <file>', 'compile models and train blocks to modules', (file, options) => build(io, file, options))
+      .option('--only <name>', 'only this model or train block')
+      .option('-o, --out <folder>', 'where to write (default: nnc-out)')
+      .addOption(new Option('--emit <kinds>', 'ts, js or ts,js').default(['ts', 'js'], 'ts,js').argParser(emitKinds))
+      .addOption(bounds())
+      .addOption(consts())
+      .addOption(new Option('--print <view>', 'print instead of writing').choices(['graph', 'kernels', 'plan', 'typed'])),
+  ).addHelpText(
+    'after',
+    `
+Writes NAME.ts, NAME.js with NAME.d.ts and NAME.js.map, and NAME.plan.json for every block. The modules import nothing.
+Memory is taken once, for the greatest sizes: a size that the source does not limit needs a --bound.`,
+  );
+
+  common(
+    command<TrainOptions>('train <file>', 'train a network', (file, options) => train(io, file, options))
+      .option('--only <name>', 'the train block, where there are several')
+      .option('--data <[input=]path...>', 'data to train on; columns meet inputs by name')
+      .option('--test <[input=]path...>', 'data to test the trained network on')
+      .addOption(new Option('--epochs <n>', "in place of the source's").argParser(natural(1)))
+      .addOption(new Option('--batch <n>', "rows of a step, in place of the source's").argParser(natural(1)))
+      .addOption(new Option('--seed <n>', 'of initial weights, order of rows and draws (default: 0)').argParser(natural(0, 2 ** 32 - 1)))
+      .addOption(consts())
+      .option('-o, --out <folder>', 'where to write (default: nnc-out/NAME)')
+      .option('--resume', 'go on from the checkpoint in the folder, bit for bit as if never stopped')
+      .option('-q, --quiet', 'no progress, only problems and final figures'),
+  ).addHelpText(
+    'after',
+    `
+Data: CSV, TSV, NPY, NPZ, IDX, JSON lines, safetensors, also as .gz. An input takes the column of its name; image.0 … image.63
+are one column image. input=path maps a file to an input, input=path/255 divides its values. Without --data, for digits.nn:
+  data/digits-train.* (else data/digits.*)   beside the program, to train on
+  data/digits-test.*                         to test on
+
+Writes weights.safetensors (of the best epoch, where the program validates), report.html, run.json and, after every epoch,
+checkpoint.safetensors. Ctrl-C finishes the step, saves and exits with 130; --resume goes on. Figures of an epoch are means
+over its batches, weighted by rows; with two numbers, the second is the validation's.`,
+  );
+
+  common(
+    command<RunOptions>('run <file>', "compute a model's results for data", (file, options) => run(io, file, options))
+      .option('--only <name>', 'the model, where there are several')
+      .requiredOption('--weights <path>', 'weights.safetensors from training')
+      .requiredOption('--data <[input=]path...>', 'columns meet inputs by name')
+      .option('-o, --out <file>', 'results as .npy, .csv, .jsonl or .safetensors (default: CSV to the terminal)')
+      .addOption(new Option('--batch <n>', 'rows computed together (default: 256)').argParser(natural(1)))
+      .addOption(consts()),
+  );
+
+  common(
+    command<ExplainOptions>('explain <code-or-file>', 'what a code means, or what became of a program', (subject, options) =>
+      explain(io, subject, options),
+    )
+      .option('--fusion', 'which values get memory of their own, and why')
+      .option('--schedule', 'the loops of every kernel')
+      .option('--plan', 'where memory lies and what runs when')
+      .option('--graph', 'the graphs after simplification')
+      .option('--only <name>', 'only this model or train block')
+      .addOption(bounds())
+      .addOption(consts()),
+  );
+
+  common(
+    command<FmtOptions>('fmt <file...>', 'write programs in canonical form', (files, options) => fmt(io, files, options)).option(
+      '--check',
+      'change nothing; exit with 1 where a file is not formatted',
+    ),
+  );
+  return program;
+}
+
+const natural =
+  (least: number, most = Number.MAX_SAFE_INTEGER) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
+    throw new InvalidArgumentError(`It must be a whole number ${range}.`);
+  };
+
+function assignments(text: string, before: Readonly<Record<string, number>> | undefined): Record<string, number> {
+  const match = /^([A-Za-z_]\w*)=(-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$/i.exec(text);
+  if (match === null) throw new InvalidArgumentError('Write name=number.');
+  return { ...before, [match[1]!]: Number(match[2]) };
+}
+
+function emitKinds(text: string): ('ts' | 'js')[] {
+  const kinds = text.split(',').map((kind) => kind.trim());
+  const known = kinds.filter((kind) => kind === 'ts' || kind === 'js');
+  if (known.length === kinds.length && known.length > 0) return known;
+  throw new InvalidArgumentError('It must be ts, js or ts,js.');
+}
+
+/** From the package: this file lies in `cli/` or, compiled, in `dist/cli/`. */
+function version(): string {
+  for (const path of ['../package.json', '../../package.json']) {
+    try {
+      const found = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { name?: unknown; version?: unknown };
+      if (found.name === 'nnc' && typeof found.version === 'string') return found.version;
+    } catch {
+      // The other place.
+    }
+  }
+  return 'unknown';
+}
+
+/** Whether this file is the program that runs, also through a link in a bin folder. */
+function isProgram(): boolean {
+  const script = process.argv[1];
+  if (script === undefined) return false;
+  try {
+    return realpathSync(script) === realpathSync(fileURLToPath(import.meta.url));
+  } catch {
+    return false;
+  }
+}
+
+if (isProgram()) process.exitCode = await main(process.argv.slice(2));

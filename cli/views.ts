@@ -1,0 +1,109 @@
+/** What a compiled block looks like inside, as text: for `nnc build --print` and `nnc explain FILE`. */
+import type { Span } from '../grammar/ast.ts';
+import type { CheckResult } from '../compiler/check/check.ts';
+import { formatType } from '../compiler/check/types.ts';
+import type { Program } from '../compiler/check/program.ts';
+import type { Artifact, Sources } from '../compiler/index.ts';
+import type { OriginId, Origins } from '../compiler/graph/origin.ts';
+import { print as printGraph } from '../compiler/graph/print.ts';
+import { printKernel, printProgram } from '../compiler/kernel/print.ts';
+import { sizeText } from '../compiler/plan/sizes.ts';
+import { printSchedule } from '../compiler/schedule/print.ts';
+import type { Plan, PlanStep } from '../runtime/plan.ts';
+
+export interface Shown {
+  readonly artifact: Artifact;
+  readonly sources: Sources;
+  readonly program: Program;
+  readonly checked: CheckResult;
+}
+
+export const views = { graph, kernels, plan, typed, fusion, schedule } satisfies Record<string, (shown: Shown) => string>;
+
+export type View = keyof typeof views;
+
+/** The graphs after simplification. */
+function graph({ artifact }: Shown): string {
+  return [...artifact.graphs.values()].map((g) => printGraph(g)).join('\n');
+}
+
+function kernels({ artifact }: Shown): string {
+  return [...[...artifact.kernelPrograms.values()].map(printProgram), ...artifact.kernels.map(printKernel)].join('\n\n');
+}
+
+/** Which values get memory of their own, why, and from which line; all others are computed where they are used. */
+function fusion({ artifact, sources }: Shown): string {
+  const blocks = artifact.kernels.map((kernel) => {
+    const rows = [...kernel.reasons].map(([buffer, reason]) => [kernel.buffers[buffer]?.name ?? `buffer ${buffer}`, reason]);
+    const width = Math.max(0, ...rows.map(([name]) => name!.length));
+    const head = `${kernel.name}  ${placeOf(artifact.origins, kernel.origin, sources)}`.trimEnd();
+    return [head, ...rows.map(([name, reason]) => `  ${name!.padEnd(width)}  ${reason}`)].join('\n');
+  });
+  return `${artifact.kind} ${artifact.name}: ${artifact.kernels.length} kernels\n\n${blocks.join('\n\n')}`;
+}
+
+function schedule({ artifact }: Shown): string {
+  return artifact.kernels
+    .map((kernel, i) => {
+      const lines = artifact.schedules[i] === undefined ? '' : printSchedule(artifact.schedules[i]);
+      return `${kernel.name}\n${lines.replace(/^(?=.)/gm, '  ')}`;
+    })
+    .join('\n\n');
+}
+
+/** Where memory lies and what runs in which order. */
+function plan({ artifact }: Shown): string {
+  const { plan: p } = artifact;
+  const lines = [`${p.kind} ${p.name}`];
+  for (const size of p.sizes) lines.push(`  ${size.name} <= ${size.bound}`);
+  for (const arena of ['persistent', 'work'] as const) {
+    lines.push('', `${arena}: ${p.arenas[arena].toLocaleString('en-US')} bytes`);
+    const own = p.buffers.filter((b) => b.arena === arena).sort((a, b) => a.offset - b.offset);
+    const digits = String(p.arenas[arena]).length;
+    for (const b of own) {
+      const place = `${String(b.offset).padStart(digits)} ${String(b.bytes).padStart(digits)}`;
+      const leaf = b.leaf === null || b.leaf === b.name ? '' : ` (${b.leaf})`;
+      lines.push(`  ${place}  ${b.name}: ${b.dtype}[${b.shape.map((e) => sizeText(e)).join(', ')}]${leaf}`);
+    }
+  }
+  for (const program of Object.values(p.programs)) lines.push('', `${program.name}:`, ...steps(p, program.steps, '  '));
+  return lines.join('\n');
+}
+
+function steps(p: Plan, list: readonly PlanStep[], indent: string): string[] {
+  const name = (buffer: number) => p.buffers[buffer]?.name ?? `buffer ${buffer}`;
+  return list.flatMap((step) => {
+    switch (step.kind) {
+      case 'call':
+        return [`${indent}${p.kernels[step.kernel]}(${step.buffers.map(name).join(', ')})`];
+      case 'copy':
+        return [`${indent}${name(step.to)} = ${name(step.from)}`];
+      case 'loop': {
+        const head = `${indent}for ${step.variable} < ${sizeText(step.count)}${step.reversed ? ' reversed' : ''}`;
+        return [head, ...steps(p, step.body, `${indent}  `)];
+      }
+    }
+  });
+}
+
+/** Every name that the program binds, with its type. */
+function typed({ artifact, sources, program, checked }: Shown): string {
+  const declaration = program.entry.ast.declarations.find((d) => 'name' in d && d.name.text === artifact.name);
+  if (declaration === undefined) return '';
+  const rows: { readonly span: Span; readonly text: string }[] = [];
+  for (const [statement, type] of checked.lets) {
+    const { name, span } = statement as { readonly name?: { readonly text: string }; readonly span?: Span };
+    if (name === undefined || span === undefined) continue;
+    const inside = span.file === declaration.span.file && span.start >= declaration.span.start && span.end <= declaration.span.end;
+    if (inside) rows.push({ span, text: `${name.text}: ${formatType(type)}` });
+  }
+  rows.sort((a, b) => a.span.start - b.span.start);
+  return [`${artifact.kind} ${artifact.name}`, ...rows.map(({ span, text }) => `  ${sources.place(span)}  ${text}`)].join('\n');
+}
+
+/** The place in the user's own text: out of the library, up to the call. */
+function placeOf(origins: Origins, origin: OriginId, sources: Sources): string {
+  let row = origins.rows[origin];
+  while (row !== undefined && row.parent !== null && sources.get(row.span.file).library) row = origins.rows[row.parent];
+  return row === undefined ? '' : sources.place(row.span);
+}

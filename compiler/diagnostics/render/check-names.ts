@@ -1,0 +1,438 @@
+/** The prose of roles (NN3xx), masks (NN4xx), derivatives (NN6xx), names, calls and training (NN7xx). */
+import type { CheckProblems } from '../families/check.ts';
+import type { ProseTable } from '../problem.ts';
+import { count, didYouMean, explain, knownNames, quoted } from './prose.ts';
+import type { Span } from '../../../grammar/ast.ts';
+
+type Family = Omit<CheckProblems, Extract<keyof CheckProblems, `NN1${string}` | `NN2${string}`>>;
+
+const becameHere = (from: Span | null, role: string): readonly { span: Span; label: string }[] =>
+  from === null ? [] : [{ span: from, label: `${ROLE_NAMES[role] ?? role} from here on` }];
+
+const ROLE_NAMES: Readonly<Record<string, string>> = {
+  probs: 'probabilities',
+  problike: 'something like probabilities',
+  log_probs: 'logarithms of probabilities',
+  unit: 'numbers between 0 and 1',
+  nonneg: 'numbers that are not negative',
+  logits: 'logits',
+};
+const roleName = (role: string): string => ROLE_NAMES[role] ?? role;
+
+export const namesProse: ProseTable<Family> = {
+  NN301: {
+    severity: 'error',
+    title: 'a value with another role than demanded',
+    explain: explain(
+      `Some functions say what their arguments mean: \`cross_entropy\` takes logits, the numbers before a softmax. Probabilities have the same shape, and
+training goes on, but slowly and to a worse end.`,
+      `model M(x: float[B, 8]) -> float[B, 10] { x |> Linear(10) |> softmax }
+train Fit {
+  input x: float[B, 8]
+  input label: i32[B] < 10
+  minimize cross_entropy(M(x), label)
+  optimizer Adam()
+}`,
+      `model M(x: float[B, 8]) -> float[B, 10] { x |> Linear(10) }
+train Fit {
+  input x: float[B, 8]
+  input label: i32[B] < 10
+  minimize cross_entropy(M(x), label)
+  optimizer Adam()
+}`,
+    ),
+    render: ({ callee, parameter, demanded, role, from }) => ({
+      message: `\`${parameter}\` of ${callee} takes ${roleName(demanded)}, and these are ${roleName(role)}`,
+      label: roleName(role),
+      related: becameHere(from, role),
+      notes: demanded === 'logits' ? [`${callee} applies the softmax itself`] : [],
+    }),
+  },
+  NN302: {
+    severity: 'warning',
+    title: 'perhaps probabilities where logits are due',
+    explain: 'The value was made of probabilities by scaling, blending or dropping; whether it still is one cannot be known. If it is meant, no change is needed.',
+    render: ({ callee, parameter, role, from }) => ({
+      message: `\`${parameter}\` of ${callee} takes logits, and this is made of probabilities`,
+      label: roleName(role),
+      related: becameHere(from, role),
+    }),
+  },
+  NN303: {
+    severity: 'error',
+    title: 'a softmax of probabilities',
+    explain: explain(
+      'A softmax of probabilities is nearly flat: its arguments lie between 0 and 1. One of the two is too many.',
+      `model M(x: float[B, 8]) -> float[B, 10] {
+  let p = x |> Linear(10) |> softmax
+  let q[b, c] = softmax[c] p[b, c]
+  return q
+}`,
+      `model M(x: float[B, 8]) -> float[B, 10] { x |> Linear(10) |> softmax }`,
+    ),
+    render: ({ role, from }) => ({
+      message: 'this is a softmax of probabilities: one of the two is too many',
+      label: roleName(role),
+      related: becameHere(from, role),
+    }),
+  },
+  NN304: {
+    severity: 'warning',
+    title: 'the logarithm of a softmax',
+    explain: explain(
+      'exp underflows long before the logarithm does; `log_softmax` takes both at once and is exact.',
+      `model M(x: float[B, 8]) -> float[B, 10] { log(softmax(x |> Linear(10))) }`,
+      `model M(x: float[B, 8]) -> float[B, 10] { log_softmax(x |> Linear(10)) }`,
+    ),
+    render: ({ from }) => ({
+      message: 'the logarithm of a softmax loses small probabilities: take log_softmax',
+      label: 'underflows',
+      related: from === null ? [] : [{ span: from, label: 'softmax here' }],
+    }),
+  },
+  NN401: {
+    severity: 'error',
+    title: 'a mask applied with a position it does not know',
+    explain: explain(
+      'A mask is applied by the names of positions: b, h (batch and head), q and k (query and key). Positions that a mask does not use are ignored.',
+      `mask near(q, k) = abs(q - k) < 4
+fn f(x: float[T, T]) -> float[T, T] {
+  let y[t, s] = x[t, s] where near(query: t, k: s) else 0
+  return y
+}`,
+      `mask near(q, k) = abs(q - k) < 4
+fn f(x: float[T, T]) -> float[T, T] {
+  let y[t, s] = x[t, s] where near(q: t, k: s) else 0
+  return y
+}`,
+    ),
+    render: ({ mask, position, known }) => ({
+      message: `${mask} has no position \`${position}\``,
+      label: 'unknown position',
+      notes: knownNames(known, 'positions'),
+    }),
+  },
+  NN402: {
+    severity: 'error',
+    title: 'arithmetic with a bool',
+    explain: explain(
+      'A mask is not a number: adding it to scores, or multiplying, rarely does what is meant. `v where condition else w` selects; `float(x)` gives 0 or 1.',
+      `fn f(x: float[N], on: bool[N]) -> float[N] = x * on`,
+      `fn f(x: float[N], on: bool[N]) -> float[N] = x where on else 0`,
+    ),
+    render: ({ operator, type }) => ({
+      message: `\`${operator}\` of ${type}`,
+      label: type,
+      notes: ['`v where condition else w` selects; `float(condition)` is 0 or 1'],
+    }),
+  },
+  NN601: {
+    severity: 'error',
+    title: 'no derivative with respect to this',
+    explain: explain(
+      '`grad(y, wrt: x)` takes the name of a float tensor on which y depends.',
+      `fn f(x: float[N], n: i32[N]) -> float[N] = grad(sum(x), wrt: n)`,
+      `fn f(x: float[N]) -> float[N] = grad(sum(x ^ 2), wrt: x)`,
+    ),
+    render: ({ name, type }) => ({
+      message: `no derivative can be taken with respect to \`${name}\` (${type})`,
+      label: 'must be the name of a float tensor',
+    }),
+  },
+  NN701: {
+    severity: 'error',
+    title: 'a name declared twice',
+    explain: explain(
+      'The declarations and imports of a file have different names. They may hide those of the standard library.',
+      `const width = 8
+const width = 9`,
+      `const width = 8
+const height = 9`,
+    ),
+    render: ({ name, first }) => ({
+      message: `\`${name}\` is declared twice`,
+      label: 'again here',
+      related: [{ span: first, label: 'first here' }],
+    }),
+  },
+  NN702: {
+    severity: 'error',
+    title: 'an imported file that does not exist',
+    explain: 'Paths of imports are relative to the importing file.',
+    render: ({ path }) => ({ message: `there is no file ${path}`, label: 'not found' }),
+  },
+  NN703: {
+    severity: 'error',
+    title: 'an imported name that its file does not declare',
+    explain: 'An import names declarations of the other file.',
+    render: ({ name, path, known }) => ({
+      message: `${path} does not declare \`${name}\``,
+      label: 'not there',
+      notes: knownNames(known, 'it declares'),
+    }),
+  },
+  NN704: {
+    severity: 'error',
+    title: 'a name that means nothing here',
+    explain: explain(
+      'Names are looked up among the local ones, then in the file and its imports, then in the standard library.',
+      `model M(x: float[B, 8]) -> float[B, 4] { x |> Liner(4) }`,
+      `model M(x: float[B, 8]) -> float[B, 4] { x |> Linear(4) }`,
+    ),
+    render: ({ name, suggestion, known }) => ({
+      message: `\`${name}\` means nothing here${didYouMean(suggestion)}`,
+      label: suggestion === null ? 'unknown name' : `did you mean \`${suggestion}\`?`,
+      notes: suggestion === null ? knownNames(known) : [],
+    }),
+  },
+  NN705: {
+    severity: 'error',
+    title: 'a name that hides another',
+    explain: explain(
+      'A name has one meaning in a body. `x = …` rebinds; `let` introduces. An index may not hide a constant, a size or a configuration.',
+      `fn f(x: float[N]) -> float[N] {
+  let x = 2 * x
+  return x
+}`,
+      `fn f(x: float[N]) -> float[N] {
+  x = 2 * x
+  return x
+}`,
+    ),
+    render: ({ name, what, first }) => ({
+      message: `\`${name}\` is ${what} already`,
+      label: 'would hide it',
+      related: first === null ? [] : [{ span: first, label: 'the other one' }],
+      notes: ['`x = …` gives a name a new value; `let` introduces a new name'],
+    }),
+  },
+  NN706: {
+    severity: 'warning',
+    title: 'a name that nothing uses',
+    explain: 'A `let` that nothing reads is a slip or a leftover. A name that begins with `_` says that it is meant.',
+    render: ({ name }) => ({ message: `nothing uses \`${name}\``, label: 'unused' }),
+  },
+  NN707: {
+    severity: 'error',
+    title: 'too many arguments',
+    explain: explain(
+      'The configuration of a block is one list, its tensors another.',
+      `model M(x: float[B, 8]) -> float[B, 4] { x |> Linear(4, true, 3) }`,
+      `model M(x: float[B, 8]) -> float[B, 4] { x |> Linear(4, true) }`,
+    ),
+    render: ({ callee, signature, expected, given }) => ({
+      message: `${callee} takes ${count(expected, 'argument')} here and gets ${given}`,
+      label: 'one too many',
+      notes: [signature],
+    }),
+  },
+  NN708: {
+    severity: 'error',
+    title: 'a named argument that does not exist',
+    explain: explain(
+      'Named arguments name parameters of the callee.',
+      `model M(x: float[B, 8]) -> float[B, 4] { x |> Linear(4, bais: false) }`,
+      `model M(x: float[B, 8]) -> float[B, 4] { x |> Linear(4, bias: false) }`,
+    ),
+    render: ({ callee, name, suggestion, known }) => ({
+      message: `${callee} has no parameter \`${name}\`${didYouMean(suggestion)}`,
+      label: suggestion === null ? 'unknown parameter' : `did you mean \`${suggestion}\`?`,
+      notes: knownNames(known, 'parameters'),
+    }),
+  },
+  NN709: {
+    severity: 'error',
+    title: 'one parameter given twice',
+    explain: 'A parameter takes one argument, by position or by name.',
+    render: ({ callee, name }) => ({ message: `\`${name}\` of ${callee} is given twice`, label: 'again here' }),
+  },
+  NN710: {
+    severity: 'error',
+    title: 'a missing argument',
+    explain: explain(
+      'Parameters without a default need an argument.',
+      `model M(x: float[B, 8]) -> float[B, 4] { x |> Linear() }`,
+      `model M(x: float[B, 8]) -> float[B, 4] { x |> Linear(4) }`,
+    ),
+    render: ({ callee, names, signature }) => ({
+      message: `${callee} needs ${quoted(names)}`,
+      label: `${names.length === 1 ? 'an argument is' : 'arguments are'} missing`,
+      notes: [signature],
+    }),
+  },
+  NN711: {
+    severity: 'error',
+    title: 'something that cannot be called',
+    explain: 'Functions, blocks, models, instances and masks can be called. Tensors are read with `[…]`.',
+    render: ({ what }) => ({ message: `${what} cannot be called`, label: 'not callable', notes: ['tensors are read with `[…]`'] }),
+  },
+  NN712: {
+    severity: 'error',
+    title: 'another kind of value than needed',
+    explain: 'Tensors, numbers, masks, schedules, instances and optimizers do not stand for each other.',
+    render: ({ what, expected, actual }) => ({ message: `${what} must be ${expected}, not ${actual}`, label: actual }),
+  },
+  NN713: {
+    severity: 'error',
+    title: 'tensors where the configuration stands',
+    explain: explain(
+      'A configuration list, where declared, always comes first: `Linear(64)(x)` or `x |> Linear(64)`.',
+      `model M(x: float[B, 8]) -> float[B, 4] { Linear(x, 4) }`,
+      `model M(x: float[B, 8]) -> float[B, 4] { Linear(4)(x) }`,
+    ),
+    render: ({ callee, signature }) => ({
+      message: `${callee} takes its configuration first, then tensors: \`${callee}(…)(x)\``,
+      label: 'a tensor in the configuration',
+      notes: [signature],
+    }),
+  },
+  NN714: {
+    severity: 'error',
+    title: 'one label or leaf name twice',
+    explain: explain(
+      'Labels and names of leaves are the paths under which weights are saved: one body, one meaning each.',
+      `model M(x: float[B, 8]) -> float[B, 8] { x |> a: Linear(8) |> a: Linear(8) }`,
+      `model M(x: float[B, 8]) -> float[B, 8] { x |> a: Linear(8) |> b: Linear(8) }`,
+    ),
+    render: ({ name, what, first }) => ({
+      message: `the ${what} \`${name}\` stands twice`,
+      label: 'again here',
+      related: [{ span: first, label: 'first here' }],
+    }),
+  },
+  NN715: {
+    severity: 'error',
+    title: 'a member that does not exist',
+    explain: explain(
+      'An instance has the parameters, states and named instances of its block; a result has its named parts.',
+      `model M(x: i32[B] < 9) -> float[9, 4] {
+  let e = Embedding(9, 4)
+  return e.weights
+}`,
+      `model M(x: i32[B] < 9) -> float[9, 4] {
+  let e = Embedding(9, 4)
+  return e.weight
+}`,
+    ),
+    render: ({ of, name, suggestion, known }) => ({
+      message: `${of} has no \`${name}\`${didYouMean(suggestion)}`,
+      label: suggestion === null ? 'no such member' : `did you mean \`${suggestion}\`?`,
+      notes: knownNames(known, 'it has'),
+    }),
+  },
+  NN716: {
+    severity: 'error',
+    title: 'something that cannot be rebound',
+    explain: explain(
+      'Lets, parameters of the call, states and carries can be rebound; trained parameters, configuration, sizes and declarations cannot.',
+      `block M(n: int)(x: float[B, D]) -> float[B, D] {
+  n = 3
+  return x
+}`,
+      `block M(n: int)(x: float[B, D]) -> float[B, D] {
+  let m = 3
+  return m * x
+}`,
+    ),
+    render: ({ name, what }) => ({ message: `\`${name}\` cannot be rebound: it is ${what}`, label: what }),
+  },
+  NN717: {
+    severity: 'error',
+    title: 'a body without a value',
+    explain: explain(
+      "A body's value is its `return`, or the last expression in it.",
+      `fn f(x: float[N]) -> float[N] {
+  let y = 2 * x
+}`,
+      `fn f(x: float[N]) -> float[N] {
+  let y = 2 * x
+  return y
+}`,
+    ),
+    render: ({ name }) => ({ message: `${name} gives no value: its body ends without \`return\` or a last expression`, label: 'no value' }),
+  },
+  NN718: {
+    severity: 'error',
+    title: 'a recursion that does not come down',
+    explain: explain(
+      'A block may call itself on a configuration number that decreases and is known not to be negative, and it declares its result.',
+      `block R(depth: int)(x: float[B, D]) -> float[B, D] {
+  return x |> R(depth - 1)
+}`,
+      `block R(depth: int)(x: float[B, D]) -> float[B, D] {
+  if depth == 0 { return x }
+  return x |> R(depth - 1)
+}`,
+    ),
+    render: ({ name }) => ({
+      message: `${name} calls itself, but no configuration number is known to come down to 0`,
+      label: 'where does it end?',
+      notes: ['write `if depth == 0 { return … }` before it, call with `depth - 1`, and declare the result'],
+    }),
+  },
+  NN719: {
+    severity: 'error',
+    title: 'an incomplete train block',
+    explain: explain(
+      'A train block says what is minimised and how.',
+      `model M(x: float[N, 1]) -> float[N, 1] { x |> Linear(1) }
+train Fit {
+  input x: float[N, 1]
+  minimize mean(M(x) ^ 2)
+}`,
+      `model M(x: float[N, 1]) -> float[N, 1] { x |> Linear(1) }
+train Fit {
+  input x: float[N, 1]
+  minimize mean(M(x) ^ 2)
+  optimizer Adam()
+}`,
+    ),
+    render: ({ text }) => ({ message: text }),
+  },
+  NN720: {
+    severity: 'error',
+    title: 'a path that matches no parameter',
+    explain: 'Paths are the labels and names on the way to a parameter, with `*` for a round of a repeat: `h.*.attn.c_attn.weight`.',
+    render: ({ path, of, suggestion, known }) => ({
+      message: `no parameter of ${of} has the path "${path}"${didYouMean(suggestion)}`,
+      label: 'matches nothing',
+      notes: suggestion === null ? knownNames(known, 'paths') : [],
+    }),
+  },
+  NN721: {
+    severity: 'error',
+    title: 'something where it has no meaning',
+    explain: '`param` and `state` belong to blocks, `yield` and `until` to scans, index names to the left of equations.',
+    render: ({ what, where }) => ({ message: `${what} has no meaning in ${where}`, label: 'not here' }),
+  },
+  NN722: {
+    severity: 'error',
+    title: 'a condition that is not known at build',
+    explain: explain(
+      '`if` chooses at build: its condition is about configuration, constants and sizes. Data is chosen element by element, with `where`.',
+      `fn f(x: float[N]) -> float[N] {
+  if sum(x) > 0 { return x }
+  return 0 * x
+}`,
+      `fn f(x: float[N]) -> float[N] = x where sum(x) > 0 else 0`,
+    ),
+    render: ({ what, type }) => ({
+      message: `${what} must be known at build, and this is ${type}`,
+      label: type,
+      notes: ['data chooses with `v where condition else w`'],
+    }),
+  },
+  NN723: {
+    severity: 'error',
+    title: 'a result that introduces a size',
+    explain: explain(
+      'Sizes are introduced by arguments; a result can only name what they introduce.',
+      `block M(x: float[B, D]) -> float[B, E] { x |> Linear(4) }`,
+      `block M(x: float[B, D]) -> float[B, 4] { x |> Linear(4) }`,
+    ),
+    render: ({ name, suggestion }) => ({
+      message: `no argument has the size \`${name}\`${didYouMean(suggestion)}`,
+      label: 'a result introduces no sizes',
+    }),
+  },
+};

@@ -1,0 +1,590 @@
+/**
+ * Transcendental functions as WebAssembly functions, each written once over `Lanes` and so with the same bits for one value and for four. Errors
+ * in units in the last place of f32, measured in test/targets/wasm/math.test.ts (exhaustively on request):
+ *
+ * exp 1.0, log 0.9, tanh 1.4, erf 2.5 · sin, cos, pow 0.51 (in f64, one lane at a time).
+ *
+ * Results of exp below 2^-126 become 0. There is no fused multiply-add here, so every engine gives the same bits.
+ * The polynomials of exp, log and tanh are those of S. Moshier's Cephes library (expf, logf, tanhf); erf was fitted for its own halves.
+ */
+import type { FunctionBody, Signature, ValueType } from './encoder.ts';
+import { Fn } from './function.ts';
+import type { Op } from './opcodes.ts';
+
+/** Puts one value on the stack. */
+export type V = () => void;
+
+/** The same operations on f32 / i32 or on four lanes of them. Comparisons give masks: 0 or 1, or all bits of a lane. */
+export class Lanes {
+  readonly fn: Fn;
+  readonly wide: boolean;
+
+  constructor(fn: Fn, wide: boolean) {
+    this.fn = fn;
+    this.wide = wide;
+  }
+
+  private op(narrow: Op, wide: Op, ...args: V[]): V {
+    return () => {
+      for (const a of args) a();
+      this.fn.code.op(this.wide ? wide : narrow);
+    };
+  }
+
+  hold(v: V, type: 'f32' | 'i32' = 'f32'): V {
+    v();
+    const local = this.fn.hold(this.wide ? 'v128' : type);
+    return () => this.fn.code.get(local);
+  }
+
+  local(index: number): V {
+    return () => this.fn.code.get(index);
+  }
+
+  f(value: number): V {
+    return () => {
+      if (!this.wide) return this.fn.code.f32(value);
+      const bits = new Int32Array(new Float32Array([value]).buffer)[0]!;
+      this.fn.code.v128([bits, bits, bits, bits]);
+    };
+  }
+
+  i(value: number): V {
+    return () => (this.wide ? this.fn.code.v128([value, value, value, value]) : this.fn.code.i32(value));
+  }
+
+  add = (a: V, b: V): V => this.op('f32.add', 'f32x4.add', a, b);
+  sub = (a: V, b: V): V => this.op('f32.sub', 'f32x4.sub', a, b);
+  mul = (a: V, b: V): V => this.op('f32.mul', 'f32x4.mul', a, b);
+  div = (a: V, b: V): V => this.op('f32.div', 'f32x4.div', a, b);
+  abs = (a: V): V => this.op('f32.abs', 'f32x4.abs', a);
+  neg = (a: V): V => this.op('f32.neg', 'f32x4.neg', a);
+  nearest = (a: V): V => this.op('f32.nearest', 'f32x4.nearest', a);
+  lt = (a: V, b: V): V => this.op('f32.lt', 'f32x4.lt', a, b);
+  le = (a: V, b: V): V => this.op('f32.le', 'f32x4.le', a, b);
+  eq = (a: V, b: V): V => this.op('f32.eq', 'f32x4.eq', a, b);
+  toInt = (a: V): V => this.op('i32.trunc_sat_f32_s', 'i32x4.trunc_sat_f32x4_s', a);
+  toFloat = (a: V): V => this.op('f32.convert_i32_s', 'f32x4.convert_i32x4_s', a);
+  iadd = (a: V, b: V): V => this.op('i32.add', 'i32x4.add', a, b);
+  isub = (a: V, b: V): V => this.op('i32.sub', 'i32x4.sub', a, b);
+  and = (a: V, b: V): V => this.op('i32.and', 'v128.and', a, b);
+  or = (a: V, b: V): V => this.op('i32.or', 'v128.or', a, b);
+  xor = (a: V, b: V): V => this.op('i32.xor', 'v128.xor', a, b);
+
+  private shift(narrow: Op, wide: Op, a: V, by: number): V {
+    return () => {
+      a();
+      this.fn.code.i32(by);
+      this.fn.code.op(this.wide ? wide : narrow);
+    };
+  }
+
+  shl = (a: V, by: number): V => this.shift('i32.shl', 'i32x4.shl', a, by);
+  shr = (a: V, by: number): V => this.shift('i32.shr_s', 'i32x4.shr_s', a, by);
+  shru = (a: V, by: number): V => this.shift('i32.shr_u', 'i32x4.shr_u', a, by);
+
+  bits = (a: V): V => (this.wide ? a : this.op('i32.reinterpret_f32', 'v128.and', a));
+  float = (a: V): V => (this.wide ? a : this.op('f32.reinterpret_i32', 'v128.and', a));
+
+  /** The lesser; NaN of `a` stays. */
+  clampTo(a: V, greatest: number): V {
+    return this.op('f32.min', 'f32x4.pmin', a, this.f(greatest));
+  }
+
+  clampFrom(a: V, least: number): V {
+    return this.op('f32.max', 'f32x4.pmax', a, this.f(least));
+  }
+
+  select(mask: V, a: V, b: V): V {
+    return () => {
+      a();
+      b();
+      mask();
+      this.fn.code.op(this.wide ? 'v128.bitselect' : 'select');
+    };
+  }
+
+  /** Coefficients from the highest power on. */
+  polynomial(x: V, coefficients: readonly number[]): V {
+    let sum = this.f(coefficients[0]!);
+    for (const c of coefficients.slice(1)) sum = this.add(this.mul(sum, x), this.f(c));
+    return sum;
+  }
+}
+
+/** Leaves exp(x) on the stack. */
+export function expInto(l: Lanes, x: V): void {
+  // Beyond these the result is infinite or below 2^-126.
+  const clamped = l.hold(l.clampFrom(l.clampTo(x, 89), -88));
+  const n = l.hold(l.nearest(l.mul(clamped, l.f(Math.LOG2E))));
+  // ln 2 in two parts, the first with few enough bits that its product with n is exact.
+  const r = l.hold(l.sub(l.sub(clamped, l.mul(n, l.f(0.693359375))), l.mul(n, l.f(-2.12194440054690583e-4))));
+  const tail = l.polynomial(r, [
+    1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1,
+  ]);
+  const p = l.hold(l.add(l.add(l.mul(tail, l.mul(r, r)), r), l.f(1)));
+  // 2^n in two factors, since 2^128 is no f32.
+  const whole = l.hold(l.toInt(n), 'i32');
+  const half = l.hold(l.shr(whole, 1), 'i32');
+  const power = (e: V): V => l.float(l.shl(l.iadd(e, l.i(127)), 23));
+  const value = l.mul(l.mul(p, power(half)), power(l.isub(whole, half)));
+  l.select(l.lt(x, l.f(-87.33654)), l.f(0), value)();
+}
+
+export function logInto(l: Lanes, x: V): void {
+  const small = l.hold(l.lt(x, l.f(2 ** -126)), 'i32');
+  const scaled = l.hold(l.bits(l.select(small, l.mul(x, l.f(2 ** 23)), x)), 'i32');
+  // Into sqrt(1/2) … sqrt(2).
+  const e = l.hold(l.shr(l.isub(scaled, l.i(0x3f3504f3)), 23), 'i32');
+  const m = l.hold(l.sub(l.float(l.isub(scaled, l.shl(e, 23))), l.f(1)));
+  const exponent = l.hold(l.toFloat(l.isub(e, l.select(small, l.i(23), l.i(0)))));
+  const z = l.hold(l.mul(m, m));
+  const tail = l.polynomial(m, [
+    7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
+    2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+  ]);
+  const low = l.sub(
+    l.add(l.mul(l.mul(tail, m), z), l.mul(exponent, l.f(-2.12194440054690583e-4))),
+    l.mul(z, l.f(0.5)),
+  );
+  const value = l.hold(l.add(l.add(low, m), l.mul(exponent, l.f(0.693359375))));
+  const special = l.select(l.eq(x, l.f(0)), l.f(-Infinity), l.select(l.lt(x, l.f(0)), l.f(NaN), x));
+  const usual = l.and(l.lt(l.f(0), x), l.lt(x, l.f(Infinity)));
+  l.select(usual, value, special)();
+}
+
+/** `sign` is what the sign bit is taken from. */
+function signed(l: Lanes, magnitude: V, sign: V): V {
+  return l.float(l.or(l.bits(magnitude), l.and(l.bits(sign), l.i(0x80000000 | 0))));
+}
+
+export function tanhInto(l: Lanes, x: V): void {
+  const size = l.hold(l.abs(x));
+  const z = l.hold(l.mul(x, x));
+  const near = l.polynomial(z, [
+    -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1,
+  ]);
+  const clamped = l.hold(l.clampTo(size, 9.2));
+  expInto(l, l.add(clamped, clamped));
+  const grown = l.hold(l.local(l.fn.hold(l.wide ? 'v128' : 'f32')));
+  const far = l.sub(l.f(1), l.div(l.f(2), l.add(grown, l.f(1))));
+  l.select(l.lt(size, l.f(0.625)), l.add(l.mul(l.mul(near, z), x), x), signed(l, far, x))();
+}
+
+export function erfInto(l: Lanes, x: V): void {
+  const size = l.hold(l.clampTo(l.abs(x), 4.1));
+  const z = l.hold(l.mul(size, size));
+  const near = l.polynomial(z, [
+    -0.0006090357930961645, 0.0050119623978864755, -0.026778908610968932, 0.1128214080283125, -0.3761252327525143,
+    1.1283791537971155,
+  ]);
+  // erfc(x) = exp(-x²) t P(t), t = 1 / (1 + x / 2)
+  expInto(l, l.neg(z));
+  const e = l.hold(l.local(l.fn.hold(l.wide ? 'v128' : 'f32')));
+  const t = l.hold(l.div(l.f(1), l.add(l.f(1), l.mul(size, l.f(0.5)))));
+  const p = l.polynomial(t, [
+    0.09493788372417938, -0.38550711421649764, 0.4357318864970118, 0.000680725323405689, 0.2972043866896298,
+    0.2742501198024613, 0.28261055627162784,
+  ]);
+  const far = l.sub(l.f(1), l.mul(l.mul(e, t), p));
+  l.select(l.lt(size, l.f(0.9)), l.mul(x, near), signed(l, far, x))();
+}
+
+/** To the nearest f16, ties to even. */
+export function halfInto(l: Lanes, x: V): void {
+  const bits = l.hold(l.bits(x), 'i32');
+  const size = l.hold(l.abs(x));
+  const odd = l.and(l.shru(bits, 13), l.i(1));
+  const rounded = l.float(l.and(l.iadd(l.iadd(bits, l.i(0xfff)), odd), l.i(~0x1fff)));
+  // In [1/2, 1) the last place is 2^-24, the least f16.
+  const tiny = signed(l, l.sub(l.add(size, l.f(0.75)), l.f(0.75)), x);
+  const large = signed(l, l.f(Infinity), x);
+  const finite = l.select(l.lt(size, l.f(2 ** -14)), tiny, rounded);
+  const known = l.select(l.le(l.f(65520), size), large, finite);
+  l.select(l.eq(x, x), known, x)();
+}
+
+/** Threefry-2x32-20, as in runtime/random.ts: a word of it as a number in [0, 1). Everything is i32, or lanes of it. */
+function randomInto(l: Lanes, k0: V, k1: V, c0: V, c1: V, word: V): void {
+  const { fn } = l;
+  const type: ValueType = l.wide ? 'v128' : 'i32';
+  const k2 = l.hold(l.xor(l.xor(k0, k1), l.i(0x1bd11bda)), 'i32');
+  const x = fn.local(type);
+  const y = fn.local(type);
+  const [gx, gy] = [l.local(x), l.local(y)];
+  const put = (to: number, v: V): void => {
+    v();
+    fn.code.set(to);
+  };
+  put(x, l.iadd(c0, k0));
+  put(y, l.iadd(c1, k1));
+  const keys = [k0, k1, k2];
+  const turns = [
+    [13, 15, 26, 6],
+    [17, 29, 16, 24],
+  ];
+  for (let group = 0; group < 5; group++) {
+    for (const by of turns[group % 2]!) {
+      put(x, l.iadd(gx, gy));
+      put(y, l.xor(l.or(l.shl(gy, by), l.shru(gy, 32 - by)), gx));
+    }
+    put(x, l.iadd(gx, keys[(group + 1) % 3]!));
+    put(y, l.iadd(l.iadd(gy, keys[(group + 2) % 3]!), l.i(group + 1)));
+  }
+  const zero = (): void => {
+    word();
+    if (l.wide) {
+      l.i(0)();
+      fn.code.op('i32x4.eq');
+    } else fn.code.op('i32.eqz');
+  };
+  const drawn = l.shru(l.select(zero, gx, gy), 8);
+  l.mul(l.toFloat(drawn), l.f(2 ** -24))();
+}
+
+// ------------------------------------------------------------------------------------------------------------- f64, one lane at a time
+
+type D = () => void;
+
+class Doubles {
+  readonly fn: Fn;
+  constructor(fn: Fn) {
+    this.fn = fn;
+  }
+  private op(name: Op, ...args: D[]): D {
+    return () => {
+      for (const a of args) a();
+      this.fn.code.op(name);
+    };
+  }
+  c = (value: number): D => () => this.fn.code.f64(value);
+  hold(v: D, type: ValueType = 'f64'): D {
+    v();
+    const local = this.fn.hold(type);
+    return () => this.fn.code.get(local);
+  }
+  add = (a: D, b: D): D => this.op('f64.add', a, b);
+  sub = (a: D, b: D): D => this.op('f64.sub', a, b);
+  mul = (a: D, b: D): D => this.op('f64.mul', a, b);
+  div = (a: D, b: D): D => this.op('f64.div', a, b);
+  un = (name: Op, a: D): D => this.op(name, a);
+  bin = (name: Op, a: D, b: D): D => this.op(name, a, b);
+  select = (mask: D, a: D, b: D): D => this.op('select', a, b, mask);
+  polynomial(x: D, coefficients: readonly number[]): D {
+    let sum = this.c(coefficients[0]!);
+    for (const k of coefficients.slice(1)) sum = this.add(this.mul(sum, x), this.c(k));
+    return sum;
+  }
+}
+
+const factorials = (from: number, to: number, step: number, sign: number): number[] => {
+  const out: number[] = [];
+  let f = 1;
+  let n = 0;
+  for (let k = from; k <= to; k += step) {
+    while (n < k) f *= ++n;
+    out.push(sign ** out.length / f);
+  }
+  return out.reverse();
+};
+
+/** 2/π in 32-bit words, enough for the greatest exponent of f32. */
+const TWO_OVER_PI = [0, 0xa2f9836e, 0x4e441529, 0xfc2757d1, 0xf534ddc0, 0xdb629599, 0x3c439041].map(BigInt);
+
+/** sin (quadrant 0) or cos (1). Payne and Hanek's reduction beyond 2^20, three parts of π/2 below. */
+function trigonometric(fn: Fn, quadrant: 0 | 1): void {
+  const { code } = fn;
+  const d = new Doubles(fn);
+  const x = d.hold(d.un('f64.promote_f32', () => fn.code.get(0)));
+  const n = fn.local('i32');
+  const r = fn.local('f64');
+  const large = d.bin('f64.gt', d.un('f64.abs', x), d.c(2 ** 20));
+  large();
+  fn.if(
+    () => {
+      // |x| = m · 2^e, m of 24 bits; the bits of 2/π that matter are three words from place e on.
+      const { code } = fn;
+      const bits = d.hold(() => {
+        fn.code.get(0);
+        fn.code.op('i32.reinterpret_f32');
+      }, 'i32');
+      const e = d.hold(() => {
+        bits();
+        fn.code.i32(23);
+        fn.code.op('i32.shr_u');
+        fn.code.i32(255);
+        fn.code.op('i32.and');
+        fn.code.i32(150);
+        fn.code.op('i32.sub');
+      }, 'i32');
+      const m = d.hold(() => {
+        bits();
+        fn.code.i32(0x7fffff);
+        fn.code.op('i32.and');
+        fn.code.i32(0x800000);
+        fn.code.op('i32.or');
+        fn.code.op('i64.extend_i32_u');
+      }, 'i64');
+      // e is -2 … 104; bits of 2/π before place e - 2 contribute whole turns of 4 quadrants. The window starts at bit s = e + 30 of 0 · 2/π.
+      const shift = d.hold(() => {
+        e();
+        fn.code.i32(30);
+        fn.code.op('i32.add');
+      }, 'i32');
+      const word = d.hold(() => {
+        shift();
+        fn.code.i32(5);
+        fn.code.op('i32.shr_u');
+      }, 'i32');
+      const select = (at: number): D => {
+        const held = fn.local('i64');
+        fn.code.i64(0n);
+        fn.code.set(held);
+        for (const [k, value] of TWO_OVER_PI.entries()) {
+          fn.code.i64(value);
+          fn.code.get(held);
+          word();
+          fn.code.i32(k - at);
+          fn.code.op('i32.eq');
+          fn.code.op('select');
+          fn.code.set(held);
+        }
+        return () => fn.code.get(held);
+      };
+      const [w0, w1, w2, w3] = [select(0), select(1), select(2), select(3)];
+      const by = d.hold(() => {
+        shift();
+        fn.code.i32(31);
+        fn.code.op('i32.and');
+        fn.code.op('i64.extend_i32_u');
+      }, 'i64');
+      // Window words a, b, c of 32 bits each, from bit `shift` on.
+      const window = (hi: D, lo: D): D =>
+        d.hold(() => {
+          hi();
+          fn.code.i64(32n);
+          fn.code.op('i64.shl');
+          lo();
+          fn.code.op('i64.or');
+          by();
+          fn.code.op('i64.shl');
+          fn.code.i64(32n);
+          fn.code.op('i64.shr_u');
+        }, 'i64');
+      const a = window(w0, w1);
+      const b = window(w1, w2);
+      const c = window(w2, w3);
+      const i = (name: Op, p: D, q: D): D => () => {
+        p();
+        q();
+        fn.code.op(name);
+      };
+      const k = (value: bigint): D => () => fn.code.i64(value);
+      // (a b c) · m mod 2^96, its upper 64 bits: quadrant in the top two.
+      const product = d.hold(
+        i(
+          'i64.add',
+          i('i64.add', i('i64.shl', i('i64.mul', a, m), k(32n)), i('i64.mul', b, m)),
+          i('i64.shr_u', i('i64.mul', c, m), k(32n)),
+        ),
+        'i64',
+      );
+      const turns = d.hold(i('i64.shr_u', i('i64.add', product, k(1n << 61n)), k(62n)), 'i64');
+      const rest = d.un('f64.convert_i64_s', i('i64.sub', product, i('i64.shl', turns, k(62n))));
+      const angle = d.hold(d.mul(rest, d.c((Math.PI / 2) * 2 ** -62)));
+      const negative = (): void => {
+        bits();
+        fn.code.i32(0);
+        fn.code.op('i32.lt_s');
+      };
+      d.select(negative, d.un('f64.neg', angle), angle)();
+      code.set(r);
+      turns();
+      fn.code.op('i32.wrap_i64');
+      const t = fn.hold('i32');
+      fn.code.i32(0);
+      fn.code.get(t);
+      fn.code.op('i32.sub');
+      fn.code.get(t);
+      negative();
+      fn.code.op('select');
+      code.set(n);
+    },
+    () => {
+      const q = d.hold(d.un('f64.nearest', d.mul(x, d.c(2 / Math.PI))));
+      // π/2 in two parts: 33 bits, and the rest to f64.
+      const first = 1.5707963267341256;
+      d.sub(d.sub(x, d.mul(q, d.c(first))), d.mul(q, d.c(6.077100506506192e-11)))();
+      fn.code.set(r);
+      q();
+      fn.code.op('i32.trunc_sat_f64_s');
+      fn.code.set(n);
+    },
+  );
+  const angle: D = () => fn.code.get(r);
+  const z = d.hold(d.mul(angle, angle));
+  const sin = d.hold(d.mul(angle, d.polynomial(z, factorials(1, 15, 2, -1))));
+  const cos = d.hold(d.polynomial(z, factorials(0, 14, 2, -1)));
+  const turn: D = () => {
+    fn.code.get(n);
+    fn.code.i32(quadrant);
+    fn.code.op('i32.add');
+  };
+  const bit = (which: number): D => () => {
+    turn();
+    fn.code.i32(which);
+    fn.code.op('i32.and');
+  };
+  const value = d.hold(d.select(bit(1), cos, sin));
+  const finite = d.hold(d.select(bit(2), d.un('f64.neg', value), value));
+  d.select(d.bin('f64.lt', d.un('f64.abs', x), d.c(Infinity)), finite, d.c(NaN))();
+  code.op('f32.demote_f64');
+}
+
+/** a ** b as JavaScript has it, in f64, rounded once. */
+function power(fn: Fn): void {
+  const d = new Doubles(fn);
+  const a = d.hold(d.un('f64.promote_f32', () => fn.code.get(0)));
+  const b = d.hold(d.un('f64.promote_f32', () => fn.code.get(1)));
+  const size = d.hold(d.un('f64.abs', a));
+  const bits = d.hold(d.un('i64.reinterpret_f64', size), 'i64');
+  const shifted = d.hold(() => {
+    bits();
+    fn.code.i64(0x3fe6a09e667f3bcdn);
+    fn.code.op('i64.sub');
+    fn.code.i64(52n);
+    fn.code.op('i64.shr_s');
+  }, 'i64');
+  const m = d.hold(
+    d.un('f64.reinterpret_i64', () => {
+      bits();
+      shifted();
+      fn.code.i64(52n);
+      fn.code.op('i64.shl');
+      fn.code.op('i64.sub');
+    }),
+  );
+  const s = d.hold(d.div(d.sub(m, d.c(1)), d.add(m, d.c(1))));
+  const z = d.hold(d.mul(s, s));
+  const series = Array.from({ length: 11 }, (_, k) => 2 / (2 * k + 1)).reverse();
+  const log = d.add(d.mul(s, d.polynomial(z, series)), d.mul(d.un('f64.convert_i64_s', shifted), d.c(Math.LN2)));
+  // Zero and infinity have no logarithm of their own here.
+  const known = d.hold(
+    d.select(
+      d.bin('f64.eq', size, d.c(0)),
+      d.c(-Infinity),
+      d.select(d.bin('f64.eq', size, d.c(Infinity)), d.c(Infinity), d.select(d.bin('f64.eq', size, d.c(1)), d.c(0), log)),
+    ),
+  );
+  const y = d.hold(d.bin('f64.max', d.bin('f64.min', d.mul(b, known), d.c(200)), d.c(-200)));
+  const n = d.hold(d.un('f64.nearest', d.mul(y, d.c(Math.LOG2E))));
+  const r = d.hold(d.sub(d.sub(y, d.mul(n, d.c(0.6931471803691238))), d.mul(n, d.c(1.9082149292705877e-10))));
+  const e = d.polynomial(r, factorials(0, 13, 1, 1));
+  const scale = d.un('f64.reinterpret_i64', () => {
+    n();
+    fn.code.op('i64.trunc_sat_f64_s');
+    fn.code.i64(1023n);
+    fn.code.op('i64.add');
+    fn.code.i64(52n);
+    fn.code.op('i64.shl');
+  });
+  const value = d.hold(d.mul(e, scale));
+  // A negative base: odd integer exponents keep the sign, others that are no integers give NaN.
+  const whole = d.bin('f64.eq', d.un('f64.floor', b), b);
+  const halved = d.hold(d.mul(b, d.c(0.5)));
+  const odd = d.bin('f64.ne', d.un('f64.floor', halved), halved);
+  const negative: D = () => {
+    a();
+    fn.code.op('i64.reinterpret_f64');
+    fn.code.i64(63n);
+    fn.code.op('i64.shr_u');
+    fn.code.op('i32.wrap_i64');
+  };
+  const infinite = d.bin('f64.eq', d.un('f64.abs', b), d.c(Infinity));
+  const even: D = () => {
+    odd();
+    fn.code.op('i32.eqz');
+  };
+  const minus = d.select(
+    whole,
+    d.select(
+      (): void => {
+        infinite();
+        even();
+        fn.code.op('i32.or');
+      },
+      value,
+      d.un('f64.neg', value),
+    ),
+    d.select(d.bin('f64.eq', a, d.c(0)), value, d.select(d.bin('f64.eq', size, d.c(Infinity)), value, d.c(NaN))),
+  );
+  const result = d.hold(d.select(negative, minus, value));
+  const one: D = () => {
+    d.bin('f64.eq', size, d.c(1))();
+    infinite();
+    fn.code.op('i32.and');
+  };
+  const nan: D = () => {
+    d.bin('f64.ne', b, b)();
+    one();
+    fn.code.op('i32.or');
+    d.bin('f64.ne', a, a)();
+    fn.code.op('i32.or');
+  };
+  d.select(d.bin('f64.eq', b, d.c(0)), d.c(1), d.select(nan, d.c(NaN), result))();
+  fn.code.op('f32.demote_f64');
+}
+
+// ----------------------------------------------------------------------------------------------------------------------- by name
+
+const unary = (into: (l: Lanes, x: V) => void, wide: boolean): (() => FunctionBody) => {
+  const type: ValueType = wide ? 'v128' : 'f32';
+  return () => {
+    const fn = new Fn({ parameters: [type], results: [type] });
+    const l = new Lanes(fn, wide);
+    into(l, l.local(0));
+    return fn.done();
+  };
+};
+
+const inF64 = (parameters: number, body: (fn: Fn) => void): (() => FunctionBody) => () => {
+  const fn = new Fn({ parameters: Array.from({ length: parameters }, (): ValueType => 'f32'), results: ['f32'] });
+  body(fn);
+  return fn.done();
+};
+
+const f32: Signature = { parameters: ['f32'], results: ['f32'] };
+const v128: Signature = { parameters: ['v128'], results: ['v128'] };
+
+function random(wide: boolean): FunctionBody {
+  const fn = new Fn(wide ? RANDOM_WIDE : RANDOM);
+  const l = new Lanes(fn, wide);
+  const [a, b, c, d, e] = [0, 1, 2, 3, 4].map((k) => l.local(k)) as [V, V, V, V, V];
+  randomInto(l, a, b, c, d, e);
+  return fn.done();
+}
+
+const five = (type: ValueType): ValueType[] => [type, type, type, type, type];
+const RANDOM: Signature = { parameters: five('i32'), results: ['f32'] };
+const RANDOM_WIDE: Signature = { parameters: five('v128'), results: ['v128'] };
+
+/** Functions that a module takes in when it uses them; `4` marks four lanes. */
+export const library = {
+  exp: { signature: f32, body: unary(expInto, false) },
+  exp4: { signature: v128, body: unary(expInto, true) },
+  log: { signature: f32, body: unary(logInto, false) },
+  log4: { signature: v128, body: unary(logInto, true) },
+  tanh: { signature: f32, body: unary(tanhInto, false) },
+  tanh4: { signature: v128, body: unary(tanhInto, true) },
+  erf: { signature: f32, body: unary(erfInto, false) },
+  erf4: { signature: v128, body: unary(erfInto, true) },
+  half: { signature: f32, body: unary(halfInto, false) },
+  half4: { signature: v128, body: unary(halfInto, true) },
+  sin: { signature: f32, body: inF64(1, (fn) => trigonometric(fn, 0)) },
+  cos: { signature: f32, body: inF64(1, (fn) => trigonometric(fn, 1)) },
+  pow: { signature: { parameters: ['f32', 'f32'], results: ['f32'] }, body: inF64(2, power) },
+  random: { signature: RANDOM, body: () => random(false) },
+  random4: { signature: RANDOM_WIDE, body: () => random(true) },
+} satisfies Record<string, { readonly signature: Signature; readonly body: () => FunctionBody }>;
+
+export type LibraryName = keyof typeof library;
