@@ -101,9 +101,3 @@ export function inputsOf(plan: Plan, program: string): string[] {
   const own = plan.programs[program]?.inputs ?? {};
   return plan.inputs.map(({ name }) => name).filter((name) => own[name] !== undefined);
 }
-
-/** Sizes that a program does not find in its inputs and must be told. */
-export function requiredOf(plan: Plan, program: string, sizes: ReadonlyMap<string, number>): Sizes {
-  const names = plan.programs[program]?.required ?? [];
-  return Object.fromEntries(names.flatMap((name) => (sizes.has(name) ? [[name, sizes.get(name)!]] : [])));
-}

@@ -1,14 +1,13 @@
-/** All codes and their prose: the compiler's and the command line's. */
-import type { Code, Prose } from '../compiler/diagnostics/problem.ts';
-import { prose } from '../compiler/diagnostics/render/index.ts';
+/** All codes and their explanations: the compiler's and the command line's. */
+import { codes as compilerCodes, explain } from '../compiler/diagnostics/render/index.ts';
 import { cliProse, type CliCode } from './problems.ts';
 
-export type Explanation = Pick<Prose<never>, 'severity' | 'title' | 'explain'>;
-
-export function proseOf(code: string): Explanation | null {
-  if (Object.hasOwn(cliProse, code)) return cliProse[code as CliCode];
-  return Object.hasOwn(prose, code) ? prose[code as Code] : null;
+/** Markdown, with the code and its title first; null for a code that does not exist. */
+export function explanationOf(code: string): string | null {
+  if (!Object.hasOwn(cliProse, code)) return explain(code);
+  const prose = cliProse[code as CliCode];
+  return `${code}: ${prose.title}\n\n${prose.explain}`;
 }
 
 /** In order. */
-export const codes = (): readonly string[] => [...Object.keys(prose), ...Object.keys(cliProse)].sort();
+export const codes = (): readonly string[] => [...compilerCodes, ...Object.keys(cliProse)].sort();

@@ -149,7 +149,8 @@ export function solveSizes(dataset: Dataset, specs: readonly InputSpec[]): Map<s
   });
   for (const { dim, axis, shape, rank } of pairs) {
     const extent = shape[axis];
-    if (typeof dim === 'string' && extent !== undefined && (axis === 0 || shape.length === rank) && !seen.has(dim)) seen.set(dim, extent);
+    if (typeof dim === 'string' && extent !== undefined && (axis === 0 || shape.length === rank) && !seen.has(dim))
+      seen.set(dim, extent);
   }
   const solved = new Map<string, number>();
   for (let progress = true; progress;) {

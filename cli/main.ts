@@ -12,16 +12,20 @@ import { explain, type ExplainOptions } from './commands/explain.ts';
 import { fmt, type FmtOptions } from './commands/fmt.ts';
 import { run, type RunOptions } from './commands/run.ts';
 import { train, type TrainOptions } from './commands/train.ts';
-import { nodeIo, type Io } from './io.ts';
-import { Refusal } from './problems.ts';
+import { Sources } from '../compiler/source/source.ts';
+import { nodeIo, type Io, type LookOptions } from './io.ts';
+import { cliReport, Refusal } from './problems.ts';
 import { showReports } from './project.ts';
-import type { LookOptions } from './io.ts';
 
 /** Runs a command line (without `node` and the script). Gives the exit code: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted. */
 export async function main(argv: readonly string[], io: Io = nodeIo()): Promise<number> {
   let exit = 0;
   let look: LookOptions = {};
-  const program = commands(io, (code) => (exit = code), (options) => (look = options));
+  const program = commands(
+    io,
+    (code) => (exit = code),
+    (options) => (look = options),
+  );
   try {
     if (argv.length === 0) program.help();
     await program.parseAsync(argv, { from: 'user' });
@@ -32,17 +36,11 @@ export async function main(argv: readonly string[], io: Io = nodeIo()): Promise<
       showReports(io, error.reports, error.sources, look);
       return error.exit;
     }
-    unexpected(io, error, argv.includes('--debug'));
+    const message = error instanceof Error ? error.message : String(error);
+    showReports(io, [cliReport('NN999', { message: message.split('\n')[0]! })], new Sources(), look);
+    if (argv.includes('--debug') && error instanceof Error) io.stderr.write(`${error.stack ?? ''}\n`);
     return 1;
   }
-}
-
-function unexpected(io: Io, error: unknown, debug: boolean): void {
-  const message = error instanceof Error ? error.message : String(error);
-  io.stderr.write(`error[NN999]: this is a bug of nnc: ${message.split('\n')[0]}\n`);
-  io.stderr.write('  Please report it with the command and the files that lead to it.');
-  io.stderr.write(debug ? '\n' : ' --debug shows where it happened.\n');
-  if (debug && error instanceof Error) io.stderr.write(`${error.stack ?? ''}\n`);
 }
 
 function commands(io: Io, done: (code: number) => void, looks: (options: LookOptions) => void): Command {
@@ -91,23 +89,31 @@ Exit codes: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted.
       .addOption(new Option('--width <columns>', 'width of reports').argParser(natural(40, 1000)))
       .option('--no-color', 'plain text')
       .option('--debug', 'show where a bug of nnc happened');
-  const bounds = () => new Option('--bound <size=number...>', 'greatest values of sizes known at run time: B=64 T=1024').argParser(assignments);
-  const consts = () => new Option('--const <name=number...>', "values in place of the source's consts: width=128").argParser(assignments);
+  const bounds = () =>
+    new Option('--bound <size=number...>', 'greatest values of sizes known at run time: B=64 T=1024').argParser(
+      assignments,
+    );
+  const consts = () =>
+    new Option('--const <name=number...>', "values in place of the source's consts: width=128").argParser(assignments);
 
   common(
-    command<CheckOptions>('check <file...>', 'report every mistake in programs', (files, options) => check(io, files, options)).addOption(
-      new Option('--format <format>', 'how reports are written').choices(['text', 'json']).default('text'),
-    ),
+    command<CheckOptions>('check <file...>', 'report every mistake in programs', (files, options) =>
+      check(io, files, options),
+    ).addOption(new Option('--format <format>', 'how reports are written').choices(['text', 'json']).default('text')),
   );
 
   common(
-    command<BuildOptions>('build <file>', 'compile models and train blocks to modules', (file, options) => build(io, file, options))
+    command<BuildOptions>('build <file>', 'compile models and train blocks to modules', (file, options) =>
+      build(io, file, options),
+    )
       .option('--only <name>', 'only this model or train block')
       .option('-o, --out <folder>', 'where to write (default: nnc-out)')
       .addOption(new Option('--emit <kinds>', 'ts, js or ts,js').default(['ts', 'js'], 'ts,js').argParser(emitKinds))
       .addOption(bounds())
       .addOption(consts())
-      .addOption(new Option('--print <view>', 'print instead of writing').choices(['graph', 'kernels', 'plan', 'typed'])),
+      .addOption(
+        new Option('--print <view>', 'print instead of writing').choices(['graph', 'kernels', 'plan', 'typed']),
+      ),
   ).addHelpText(
     'after',
     `
@@ -122,7 +128,11 @@ Memory is taken once, for the greatest sizes: a size that the source does not li
       .option('--test <[input=]path...>', 'data to test the trained network on')
       .addOption(new Option('--epochs <n>', "in place of the source's").argParser(natural(1)))
       .addOption(new Option('--batch <n>', "rows of a step, in place of the source's").argParser(natural(1)))
-      .addOption(new Option('--seed <n>', 'of initial weights, order of rows and draws (default: 0)').argParser(natural(0, 2 ** 32 - 1)))
+      .addOption(
+        new Option('--seed <n>', 'of initial weights, order of rows and draws (default: 0)').argParser(
+          natural(0, 2 ** 32 - 1),
+        ),
+      )
       .addOption(consts())
       .option('-o, --out <folder>', 'where to write (default: nnc-out/NAME)')
       .option('--resume', 'go on from the checkpoint in the folder, bit for bit as if never stopped')
@@ -151,8 +161,10 @@ over its batches, weighted by rows; with two numbers, the second is the validati
   );
 
   common(
-    command<ExplainOptions>('explain <code-or-file>', 'what a code means, or what became of a program', (subject, options) =>
-      explain(io, subject, options),
+    command<ExplainOptions>(
+      'explain <code-or-file>',
+      'what a code means, or what became of a program',
+      (subject, options) => explain(io, subject, options),
     )
       .option('--fusion', 'which values get memory of their own, and why')
       .option('--schedule', 'the loops of every kernel')
@@ -164,10 +176,9 @@ over its batches, weighted by rows; with two numbers, the second is the validati
   );
 
   common(
-    command<FmtOptions>('fmt <file...>', 'write programs in canonical form', (files, options) => fmt(io, files, options)).option(
-      '--check',
-      'change nothing; exit with 1 where a file is not formatted',
-    ),
+    command<FmtOptions>('fmt <file...>', 'write programs in canonical form', (files, options) =>
+      fmt(io, files, options),
+    ).option('--check', 'change nothing; exit with 1 where a file is not formatted'),
   );
   return program;
 }
@@ -198,7 +209,10 @@ function emitKinds(text: string): ('ts' | 'js')[] {
 function version(): string {
   for (const path of ['../package.json', '../../package.json']) {
     try {
-      const found = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { name?: unknown; version?: unknown };
+      const found = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as {
+        name?: unknown;
+        version?: unknown;
+      };
       if (found.name === 'nnc' && typeof found.version === 'string') return found.version;
     } catch {
       // The other place.

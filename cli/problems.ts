@@ -1,6 +1,6 @@
 /**
  * Problems of the command line itself: code → facts, and their prose. Those of programs and data are the compiler's; these know files to
- * write, blocks to choose, weights that do not fit. Codes NN900 and NN920 to NN939 are this file's.
+ * write, blocks to choose, weights that do not fit. Codes NN900 and NN920 to NN939 and NN999 are this file's.
  */
 import type { Code, Problem, Prose, ProseTable, Report } from '../compiler/diagnostics/problem.ts';
 import { report } from '../compiler/diagnostics/render/index.ts';
@@ -45,6 +45,8 @@ export interface CliProblems {
   NN930: { readonly unit: string; readonly reasons: readonly string[] };
   /** More memory than there is. */
   NN931: { readonly unit: string; readonly bytes: number };
+  /** An exception that nobody expected. */
+  NN999: { readonly message: string };
   /** No such code to explain. */
   NN932: { readonly code: string; readonly nearest: readonly string[] };
 }
@@ -80,11 +82,15 @@ Choose another place with \`--out\`.`,
   NN922: {
     severity: 'error',
     title: 'no block to take, or several',
-    explain: '`nnc train` runs one `train` block and `nnc run` one `model`. With several in a file, `--only NAME` says which.',
+    explain:
+      '`nnc train` runs one `train` block and `nnc run` one `model`. With several in a file, `--only NAME` says which.',
     render: ({ path, kind, known }) =>
       known.length === 0
         ? { message: `there is no ${kind} in ${path}` }
-        : { message: `there are several: ${known.join(', ')}`, notes: [`choose a ${kind} of ${path} with --only NAME`] },
+        : {
+            message: `there are several: ${known.join(', ')}`,
+            notes: [`choose a ${kind} of ${path} with --only NAME`],
+          },
   },
   NN923: {
     severity: 'error',
@@ -164,7 +170,8 @@ axes, or none of them (such an input is given whole to every step).`,
   NN931: {
     severity: 'error',
     title: 'more memory than there is',
-    explain: 'All memory is taken at the start, for the greatest sizes. Smaller batches (`--batch`) or shorter rows need less.',
+    explain:
+      'All memory is taken at the start, for the greatest sizes. Smaller batches (`--batch`) or shorter rows need less.',
     render: ({ unit, bytes }) => ({
       message: `${unit} needs ${formatBytes(bytes)} of memory, more than this machine gives`,
       notes: ['a smaller --batch needs less'],
@@ -177,6 +184,16 @@ axes, or none of them (such an input is given whole to every step).`,
     render: ({ code, nearest }) => ({
       message: `there is no code ${code}`,
       notes: nearest.length === 0 ? [] : [`nearest: ${nearest.join(', ')}`],
+    }),
+  },
+  NN999: {
+    severity: 'error',
+    title: 'a bug of nnc',
+    explain:
+      'nnc failed in a way that no program and no data should bring about. Please report it, with what `--debug` shows.',
+    render: ({ message }) => ({
+      message: `this is a bug of nnc: ${message}`,
+      notes: ['please report it with the command and the files that lead to it; --debug shows where it happened'],
     }),
   },
 };

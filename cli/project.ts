@@ -3,9 +3,17 @@ import { readFileSync } from 'node:fs';
 import type { Callable, TrainDeclaration } from '../grammar/ast.ts';
 import type { Program } from '../compiler/check/program.ts';
 import { problem, type Report } from '../compiler/diagnostics/problem.ts';
-import { checkSource, compile, renderTerminal, type Artifact, type CompileOptions, type Host, type Sources } from '../compiler/index.ts';
+import {
+  checkSource,
+  compile,
+  renderTerminal,
+  type Artifact,
+  type CompileOptions,
+  type Host,
+  type Sources,
+} from '../compiler/index.ts';
 import { located, readText } from './files.ts';
-import type { Consts } from './inputs.ts';
+import { wantedByTrain, type Consts } from './inputs.ts';
 import { lookOf, type Io, type LookOptions } from './io.ts';
 import { refuse, refuseProblems, Refusal } from './problems.ts';
 
@@ -31,7 +39,13 @@ export function openProject(io: Io, path: string): Project {
   return { path: shown, text: readText(io, path), host };
 }
 
-export function showReports(io: Io, reports: readonly Report[], sources: Sources, options: LookOptions, stream = io.stderr): void {
+export function showReports(
+  io: Io,
+  reports: readonly Report[],
+  sources: Sources,
+  options: LookOptions,
+  stream = io.stderr,
+): void {
   if (reports.length > 0) stream.write(`${renderTerminal(reports, sources, lookOf(stream, io, options))}\n`);
 }
 
@@ -42,6 +56,16 @@ export function checkedProgram({ path, text, host }: Project): Program {
   const { program, reports } = checkSource(text, { path, host });
   if (hasErrors(reports)) throw new Refusal(reports, program.sources);
   return program;
+}
+
+/** `batch B = 64` of the file's train blocks: it bounds B in a model built alone, too. */
+export function batchBounds(program: Program, consts: Consts): Record<string, number> {
+  const bounds: Record<string, number> = {};
+  for (const d of program.entry.ast.declarations) {
+    const batch = d.kind === 'train' ? wantedByTrain(program, d, consts).batch : null;
+    if (batch !== null && batch.value !== null) bounds[batch.size] = Math.max(batch.value, bounds[batch.size] ?? 0);
+  }
+  return bounds;
 }
 
 export interface CompileWishes {

@@ -27,7 +27,9 @@ export function encodeResults(tensors: readonly NamedTensor[], format: Format, p
         reason: `.npy holds one tensor, the model gives ${tensors.map(({ name }) => name).join(', ')}; use .safetensors`,
       });
     case 'safetensors':
-      return encodeWeights(new Map(tensors.map(({ name, shape, data }) => [name, { dtype: dtypeOf(data), shape, data }])));
+      return encodeWeights(
+        new Map(tensors.map(({ name, shape, data }) => [name, { dtype: dtypeOf(data), shape, data }])),
+      );
     case 'csv':
       return csv(tensors, rowsOf(tensors, path));
     case 'jsonl':

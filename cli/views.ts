@@ -18,7 +18,10 @@ export interface Shown {
   readonly checked: CheckResult;
 }
 
-export const views = { graph, kernels, plan, typed, fusion, schedule } satisfies Record<string, (shown: Shown) => string>;
+export const views = { graph, kernels, plan, typed, fusion, schedule } satisfies Record<
+  string,
+  (shown: Shown) => string
+>;
 
 export type View = keyof typeof views;
 
@@ -28,13 +31,18 @@ function graph({ artifact }: Shown): string {
 }
 
 function kernels({ artifact }: Shown): string {
-  return [...[...artifact.kernelPrograms.values()].map(printProgram), ...artifact.kernels.map(printKernel)].join('\n\n');
+  return [...[...artifact.kernelPrograms.values()].map(printProgram), ...artifact.kernels.map(printKernel)].join(
+    '\n\n',
+  );
 }
 
 /** Which values get memory of their own, why, and from which line; all others are computed where they are used. */
 function fusion({ artifact, sources }: Shown): string {
   const blocks = artifact.kernels.map((kernel) => {
-    const rows = [...kernel.reasons].map(([buffer, reason]) => [kernel.buffers[buffer]?.name ?? `buffer ${buffer}`, reason]);
+    const rows = [...kernel.reasons].map(([buffer, reason]) => [
+      kernel.buffers[buffer]?.name ?? `buffer ${buffer}`,
+      reason,
+    ]);
     const width = Math.max(0, ...rows.map(([name]) => name!.length));
     const head = `${kernel.name}  ${placeOf(artifact.origins, kernel.origin, sources)}`.trimEnd();
     return [head, ...rows.map(([name, reason]) => `  ${name!.padEnd(width)}  ${reason}`)].join('\n');
@@ -94,11 +102,15 @@ function typed({ artifact, sources, program, checked }: Shown): string {
   for (const [statement, type] of checked.lets) {
     const { name, span } = statement as { readonly name?: { readonly text: string }; readonly span?: Span };
     if (name === undefined || span === undefined) continue;
-    const inside = span.file === declaration.span.file && span.start >= declaration.span.start && span.end <= declaration.span.end;
+    const inside =
+      span.file === declaration.span.file && span.start >= declaration.span.start && span.end <= declaration.span.end;
     if (inside) rows.push({ span, text: `${name.text}: ${formatType(type)}` });
   }
   rows.sort((a, b) => a.span.start - b.span.start);
-  return [`${artifact.kind} ${artifact.name}`, ...rows.map(({ span, text }) => `  ${sources.place(span)}  ${text}`)].join('\n');
+  return [
+    `${artifact.kind} ${artifact.name}`,
+    ...rows.map(({ span, text }) => `  ${sources.place(span)}  ${text}`),
+  ].join('\n');
 }
 
 /** The place in the user's own text: out of the library, up to the call. */

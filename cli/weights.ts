@@ -19,7 +19,8 @@ export function readWeights(io: Io, path: string): WeightsFile {
   const decoded = decodeWeights(readBytes(io, path));
   if (decoded.ok) return decoded;
   const { problem: what } = decoded;
-  if (what.kind === 'type') return refuseProblems([problem('NN911', null, { path, column: what.name, type: what.dtype })]);
+  if (what.kind === 'type')
+    return refuseProblems([problem('NN911', null, { path, column: what.name, type: what.dtype })]);
   return refuseProblems([problem('NN915', null, { path, problem: what })]);
 }
 
@@ -72,7 +73,9 @@ export function modelWeights(plan: Plan, { weights, metadata }: WeightsFile, pat
   const prefix = `${plan.name}.`;
   const direct = plan.leaves.some((leaf) => isWeight(leaf) && weights.has(leaf.path));
   if (metadata['kind'] === 'checkpoint') {
-    own = new Map(plan.leaves.flatMap((leaf) => (weights.has(leaf.path) ? [[leaf.path, weights.get(leaf.path)!]] : [])));
+    own = new Map(
+      plan.leaves.flatMap((leaf) => (weights.has(leaf.path) ? [[leaf.path, weights.get(leaf.path)!]] : [])),
+    );
   } else if (!direct && [...weights.keys()].some((name) => name.startsWith(prefix))) {
     own = new Map(
       [...weights].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [])),

@@ -6,7 +6,7 @@ import { memoryOf, parametersOf } from '../artifact.ts';
 import { prepareFolder, writeFile } from '../files.ts';
 import type { Io, LookOptions } from '../io.ts';
 import { formatBytes } from '../problems.ts';
-import { compiled, openProject, showReports } from '../project.ts';
+import { batchBounds, checkedProgram, compiled, openProject, showReports } from '../project.ts';
 import { views, type View } from '../views.ts';
 
 export interface BuildOptions extends LookOptions {
@@ -22,14 +22,17 @@ export function build(io: Io, file: string, options: BuildOptions): number {
   const project = openProject(io, file);
   const { artifacts, reports, sources } = compiled(project, {
     ...(options.only === undefined ? {} : { only: options.only }),
-    bounds: options.bound ?? {},
+    bounds: { ...batchBounds(checkedProgram(project), options.const ?? {}), ...options.bound },
     consts: options.const ?? {},
+    // To look at, any bound will do.
+    ...(options.print === undefined ? {} : { otherwise: 64 }),
   });
   showReports(io, reports, sources, options);
   if (options.print !== undefined) {
     const { program, checked } = checkSource(project.text, { path: project.path, host: project.host });
     const view = views[options.print];
-    for (const artifact of artifacts.values()) io.stdout.write(`${view({ artifact, sources, program, checked }).trimEnd()}\n`);
+    for (const artifact of artifacts.values())
+      io.stdout.write(`${view({ artifact, sources, program, checked }).trimEnd()}\n`);
     return 0;
   }
   const out = options.out ?? 'nnc-out';

@@ -1,9 +1,9 @@
 /** `nnc explain`: what a code means, or what the compiler made of a file. */
-import { proseOf, codes } from '../explanations.ts';
+import { codes, explanationOf } from '../explanations.ts';
 import { checkSource } from '../../compiler/index.ts';
 import type { Io, LookOptions } from '../io.ts';
 import { refuse, wrongUsage } from '../problems.ts';
-import { compiled, openProject, showReports } from '../project.ts';
+import { batchBounds, checkedProgram, compiled, openProject, showReports } from '../project.ts';
 import { views, type View } from '../views.ts';
 
 export interface ExplainOptions extends LookOptions {
@@ -21,11 +21,12 @@ const fileViews = ['fusion', 'schedule', 'plan', 'graph'] as const satisfies rea
 export function explain(io: Io, subject: string, options: ExplainOptions): number {
   const chosen = fileViews.filter((view) => options[view] === true);
   if (chosen.length > 0) return explainFile(io, subject, chosen, options);
-  if (/\.nn$/.test(subject)) return wrongUsage(`say what to explain of ${subject}: --fusion, --schedule, --plan or --graph`);
+  if (/\.nn$/.test(subject))
+    return wrongUsage(`say what to explain of ${subject}: --fusion, --schedule, --plan or --graph`);
   const code = /^\d{3}$/.test(subject) ? `NN${subject}` : subject.toUpperCase();
-  const prose = proseOf(code);
-  if (prose === null) return refuse('NN932', { code: subject, nearest: nearestCodes(code) });
-  io.stdout.write(`${prose.severity}[${code}]: ${prose.title}\n\n${prose.explain.trim()}\n`);
+  const text = explanationOf(code);
+  if (text === null) return refuse('NN932', { code: subject, nearest: nearestCodes(code) });
+  io.stdout.write(`${text.trim()}\n`);
   return 0;
 }
 
@@ -33,8 +34,10 @@ function explainFile(io: Io, file: string, chosen: readonly View[], options: Exp
   const project = openProject(io, file);
   const { artifacts, reports, sources } = compiled(project, {
     ...(options.only === undefined ? {} : { only: options.only }),
-    bounds: options.bound ?? {},
+    bounds: { ...batchBounds(checkedProgram(project), options.const ?? {}), ...options.bound },
     consts: options.const ?? {},
+    // To look at, any bound will do.
+    otherwise: 64,
   });
   showReports(io, reports, sources, options);
   const { program, checked } = checkSource(project.text, { path: project.path, host: project.host });

@@ -1,6 +1,6 @@
 /** `nnc run`: a model's answers for every row of some data, in batches, with weights that training wrote. */
 import { report } from '../../compiler/diagnostics/render/index.ts';
-import { guarded, inputsOf, instantiate, requiredOf, type Values } from '../artifact.ts';
+import { guarded, inputsOf, instantiate, type Values } from '../artifact.ts';
 import { writeFile } from '../files.ts';
 import { wantedByModel } from '../inputs.ts';
 import type { Io, LookOptions } from '../io.ts';
@@ -40,28 +40,32 @@ export async function run(io: Io, file: string, options: RunOptions): Promise<nu
     consts,
     otherwise: Math.max(batch, ...sizes.values()),
   });
-  showReports(io, [...reports, ...data.remarks.map(report)], sources, options);
+  const remarks = [...reports, ...data.remarks.map(report)].filter(({ severity }) => severity === 'warning');
+  showReports(io, remarks, sources, options);
   const artifact = artifacts.get(name)!;
   const own = modelWeights(artifact.plan, weights, options.weights);
 
   const unit = await instantiate(artifact);
   guarded(artifact, () => unit.load(own));
-  const required = requiredOf(artifact.plan, 'forward', data.sizes);
   const taken = inputsOf(artifact.plan, 'forward');
+  const batchName = wanted.batch?.size;
   const parts = new Map<string, { shape: readonly number[]; data: Values }[]>();
   for (let from = 0; from < data.rows; from += batch) {
     const to = Math.min(from + batch, data.rows);
     const inputs = Object.fromEntries(taken.map((input) => [input, rowsOf(data, input, from, to)]));
-    const results = guarded(artifact, () => unit.forward(inputs, required));
+    // An array's length alone does not tell B and T of [B, T].
+    const told = { ...Object.fromEntries(data.sizes), ...(batchName === undefined ? {} : { [batchName]: to - from }) };
+    const results = guarded(artifact, () => unit.forward(inputs, told));
     for (const [result, value] of Object.entries(results)) {
       // The arrays are the program's own, and hold other values after the next call.
       const copy =
-        typeof value === 'object' ? { shape: value.shape, data: value.data.slice() } : { shape: [], data: Float32Array.of(Number(value)) };
+        typeof value === 'object'
+          ? { shape: value.shape, data: value.data.slice() }
+          : { shape: [], data: Float32Array.of(Number(value)) };
       parts.set(result, [...(parts.get(result) ?? []), copy]);
     }
     await io.pause();
   }
-  const batchName = wanted.batch?.size;
   const tensors = [...parts].map(([result, list]): NamedTensor => {
     const buffer = artifact.plan.programs['forward']!.outputs[result]!;
     const byRows = artifact.plan.buffers[buffer]!.shape[0] === batchName;
@@ -85,11 +89,19 @@ function rowsOf({ columns, whole }: RunData, input: string, from: number, to: nu
   return column.data.subarray(from * size, to * size);
 }
 
-function joined(name: string, list: readonly { readonly shape: readonly number[]; readonly data: Values }[]): NamedTensor {
+function joined(
+  name: string,
+  list: readonly { readonly shape: readonly number[]; readonly data: Values }[],
+): NamedTensor {
   const first = list[0]!;
   if (list.length === 1) return { name, ...first };
   const length = list.reduce((n, { data }) => n + data.length, 0);
-  const data = first.data instanceof Float32Array ? new Float32Array(length) : first.data instanceof Int32Array ? new Int32Array(length) : new Uint8Array(length);
+  const data =
+    first.data instanceof Float32Array
+      ? new Float32Array(length)
+      : first.data instanceof Int32Array
+        ? new Int32Array(length)
+        : new Uint8Array(length);
   let at = 0;
   for (const part of list) {
     data.set(part.data, at);

@@ -4,8 +4,8 @@ import { basename, join } from 'node:path';
 import type { TrainDeclaration } from '../../grammar/ast.ts';
 import { report } from '../../compiler/diagnostics/render/index.ts';
 import type { Artifact, Sources } from '../../compiler/index.ts';
-import { evaluateAll, split as splitColumns, type Metrics } from '../../runtime/fit.ts';
-import { instantiate, memoryOf, parametersOf, requiredOf, translated, type Instance } from '../artifact.ts';
+import { evaluateAll, split as splitColumns, type Metrics, type Trainable } from '../../runtime/fit.ts';
+import { instantiate, memoryOf, parametersOf, translated, type Instance } from '../artifact.ts';
 import { prepareFolder, writeFile } from '../files.ts';
 import { wantedByTrain } from '../inputs.ts';
 import { lookOf, type Io, type LookOptions } from '../io.ts';
@@ -45,7 +45,12 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
   const consts = options.const ?? {};
   const wanted = wantedByTrain(program, declaration, consts);
 
-  const files = chooseData(io, project, options, wanted.specs.map((spec) => spec.name));
+  const files = chooseData(
+    io,
+    project,
+    options,
+    wanted.specs.map((spec) => spec.name),
+  );
   const data = openRunData(io, files.train, wanted);
   const test = files.test.length === 0 || wanted.specs.length === 0 ? null : openRunData(io, files.test, wanted);
 
@@ -60,7 +65,9 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
   });
   const artifact = artifacts.get(name)!;
   const remarks = [...data.remarks, ...(test?.remarks ?? [])].map(report);
-  showReports(io, [...reports, ...remarks], sources, options);
+  // Notes say how data were read; who reads them as they should be need not be told each time.
+  const warnings = [...reports, ...remarks].filter(({ severity }) => severity === 'warning');
+  showReports(io, warnings, sources, options);
 
   const out = options.out ?? join('nnc-out', name);
   prepareFolder(io, out);
@@ -71,7 +78,11 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
     batch,
     split: share,
     rows: data.rows,
-    data: digest(Object.values(data.columns).map((column) => column.data).concat(Object.values(data.whole))),
+    data: digest(
+      Object.values(data.columns)
+        .map((column) => column.data)
+        .concat(Object.values(data.whole)),
+    ),
     program: digest([new TextEncoder().encode(sources.files.map(({ text }) => text).join('\0'))]),
   };
   const checkpointPath = join(out, 'checkpoint.safetensors');
@@ -86,11 +97,8 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
   }
   for (const change of resumed?.changed ?? []) io.stderr.write(`warning: ${change}\n`);
 
-  const required = {
-    step: requiredOf(artifact.plan, 'step', data.sizes),
-    evaluate: requiredOf(artifact.plan, 'evaluate', data.sizes),
-  };
-  const result = await trainSession(io, artifact, trainable(unit, data, required), {
+  const batchSize = wanted.batch?.size ?? null;
+  const result = await trainSession(io, artifact, trainable(unit, data, batchSize), {
     epochs,
     batch,
     patience: settings?.patience ?? null,
@@ -107,7 +115,8 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
   const kept = result.best?.epoch ?? (result.epochs.at(-1)?.epoch ?? 0) - 1;
   const usable = result.end !== 'diverged' || result.best !== null;
   if (usable) writeFile(io, join(out, 'weights.safetensors'), weightsBytes(unit.weights(), name, kept + 1));
-  const tested = test === null || !usable ? null : testMeasures(artifact, unit, test, batch);
+  const tested =
+    test === null || !usable ? null : testMeasures(artifact, trainable(unit, test, batchSize), test, batch);
 
   const record: RunRecord = {
     version: 1,
@@ -126,7 +135,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
     best: result.best === null ? null : { epoch: result.best.epoch + 1, measure: 'loss', value: result.best.loss },
     end: result.end,
     test: tested === null ? null : finite(tested),
-    warnings: [...reports, ...remarks].filter(({ severity }) => severity === 'warning').map(({ message }) => message),
+    warnings: warnings.map(({ message }) => message),
   };
   writeFile(io, join(out, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
   const reportPath = join(out, 'report.html');
@@ -140,7 +149,10 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
   if (usable) io.stdout.write(`weights: ${join(out, 'weights.safetensors')}\n`);
   io.stdout.write(`report: ${reportPath}\n`);
   if (result.diverged !== null) {
-    const diverged = cliReport('NN926', { ...result.diverged, kept: result.best === null ? null : result.best.epoch + 1 });
+    const diverged = cliReport('NN926', {
+      ...result.diverged,
+      kept: result.best === null ? null : result.best.epoch + 1,
+    });
     showReports(io, [diverged], sources, options);
     return 1;
   }
@@ -148,7 +160,12 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
 }
 
 /** `--data` and `--test`, else what lies beside the program. */
-function chooseData(io: Io, { path }: Project, options: TrainOptions, inputs: readonly string[]): { train: readonly string[]; test: readonly string[] } {
+function chooseData(
+  io: Io,
+  { path }: Project,
+  options: TrainOptions,
+  inputs: readonly string[],
+): { train: readonly string[]; test: readonly string[] } {
   const given = options.data ?? [];
   if (inputs.length === 0) return { train: [], test: [] };
   if (given.length > 0) return { train: given, test: options.test ?? [] };
@@ -175,17 +192,21 @@ function divided({ columns, rows }: RunData, split: number | null, seed: number)
   return { share, ...parts, rows: { train: rows - held, validation: held } };
 }
 
-function testMeasures(artifact: Artifact, unit: Instance, test: RunData, batch: number): Metrics | null {
-  const required = requiredOf(artifact.plan, 'evaluate', test.sizes);
+function testMeasures(artifact: Artifact, unit: Trainable, test: RunData, batch: number): Metrics | null {
   try {
-    return evaluateAll(trainable(unit, test, { step: {}, evaluate: required }), countable(test.columns), batch);
+    return evaluateAll(unit, countable(test.columns), batch);
   } catch (error) {
     return translated(artifact, error);
   }
 }
 
 function progressOf(io: Io, options: TrainOptions, epochs: number, rows: number, start: number): Progress {
-  const silent: Progress = { step: () => {}, epoch: () => {}, say: (text) => io.stderr.write(`${text}\n`), finish: () => {} };
+  const silent: Progress = {
+    step: () => {},
+    epoch: () => {},
+    say: (text) => io.stderr.write(`${text}\n`),
+    finish: () => {},
+  };
   if (options.quiet === true) return silent;
   const { color } = lookOf(io.stdout, io, options);
   return createProgress({ stream: io.stdout, now: io.now, epochs, rows, start, color });
@@ -204,9 +225,11 @@ function introduction({ plan }: Artifact, rows: RunRecord['rows']): string {
 function outcome(result: SessionResult, epochs: number, tested: Metrics | null, test: RunData | null): string {
   const done = result.epochs.length;
   const lines: string[] = [];
-  if (result.end === 'early') lines.push(`stopped early after ${done} of ${epochs} epochs: the validation loss no longer falls`);
+  if (result.end === 'early')
+    lines.push(`stopped early after ${done} of ${epochs} epochs: the validation loss no longer falls`);
   if (result.end === 'interrupted') lines.push(`interrupted after ${done} of ${epochs} epochs; --resume goes on`);
-  const last = result.best === null ? result.epochs.at(-1) : result.epochs.find(({ epoch }) => epoch - 1 === result.best!.epoch);
+  const last =
+    result.best === null ? result.epochs.at(-1) : result.epochs.find(({ epoch }) => epoch - 1 === result.best!.epoch);
   if (last !== undefined) {
     const what = last.validation === null ? 'training' : 'validation';
     const measures = measureText(last.validation ?? last.train);
@@ -223,7 +246,17 @@ const measureText = (values: Readonly<Record<string, number | null>>): string =>
 
 /** How the block says it is trained, in its own words. */
 function configuration(declaration: TrainDeclaration, sources: Sources): [string, string][] {
-  const shown = new Set(['minimize', 'metric', 'optimizer', 'gradient', 'batch', 'epochs', 'validate', 'runs', 'precision']);
+  const shown = new Set([
+    'minimize',
+    'metric',
+    'optimizer',
+    'gradient',
+    'batch',
+    'epochs',
+    'validate',
+    'runs',
+    'precision',
+  ]);
   return declaration.statements.flatMap((s): [string, string][] => {
     if (!shown.has(s.kind)) return [];
     const text = sources.text(s.span).replace(/\s+/g, ' ').trim();

@@ -61,7 +61,12 @@ export function encodeSaved({ state, facts, epochs, seconds }: Saved): Uint8Arra
 const advice = 'without --resume training begins anew';
 
 /** Reads a checkpoint and sees that it belongs to this program and these data; otherwise the command ends. */
-export function readSaved(io: Io, path: string, plan: Plan, facts: RunFacts): { readonly saved: Saved; readonly changed: readonly string[] } {
+export function readSaved(
+  io: Io,
+  path: string,
+  plan: Plan,
+  facts: RunFacts,
+): { readonly saved: Saved; readonly changed: readonly string[] } {
   const fail = (reason: string): never => refuse('NN925', { path, reason, advice });
   const { weights: all, metadata } = readWeights(io, path);
   if (metadata['kind'] !== 'checkpoint') return fail('it is no checkpoint of nnc');
@@ -127,7 +132,8 @@ function parsed(text: string): SavedJson | null {
   const whole = [value['seed'], value['step'], value['epoch'], value['batch']].every((n) => Number.isInteger(n));
   const lists = Array.isArray(value['history']) && Array.isArray(value['epochs']);
   const { best } = value;
-  const bestGood = best === null || (isRecord(best) && Number.isInteger(best['epoch']) && typeof best['loss'] === 'number');
+  const bestGood =
+    best === null || (isRecord(best) && Number.isInteger(best['epoch']) && typeof best['loss'] === 'number');
   if (!whole || !lists || !bestGood || typeof value['seconds'] !== 'number') return null;
   return value as unknown as SavedJson;
 }

@@ -25,7 +25,11 @@ export interface RunData {
 const dataFile = /\.(csv|tsv|npy|npz|idx|jsonl|ndjson|safetensors)(\.gz)?$/i;
 
 /** Files beside a program, by convention: for `digits.nn`, `data/digits-train.*` (else `data/digits.*`) and `data/digits-test.*`. */
-export function beside(io: Io, program: string, part: 'train' | 'test'): { readonly files: readonly string[]; readonly looked: readonly string[] } {
+export function beside(
+  io: Io,
+  program: string,
+  part: 'train' | 'test',
+): { readonly files: readonly string[]; readonly looked: readonly string[] } {
   const stem = basename(program).replace(/\.nn$/, '');
   const folder = join(dirname(program), 'data');
   const wanted = part === 'train' ? [`${stem}-train`, stem] : [`${stem}-test`];

@@ -10,7 +10,14 @@ import type { RunData } from './data.ts';
 const most = 8;
 
 /** Empty where the program has no such inputs: an image [B, h, w] of at most 32 x 32, an i32 label [B], a metric `accuracy`, a result [B, C]. */
-export function drawSamples(artifact: Artifact, unit: Instance, wanted: Wanted, data: RunData, limit: number, look: Look): string {
+export function drawSamples(
+  artifact: Artifact,
+  unit: Instance,
+  wanted: Wanted,
+  data: RunData,
+  limit: number,
+  look: Look,
+): string {
   const { specs, batch } = wanted;
   const image = specs.find(({ dtype, dims }) => dtype !== 'i32' && batch !== null && isImage(dims, batch.size));
   const label = specs.find(({ dtype, dims }) => dtype === 'i32' && dims.length === 1 && dims[0] === batch?.size);

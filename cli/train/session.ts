@@ -4,7 +4,7 @@
  */
 import type { Artifact } from '../../compiler/index.ts';
 import { fit, type Columns, type EpochReport, type FitState, type Metrics, type Trainable } from '../../runtime/fit.ts';
-import { translated, type Instance, type Sizes } from '../artifact.ts';
+import { translated, type Inputs, type Instance } from '../artifact.ts';
 import { writeFile } from '../files.ts';
 import type { Io } from '../io.ts';
 import type { EpochRecord } from '../report/record.ts';
@@ -40,11 +40,21 @@ export interface SessionResult {
 const breath = 25;
 const saveEvery = 60_000;
 
-/** An instance as the loop takes it: inputs that are given whole, and sizes that no input tells, are added to every call. */
-export function trainable(unit: Instance, { whole }: RunData, sizes: { readonly step: Sizes; readonly evaluate: Sizes }): Trainable {
+/**
+ * An instance as the loop takes it: inputs that are given whole are added to every call, and the sizes of the data, since the length of an
+ * array alone does not tell B and T of `[B, T + 1]`.
+ */
+export function trainable(unit: Instance, { whole, columns, sizes }: RunData, batch: string | null): Trainable {
+  const given: Record<string, number> = Object.fromEntries(sizes);
+  const [first] = Object.entries(columns);
+  const size = first === undefined ? 1 : first[1].shape.reduce((n, extent) => n * extent, 1);
+  const told = (inputs: Inputs): Record<string, number> => {
+    if (batch !== null && first !== undefined) given[batch] = inputs[first[0]]!.length / size;
+    return given;
+  };
   return {
-    step: (inputs) => unit.step({ ...inputs, ...whole }, sizes.step),
-    evaluate: (inputs) => unit.evaluate({ ...inputs, ...whole }, sizes.evaluate),
+    step: (inputs) => unit.step({ ...inputs, ...whole }, told(inputs)),
+    evaluate: (inputs) => unit.evaluate({ ...inputs, ...whole }, told(inputs)),
     weights: () => unit.weights(),
     load: (weights) => unit.load(weights),
     checkpoint: () => unit.checkpoint(),
@@ -52,7 +62,12 @@ export function trainable(unit: Instance, { whole }: RunData, sizes: { readonly 
   };
 }
 
-export async function trainSession(io: Io, artifact: Artifact, unit: Trainable, options: SessionOptions): Promise<SessionResult> {
+export async function trainSession(
+  io: Io,
+  artifact: Artifact,
+  unit: Trainable,
+  options: SessionOptions,
+): Promise<SessionResult> {
   const { batch, rows, progress, resume } = options;
   const begun = io.now();
   const epochs: EpochRecord[] = [...(resume?.epochs ?? [])];
@@ -72,7 +87,14 @@ export async function trainSession(io: Io, artifact: Artifact, unit: Trainable, 
     savedAt = io.now();
   };
   /** As the loop would give it. */
-  const stateAt = (epoch: number, next: number): FitState => ({ epoch, batch: next, sums, best, history, checkpoint: unit.checkpoint() });
+  const stateAt = (epoch: number, next: number): FitState => ({
+    epoch,
+    batch: next,
+    sums,
+    best,
+    history,
+    checkpoint: unit.checkpoint(),
+  });
 
   const release = io.onInterrupt(() => {
     if (interrupted) {

@@ -5,7 +5,7 @@
  * axis is compared. Nothing is guessed from sizes that happen to agree.
  */
 import type { Callable, Span } from '../../grammar/ast.ts';
-import { add, asConst, coefficientOf, name as nameAtom, names, neg, ONE, sub, substitute } from '../sizes/poly.ts';
+import { add, asConst, coefficientOf, format, name as nameAtom, names, neg, ONE, sub, substitute } from '../sizes/poly.ts';
 import type { Poly } from '../sizes/poly.ts';
 import { argumentType, matchArguments } from './arguments.ts';
 import type { Matched } from './arguments.ts';
@@ -32,23 +32,15 @@ export interface Call {
   readonly instance: Instance;
   readonly args: readonly Given[];
   readonly label: string | null;
+  /** The callee as written: where reports say that a size came from. */
+  readonly stage: Span;
 }
 
 /** `Linear(out: int, bias: bool = true)(x: float[...S, D])` as declared, for reports. */
-export function signatureText(s: Signature): string {
-  const list = (ps: readonly { name: string; declaredType: { span: Span } | null; default: unknown }[]): string =>
-    `(${ps.map((p) => `${p.name}${p.declaredType === null ? '' : `: ${textOf.get(p.declaredType) ?? ''}`}`).join(', ')})`;
-  const d = s.definition.declaration as Callable;
-  return `${d.name.text}${s.config === null ? '' : list(s.config)}${list(s.parameters)}`;
-}
-
-/** The written form of each type, filled when a signature is first shown. */
-const textOf = new WeakMap<object, string>();
-
-export function rememberText(f: Frame, s: Signature): void {
-  for (const p of [...(s.config ?? []), ...s.parameters])
-    if (p.declaredType !== null && !textOf.has(p.declaredType))
-      textOf.set(p.declaredType, f.session.program.sources.text(p.declaredType.span));
+export function signatureText(f: Frame, s: Signature): string {
+  const parameter = (p: Signature['parameters'][number]): string => f.session.program.sources.text(p.span).replace(/\s+/g, ' ');
+  const list = (ps: Signature['parameters']): string => `(${ps.map(parameter).join(', ')})`;
+  return `${s.definition.declaration.name.text}${s.config === null ? '' : list(s.config)}${list(s.parameters)}`;
 }
 
 export function apply(f: Frame, call: Call): Type {
@@ -57,12 +49,11 @@ export function apply(f: Frame, call: Call): Type {
   const name = callable.name.text;
   const signature = signatureOf(f.session, definition);
   ensureBody(f.session, signature);
-  rememberText(f, signature);
   if (signature.damaged) {
     for (const a of call.args) argumentType(f, a);
     return ERROR;
   }
-  const matched = matchArguments(f, name, signatureText(signature), signature.parameters, call.args, call.span);
+  const matched = matchArguments(f, name, signatureText(f, signature), signature.parameters, call.args, call.span);
   if (matched === null) return ERROR;
 
   const sizes = new Map(instance.sizes);
@@ -90,12 +81,19 @@ export function apply(f: Frame, call: Call): Type {
     const only = isName(pattern);
     if (only !== null) return whys.get(only) ?? old;
     if (asConst(pattern) !== null) return old;
-    const from = [...names(pattern)].map((n) => whys.get(n)).filter((w) => w !== undefined);
-    return because(size, `result of \`${sourceText(f, call.span)}\``, call.span, from);
+    const parts = [...names(pattern)];
+    // The picture's height says more than the kernel's stride.
+    const telling = parts.filter((n) => signature.sizes.includes(n));
+    const from = (telling.length > 0 ? telling : parts).map((n) => whys.get(n)).filter((w) => w !== undefined);
+    const sum = format(pattern, (n) => parenthesised(f.know.show(sizes.get(n) ?? nameAtom(n))));
+    const shownSum = sum.length <= 40 && sum !== f.know.show(size) ? `${sum}, ` : '';
+    return because(size, `${shownSum}result of \`${sourceText(f, call.stage)}\``, call.stage, from);
   };
   const type = substituteType(result, sizes, runs, reason);
   return withCallRole(f, call, type, matched);
 }
+
+const parenthesised = (text: string): string => (/^[\w.]+$/.test(text) ? text : `(${text})`);
 
 /** A role that the callee's body gave names the call, not a line of the library. */
 function withCallRole(f: Frame, call: Call, type: Type, matched: readonly Matched[]): Type {
@@ -104,7 +102,7 @@ function withCallRole(f: Frame, call: Call, type: Type, matched: readonly Matche
   const [only] = matched;
   if (call.definition.module.library && callable.name.text === 'softmax' && only?.given != null)
     f.session.softmaxes.set(call.span, only.given.span);
-  return { ...type, role: { ...type.role, from: call.span } };
+  return call.definition.module.library ? { ...type, role: { ...type.role, from: call.span } } : type;
 }
 
 interface Pair {

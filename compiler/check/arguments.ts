@@ -78,7 +78,7 @@ export function argumentType(f: Frame, g: Given): Type {
   return checkValue(f, value);
 }
 
-function some(e: Expr, test: (e: Expr) => boolean | null): boolean {
+export function some(e: Expr, test: (e: Expr) => boolean | null): boolean {
   const own = test(e);
   if (own !== null) return own;
   switch (e.kind) {

@@ -5,6 +5,7 @@
 import type { Argument, CallExpr, Expr, Span } from '../../grammar/ast.ts';
 import { asConst, ceilDiv, floorDiv, name, neg, sub } from '../sizes/poly.ts';
 import type { Poly } from '../sizes/poly.ts';
+import type { Fix } from '../diagnostics/problem.ts';
 import { broadcast, sameShape } from './broadcast.ts';
 import { opaque } from './conditions.ts';
 import { asValue, check, checkValue, integerOf, isElement, joinElements, shapeOf } from './expressions.ts';
@@ -123,7 +124,7 @@ export function callBuiltin(f: Frame, e: CallExpr | Expr, callee: string, args: 
     case 'clip_norm':
       return arity(1, 1, 'clip_norm(limit)') ? (typeOf(f, args[0]!), { kind: 'none' }) : ERROR;
     default:
-      return arity(1, 1, `${callee}(x)`) ? elementwise(f, callee, args[0]!) : ERROR;
+      return arity(1, 1, `${callee}(x)`) ? elementwise(f, e, callee, args[0]!) : ERROR;
   }
 }
 
@@ -136,7 +137,7 @@ function numeric(f: Frame, t: Type, span: Span, callee: string): t is TensorType
   return true;
 }
 
-function elementwise(f: Frame, callee: string, argument: Given): Type {
+function elementwise(f: Frame, e: Expr, callee: string, argument: Given): Type {
   // floor(a / b) and ceil(a / b) of integers are size arithmetic.
   const { value } = argument;
   if ((callee === 'floor' || callee === 'ceil') && value?.kind === 'binary' && value.operator === '/') {
@@ -174,8 +175,16 @@ function elementwise(f: Frame, callee: string, argument: Given): Type {
   const dtype = isFloat(t.dtype) ? t.dtype : 'float';
   const result = elementwiseRole(callee, t.role, argument.span);
   if (callee === 'log' && t.role.kind === 'probs' && t.role.from !== null && isSoftmaxCall(f, t.role.from))
-    f.report('NN304', argument.span, { from: t.role.from });
+    f.report('NN304', argument.span, { from: t.role.from }, logSoftmax(f, e, argument, t.role.from));
   return tensor(dtype, t.shape, { role: result });
+}
+
+/** `log(softmax(x))` → `log_softmax(x)`, where it stands so. */
+function logSoftmax(f: Frame, e: Expr, argument: Given, softmax: Span): readonly Fix[] {
+  const inner = f.session.softmaxes.get(softmax);
+  if (inner === undefined || argument.value === null || argument.span.start !== softmax.start) return [];
+  const text = `log_softmax(${f.session.program.sources.text(inner)})`;
+  return [{ title: 'take log_softmax', edits: [{ span: e.span, text }], applicability: 'always' }];
 }
 
 const isSoftmaxCall = (f: Frame, span: Span): boolean =>
@@ -213,7 +222,7 @@ function quotient(
   const bothNumbers = left.kind === 'number' && right.kind === 'number';
   const [p, q] = [left.value, right.value];
   if (q !== null) needPositive(f, q, e.right.span);
-  if (q !== null && f.know.isAtLeastZero(neg(q))) {
+  if (q !== null && (asConst(q) ?? 1) <= 0) {
     f.report('NN120', e.right.span, { what: `the divisor of ${callee}`, needed: 'a positive integer', actual: f.know.show(q) });
     return ERROR;
   }
@@ -344,7 +353,8 @@ function grad(f: Frame, e: Expr, args: readonly Given[]): Type {
   if (x.kind === 'instance' || (x.kind === 'leaves' && x.what === 'params'))
     return x.kind === 'leaves' ? x : { kind: 'leaves', of: x.instance.definition, what: 'params' };
   if (x.kind !== 'tensor' || !isFloat(x.dtype) || wrt.value?.kind !== 'name') {
-    f.report('NN601', wrt.span, { name: sourceText(f, wrt.span), type: showType(f, x) });
+    const at = wrt.value?.span ?? wrt.span;
+    f.report('NN601', at, { name: sourceText(f, at), type: showType(f, x) });
     return ERROR;
   }
   if (y.kind === 'error') return withRole({ ...x, value: null }, REAL);

@@ -43,10 +43,10 @@ export function checkPipe(f: Frame, e: PipeExpr): Type {
     // A bare name stands for `Name()` applied to the value.
     if (declaration.config !== null) {
       const configured = configure(f, callee.definition, [], stage.span, label);
-      return configured === null ? ERROR : applyConfigured(f, callee.definition, configured, [first], e.span, label);
+      return configured === null ? ERROR : applyConfigured(f, callee.definition, configured, [first], e.span, label, stage.span);
     }
   }
-  return call(f, { kind: 'call', callee: stage, arguments: [], span: e.span }, callee, first, label, e.span);
+  return call(f, { kind: 'call', callee: stage, arguments: [], span: stage.span }, callee, first, label, e.span);
 }
 
 /** Labels and leaves name parameters: one body, one meaning each. */
@@ -79,7 +79,7 @@ function call(
     case 'callable':
       return callDefinition(f, e, callee.definition, args, first, label, whole);
     case 'instance':
-      return apply(f, { span: whole, definition: callee.instance.definition, instance: callee.instance, args: all, label });
+      return apply(f, { span: whole, definition: callee.instance.definition, instance: callee.instance, args: all, label, stage: e.span });
     case 'mask':
       return applyMask(f, e, callee.definition, all);
     case 'schedule':
@@ -107,7 +107,7 @@ function callDefinition(
   if (declaration.config !== null) {
     const configured = configure(f, definition, args, e.span, label);
     if (configured === null) return ERROR;
-    if (first !== null) return applyConfigured(f, definition, configured, [first], whole, label);
+    if (first !== null) return applyConfigured(f, definition, configured, [first], whole, label, e.span);
     switch (declaration.kind) {
       case 'mask':
         return { kind: 'mask', definition };
@@ -127,19 +127,26 @@ function callDefinition(
       for (const a of args) if (a.value !== null) check(f, a.value);
       return numberOf('float');
     case 'model':
-      return apply(f, { span: whole, definition, instance: sharedInstance(f, definition), args: all, label });
+      return apply(f, { span: whole, definition, instance: sharedInstance(f, definition), args: all, label, stage: e.span });
     case 'block':
       if (all.length === 0 && declaration.parameters.some((p) => p.default === null)) {
         const configured = configure(f, definition, [], e.span, label);
         return configured === null ? ERROR : { kind: 'instance', instance: configured };
       }
-      return applyFresh(f, definition, all, whole, label);
+      return applyFresh(f, definition, all, whole, label, e.span);
     default:
-      return applyFresh(f, definition, all, whole, label);
+      return applyFresh(f, definition, all, whole, label, e.span);
   }
 }
 
-function applyFresh(f: Frame, definition: Definition, args: readonly Given[], span: Span, label: string | null): Type {
+function applyFresh(
+  f: Frame,
+  definition: Definition,
+  args: readonly Given[],
+  span: Span,
+  label: string | null,
+  stage: Span,
+): Type {
   const instance: Instance = {
     definition,
     label,
@@ -150,7 +157,7 @@ function applyFresh(f: Frame, definition: Definition, args: readonly Given[], sp
     shared: false,
     span,
   };
-  return apply(f, { span, definition, instance, args, label });
+  return apply(f, { span, definition, instance, args, label, stage });
 }
 
 function applyConfigured(
@@ -160,10 +167,11 @@ function applyConfigured(
   args: readonly Given[],
   span: Span,
   label: string | null,
+  stage: Span,
 ): Type {
-  const made: Call = { span, definition, instance, args, label };
+  const made: Call = { span, definition, instance, args, label, stage };
   if ((definition.declaration as Callable).kind === 'mask') {
-    f.report('NN711', span, { what: signatureText(signatureOf(f.session, definition)) });
+    f.report('NN711', span, { what: signatureText(f, signatureOf(f.session, definition)) });
     return ERROR;
   }
   return apply(f, made);

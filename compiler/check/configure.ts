@@ -33,10 +33,10 @@ export function configure(
   }
   const tensorFirst = args.find((a, k) => a.name === null && isTensorArgument(f, a, parameters[k]?.type ?? null));
   if (tensorFirst !== undefined && callable.kind !== 'mask') {
-    f.report('NN713', tensorFirst.span, { callee: name, signature: signatureText(signature) });
+    f.report('NN713', tensorFirst.span, { callee: name, signature: signatureText(f, signature) });
     return null;
   }
-  const matched = matchArguments(f, name, signatureText(signature), parameters, args, span);
+  const matched = matchArguments(f, name, signatureText(f, signature), parameters, args, span);
   if (matched === null) return null;
   const values = new Map<string, Type>();
   const sizes = new Map<string, Poly>();

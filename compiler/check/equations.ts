@@ -7,6 +7,7 @@
 import type { Expr, Index, ReadExpr, ReduceExpr, Span } from '../../grammar/ast.ts';
 import { asConst, name as nameOfAtom, num, ONE, sub, ZERO } from '../sizes/poly.ts';
 import type { Poly } from '../sizes/poly.ts';
+import { some } from './arguments.ts';
 import { sameAxis } from './broadcast.ts';
 import type { Condition } from './conditions.ts';
 import { atMost, below, both, conditionNames, hasOpaque, opaque, substituteCondition } from './conditions.ts';
@@ -266,16 +267,20 @@ function inside(f: Frame, e: ReadExpr, place: TensorType | NumberType, axis: Axi
     extent: f.know.show(size),
     chain: chain(f, axis.why),
   };
+  const outside = [
+    {
+      title: 'say what stands outside',
+      edits: [{ span: e.span, text: `(${f.session.program.sources.text(e.span)} else 0)` }],
+      applicability: 'maybe',
+    },
+  ] as const;
   if (value === null) {
     if (f.undefinedness !== null) {
       f.undefinedness.push(opaque(`${facts.index} inside ${facts.tensor}`));
       return true;
     }
-    f.report('NN103', index.span, {
-      ...facts,
-      side: 'data',
-      judgement: { kind: 'unknown', witness: null, condition: null },
-    });
+    const unknown = { kind: 'unknown', witness: null, condition: null } as const;
+    f.report('NN103', index.span, { ...facts, side: 'data', judgement: unknown }, outside);
     return false;
   }
   const room = sub(sub(size, ONE), value);
@@ -290,13 +295,7 @@ function inside(f: Frame, e: ReadExpr, place: TensorType | NumberType, axis: Axi
   const high = f.know.atLeastZero(room);
   if (low.kind === 'proved' && high.kind === 'proved') return true;
   const [verdict, side] = low.kind !== 'proved' ? ([low, 'below'] as const) : ([high, 'above'] as const);
-  f.report('NN103', index.span, { ...facts, side, judgement: judgement(verdict) }, [
-    {
-      title: 'say what stands outside',
-      edits: [{ span: e.span, text: `(${f.session.program.sources.text(e.span)} else 0)` }],
-      applicability: 'maybe',
-    },
-  ]);
+  f.report('NN103', index.span, { ...facts, side, judgement: judgement(verdict) }, outside);
   return false;
 }
 
@@ -324,7 +323,7 @@ function reduceElement(f: Frame, e: ReduceExpr): Type {
   for (const l of own) f.scope.add(l);
   const guard = e.guard === null ? null : checkCondition(f, e.guard);
   if (e.guard !== null && guard === null) failed = true;
-  if (e.guard !== null && !mentions(f, e.guard, letters))
+  if (e.guard !== null && !mentions(e.guard, letters))
     f.report('NN116', e.guard.span, { operator: e.operator, indices: letters.map((l) => l.name) });
   const value = f.knowing(guard === null ? [] : [guard.condition], () => checkValue(f, e.operand));
   f.scope = outer;
@@ -343,9 +342,9 @@ function reduceElement(f: Frame, e: ReduceExpr): Type {
   return reduced(f, e, value, letters);
 }
 
-function mentions(f: Frame, guard: Expr, letters: readonly Letter[]): boolean {
-  const text = f.session.program.sources.text(guard.span);
-  return letters.some((l) => new RegExp(`(?<![\\w.])${l.name}(?!\\w)`, 'u').test(text));
+function mentions(guard: Expr, letters: readonly Letter[]): boolean {
+  const own = new Set(letters.map((l) => l.name));
+  return some(guard, (x) => (x.kind === 'name' ? own.has(x.name) : null));
 }
 
 /** Whether some position of the reduced index always passes the guard: its first, its last, or another index's. */

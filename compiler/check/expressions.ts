@@ -135,6 +135,9 @@ export function visibleNames(f: Frame): string[] {
 export function undefinedName(f: Frame, name: string, span: Span): void {
   if (f.damaged) return;
   const suggestion = nearest(name, visibleNames(f));
+  // It is not unused: it is what was meant.
+  const meant = suggestion === null ? null : f.scope.find(suggestion);
+  if (meant !== null) meant.used = true;
   f.report(
     'NN704',
     span,

@@ -382,6 +382,7 @@ function reportGroup(f: Frame, group: IndexGroup, axis: Axis & { kind: 'size' },
     group: sourceText(f, group.span),
     axis: f.know.show(axis.size),
     parts: f.know.show(parts),
+    open,
     judgement: judgement(verdict),
     chain: chain(f, axis.why),
   });

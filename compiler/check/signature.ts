@@ -5,7 +5,7 @@
  * A recursive call sees the declared signature only.
  */
 import type { Callable, Dim, Expr, Parameter, ResultField, Span, TypeExpr } from '../../grammar/ast.ts';
-import { coefficientOf, name as nameAtom, names, ONE } from '../sizes/poly.ts';
+import { asConst, coefficientOf, name as nameAtom, names, ONE } from '../sizes/poly.ts';
 import type { Poly } from '../sizes/poly.ts';
 import { atMost, opaque } from './conditions.ts';
 import { checkBody } from './statements.ts';
@@ -61,20 +61,30 @@ export function signatureOf(session: Session, definition: Definition): Signature
   f.know.integer('step', 1);
 
   for (const p of callable.config ?? []) config.push(declareParameter(f, p, true, sizes, runs));
+  // Numbers first: `fn sinusoidal(T: size, x: float[T, D])` does not introduce T.
+  const isNumber = (p: Parameter): boolean => p.type?.shape === null && NUMBERS.includes(p.type.dtype.text);
+  const declare = (p: Parameter): ParameterInfo => declareParameter(f, p, callable.kind === 'schedule', sizes, runs);
+  const numbers = new Map(callable.parameters.filter(isNumber).map((p) => [p, declare(p)] as const));
   for (const p of callable.parameters) introduce(f, p.type, sizes, runs);
-  for (const p of callable.parameters) parameters.push(declareParameter(f, p, callable.kind === 'schedule', sizes, runs));
+  for (const p of callable.parameters) parameters.push(numbers.get(p) ?? declare(p));
   completeBelow(f, callable.parameters, parameters);
   checkDefaults(f, [...(callable.config ?? []), ...callable.parameters], [...config, ...parameters]);
   if (!callable.damaged) checkIntroduced(f, signature);
-  // Requirements at the head of the body belong to the signature: the result's sizes may need them.
+  if (callable.result !== null) signature.result = declareResult(f, callable, signature, contextual);
+  else {
+    readHead(f, callable);
+    if (callable.kind === 'loss' || callable.kind === 'metric') signature.result = tensor('float', []);
+  }
+  return signature;
+}
+
+/** Requirements at the head of the body belong to the signature: the result's sizes may need them. */
+function readHead(f: Frame, callable: Callable): void {
   for (const s of callable.body.statements) {
     if (s.kind !== 'require') break;
     checkRequire(f, s);
     f.headRequires.add(s);
   }
-  if (callable.result !== null) signature.result = declareResult(f, callable, signature, contextual);
-  else if (callable.kind === 'loss' || callable.kind === 'metric') signature.result = tensor('float', []);
-  return signature;
 }
 
 /** Checks the body once. A call inside its own body finds `checking` and goes by the declared signature. */
@@ -212,6 +222,7 @@ function checkDefaults(f: Frame, declared: readonly Parameter[], infos: readonly
 
 /** Rule 9: every introduced size occurs alone or linearly as the only unknown. */
 function checkIntroduced(f: Frame, signature: Signature): void {
+  if (signature.parameters.some((p) => p.type.kind === 'error')) return;
   const bound = new Set<string>();
   const dims: Poly[] = [];
   for (const p of [...(signature.config ?? []), ...signature.parameters])
@@ -318,10 +329,11 @@ function dimension(f: Frame, dim: Dim, t: TypeExpr): Axis | null {
 /** A configuration number used as a size is at least 1; calls have to show it. */
 export function needPositive(f: Frame, size: Poly, span: Span): void {
   const name = isName(size);
-  if (name === null || f.signature === null || f.know.facts.bound(name).lo === ONE) return;
+  if (name === null || f.signature === null) return;
+  const { lo } = f.know.facts.bound(name);
+  if (lo !== null && (asConst(lo) ?? 0) >= 1) return;
   if (!(f.signature.config ?? []).concat(f.signature.parameters).some((p) => p.name === name)) return;
   const condition = atMost(ONE, size);
-  if (f.know.decide(condition).kind === 'proved') return;
   f.know.assume(condition);
   f.requirements.push({ condition: f.under(condition), message: null, span, chain: [] });
 }
@@ -330,13 +342,7 @@ function declareResult(f: Frame, callable: Callable, signature: Signature, conte
   const initialiser = callable.kind === 'fn' && signature.parameters.every((p) => p.type.kind !== 'tensor' || p.type.shape.length === 0);
   const isFields = (r: TypeExpr | readonly ResultField[]): r is readonly ResultField[] => Array.isArray(r);
   const single = (t: TypeExpr): Type => {
-    if (initialiser) {
-      const before = signature.sizes.length;
-      const sizes = signature.sizes as string[];
-      const runs: string[] = [];
-      introduce(f, t, sizes, runs);
-      contextual.push(...sizes.slice(before), ...runs);
-    } else {
+    if (!initialiser) {
       const problems = f.session.problemCount;
       for (const dim of t.shape ?? []) if (dim.kind === 'size') noNewSize(f, dim.value);
       if (f.session.problemCount > problems) return ERROR;
@@ -345,6 +351,14 @@ function declareResult(f: Frame, callable: Callable, signature: Signature, conte
   };
   const { result } = callable;
   if (result === null) return ERROR;
+  if (initialiser)
+    for (const t of isFields(result) ? result.map((r) => r.type) : [result]) {
+      const before = signature.sizes.length;
+      const runs: string[] = [];
+      introduce(f, t, signature.sizes as string[], runs);
+      contextual.push(...signature.sizes.slice(before), ...runs);
+    }
+  readHead(f, callable);
   // Bounds of results may be read at once: every size is known here.
   signature.state = 'checking';
   const type: Type = isFields(result)

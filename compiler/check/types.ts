@@ -140,7 +140,8 @@ export function formatAxis(a: Axis): string {
 export const formatShape = (shape: readonly Axis[]): string => `[${shape.map(formatAxis).join(', ')}]`;
 
 export function formatRole(role: Role, shape: readonly Axis[] = []): string {
-  if (role.kind === 'real') return '';
+  // `unit` and `nonneg` are derived on the way and would only be noise.
+  if (role.kind === 'real' || role.kind === 'unit' || role.kind === 'nonneg') return '';
   if (typeof role.axis !== 'number') return ` as ${role.kind}`;
   const axis = shape[shape.length - 1 - role.axis];
   return axis === undefined ? ` as ${role.kind}` : ` as ${role.kind}(${formatAxis(axis)})`;
@@ -155,7 +156,8 @@ export function formatType(t: Type): string {
       return `${t.dtype}${shape}${below}${formatRole(t.role, t.shape)}`;
     }
     case 'number':
-      return t.value === null ? t.dtype : `${t.dtype} ${formatSize(t.value)}`;
+      if (t.literal !== null) return String(t.literal);
+      return t.value === null ? t.dtype : formatSize(t.value);
     case 'mask':
       return t.definition === null ? 'mask' : `mask ${t.definition.declaration.name.text}`;
     case 'schedule':

@@ -47,11 +47,11 @@ interface Placed {
 
 const setKey = (axes: readonly number[]): string => [...axes].sort((a, b) => a - b).join();
 
-const FREE_NAMES = 'ijklmnpq';
-const OVER_NAMES = 'rsuvwxyz';
+export const FREE_NAMES = 'ijklmnpq';
+export const OVER_NAMES = 'rsuvwxyz';
 
 /** Letters for axes, none of them taken. */
-function letter(choices: string, taken: Set<string>): string {
+export function letter(choices: string, taken: Set<string>): string {
   for (let round = 0; ; round++) {
     for (const c of choices) {
       const s = round === 0 ? c : `${c}${round}`;
@@ -255,6 +255,8 @@ export class Assembly {
         if (made !== undefined && made !== unit && info !== undefined) {
           if (this.byName(unit, made, this.inner(unit).get(made)!)) {
             let value = table.value(valueNames.get(made)!, values.get(made)!.dtype);
+            // What is stored too must be the same number here as there.
+            if (made.op !== null && targets(made).length > 0) value = table.rounded(value);
             if (value.dtype !== e.dtype) value = table.op('cast', e.dtype, value);
             return e.guards.length === 0 ? value : table.guarded(parts.guards, value, parts.otherwise!);
           }
@@ -301,7 +303,10 @@ export class Assembly {
         [placed.after, writes],
       ] as const) {
         for (const unit of list) {
-          const { value, point } = valueOf(unit);
+          const found = valueOf(unit);
+          const { point } = found;
+          const both = unit.op === null && this.valued.has(unit) && targets(unit).length > 0;
+          const value = both ? table.rounded(found.value) : found.value;
           const named = valueNames.get(unit);
           if (unit.op !== null) {
             defs.set(named!, { op: unit.op, init: null, value } as Def);

@@ -4,21 +4,45 @@
  */
 import { asConst, names, type Poly } from '../sizes/poly.ts';
 import { ExprTable, polysOf, walk } from '../kernel/expr.ts';
-import type { BufferParameter, Expr, Kernel, Stage, Write } from '../kernel/types.ts';
+import type { BufferParameter, Expr, Kernel, Schedule, Stage, Write } from '../kernel/types.ts';
+import { defaultSchedule } from '../schedule/default.ts';
+import { finish } from './finish.ts';
 import type { OriginId } from '../graph/origin.ts';
 import type { Buffer } from '../kernel/types.ts';
 import type { Draft } from './assemble.ts';
+
+export interface Made {
+  readonly kernel: Kernel;
+  readonly schedule: Schedule;
+}
 
 export class KernelCache {
   readonly table = new ExprTable();
   private readonly kernels = new Map<string, Kernel>();
   private readonly names = new Set<string>();
 
+  private readonly drafts = new Map<string, Made>();
+  private readonly schedules = new Map<Kernel, Schedule>();
+
   /** The kernel of a draft, new or known. `parameters` are the program's buffers by parameter position. */
-  intern(draft: Draft, parameters: readonly Buffer[], wanted: string, origin: OriginId): Kernel {
+  intern(draft: Draft, parameters: readonly Buffer[], wanted: () => string, origin: OriginId): Made {
+    // Twice: as drafted, which spares a further layer the finish, and as finished, which is the identity.
+    const key = draftKey(draft, parameters);
+    let made = this.drafts.get(key);
+    if (made === undefined) {
+      const kernel = this.finished(finish(draft, this.table), parameters, wanted, origin);
+      let schedule = this.schedules.get(kernel);
+      if (schedule === undefined) this.schedules.set(kernel, (schedule = defaultSchedule(kernel, 'ts')));
+      this.drafts.set(key, (made = { kernel, schedule }));
+    }
+    return made;
+  }
+
+  private finished(draft: Draft, parameters: readonly Buffer[], words: () => string, origin: OriginId): Kernel {
     const key = draftKey(draft, parameters);
     const known = this.kernels.get(key);
     if (known !== undefined) return known;
+    const wanted = words();
     let name = wanted;
     for (let k = 2; this.names.has(name); k++) name = `${wanted}_${k}`;
     this.names.add(name);

@@ -244,7 +244,8 @@ export class Frame {
         if (value.kind === 'index') return value.at;
         return name(table.dynamic(value));
       },
-      op: (op, dtype, ...args) => table.op(op, dtype, ...args),
+      op: (op, dtype, ...args) =>
+        op === 'eq' ? table.op(op, dtype, ...args.map((a) => table.rounded(a))) : table.op(op, dtype, ...args),
       constant: (value, dtype) => table.constant(value, dtype),
       index: (at) => table.index(this.simplify(at)),
       axis: (extent) => this.axis(extent),

@@ -5,11 +5,11 @@
  * step back. topk: k rounds, each the greatest element after the one found before in the order (value descending, position ascending), which needs no
  * mask: a candidate is smaller than the last value, or equal and further on.
  */
-import { ONE, ZERO, add, name, num, type Poly } from '../sizes/poly.ts';
+import { ONE, ZERO, add, name, names, num, type Poly } from '../sizes/poly.ts';
 import type { ExprTable } from '../kernel/expr.ts';
 import type { Combine, Def, Expr, Guard, Stage } from '../kernel/types.ts';
 import type { DType, NodeOf } from '../graph/types.ts';
-import type { Draft, Location } from './assemble.ts';
+import { FREE_NAMES, letter, OVER_NAMES, type Draft, type Location } from './assemble.ts';
 import { offset, type Lowerer, type Unit } from './lower.ts';
 
 export function identity(op: Combine, dtype: DType): number {
@@ -59,11 +59,14 @@ export function topkDraft(
   const { axis } = node.attrs;
   const { dtype, sizes } = node.inputs[0]!.type;
   const results = node.members![0]!.sizes;
-  const letters = 'ijklmnpq';
+  const taken = new Set<string>([variable]);
+  for (const p of [...sizes, ...results, x.offset, values.offset, positions.offset])
+    for (const n of names(p)) taken.add(n);
+  const reduced = letter(OVER_NAMES, taken);
   const axes = new Map<string, Poly>();
   const point = sizes.map((size, k): Poly => {
     if (size === ONE) return ZERO;
-    const s = k === axis ? '$r' : `$${letters[k] ?? `i${k}`}`;
+    const s = k === axis ? reduced : letter(FREE_NAMES, taken);
     axes.set(s, size);
     return name(s);
   });
@@ -89,8 +92,8 @@ export function topkDraft(
   const greatest = table.value('greatest', dtype);
   const size = table.index(sizes[axis]!);
   const matches = table.op('and', 'bool', open, table.op('eq', 'bool', element, greatest));
-  const free = [...axes.keys()].filter((a) => a !== '$r');
-  const over = axes.has('$r') ? ['$r'] : [];
+  const free = [...axes.keys()].filter((a) => a !== reduced);
+  const over = axes.has(reduced) ? [reduced] : [];
   const to = offset(results, at(round));
   const stage = (stageName: string, defs: ReadonlyMap<string, Def>, writes: Stage['writes']): Stage => ({
     name: stageName,

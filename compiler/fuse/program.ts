@@ -11,11 +11,9 @@ import { ExprTable } from '../kernel/expr.ts';
 import type { Buffer, BufferKind, Expr, KernelProgram, KernelStep, Reason } from '../kernel/types.ts';
 import type { Graph, Node, NodeOf, TensorType } from '../graph/types.ts';
 import type { OriginId, Origins } from '../graph/origin.ts';
-import { defaultSchedule } from '../schedule/default.ts';
 import { Assembly, type Draft, type Location } from './assemble.ts';
 import { KernelCache } from './cache.ts';
 import { Clusterer, type Cluster, type Item } from './cluster.ts';
-import { finish } from './finish.ts';
 import { Lowerer, type LeafValue, type Unit } from './lower.ts';
 import { liveNodes, materialise } from './materialise.ts';
 import { kernelName, operationName } from './names.ts';
@@ -161,16 +159,14 @@ export class ProgramBuilder {
   }
 
   call(steps: KernelStep[], draft: Draft, nodes: readonly Node[]): void {
-    const done = finish(draft, this.cache.table);
     const origin = nodes.at(-1)!.origin;
-    const parameters = done.buffers.map((b) => this.buffers[b]!);
-    const kernel = this.cache.intern(done, parameters, kernelName(this.origins, nodes), origin);
-    const schedule = defaultSchedule(kernel, 'ts');
+    const parameters = draft.buffers.map((b) => this.buffers[b]!);
+    const { kernel, schedule } = this.cache.intern(draft, parameters, () => kernelName(this.origins, nodes), origin);
     steps.push({
       kind: 'call',
       kernel,
       schedule,
-      buffers: done.buffers,
+      buffers: draft.buffers,
       sizes: kernel.sizes.map((s) => nameOf(s)),
       origin,
     });

@@ -109,14 +109,18 @@ export class ExprTable {
     return this.make(key, (id) => ({ id, dtype, kind: 'op', op, args }));
   }
 
+  /** The value as its buffer would hold it. Registers may be wider (a number of JavaScript), which equality must not see. */
+  rounded(e: Expr): Expr {
+    return this.op('cast', e.dtype, e);
+  }
+
   private simplified(op: ScalarOp, dtype: DType, args: readonly Expr[]): Expr | null {
     const [a, b, c] = args;
     if (a === undefined) return null;
     switch (op) {
       case 'cast':
-        if (a.dtype === dtype) return a;
-        if (a.kind === 'const' && dtype === 'f32' && a.dtype !== 'f16')
-          return this.constant(Math.fround(a.value), 'f32');
+        if (a.dtype === dtype && isRounded(a)) return a;
+        if (a.kind === 'const' && dtype === 'f32') return this.constant(Math.fround(a.value), 'f32');
         if (a.kind === 'const' && dtype === 'bool') return this.constant(a.value !== 0 ? 1 : 0, 'bool');
         return null;
       case 'neg':
@@ -171,6 +175,18 @@ export class ExprTable {
     const y = position(b);
     return x === null || y === null ? null : this.index(combine(x, y));
   }
+}
+
+/** Surely has its dtype's precision, wherever it is computed. */
+function isRounded(e: Expr): boolean {
+  if (e.dtype === 'i32' || e.dtype === 'bool') return true;
+  if (e.kind === 'read') return e.otherwise === null || isRounded(e.otherwise);
+  if (e.kind === 'const') return Object.is(Math.fround(e.value), e.value) && e.dtype === 'f32';
+  if (e.kind === 'guarded') return isRounded(e.inside) && isRounded(e.outside);
+  if (e.kind !== 'op') return false;
+  if (e.op === 'cast' || e.op === 'floor') return true;
+  if (e.op === 'neg' || e.op === 'max' || e.op === 'min') return e.args.every(isRounded);
+  return e.op === 'select' && isRounded(e.args[1]!) && isRounded(e.args[2]!);
 }
 
 function position(e: Expr): Poly | null {

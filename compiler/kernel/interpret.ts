@@ -107,6 +107,7 @@ const INTEGER: Partial<Record<ScalarOp, Scalar>> = {
 
 function compute(e: Extract<Expr, { kind: 'op' }>, args: readonly number[]): number {
   if (e.op === 'cast' && e.dtype === 'bool') return args[0] !== 0 ? 1 : 0;
+  if (e.op === 'cast' && e.dtype === 'f32') return Math.fround(args[0]!);
   if (e.op === 'cast' && e.dtype === 'f16') return roundToHalf(args[0]!);
   const f: Scalar = (e.dtype === 'i32' ? INTEGER[e.op] : undefined) ?? FLOAT[e.op];
   return f(args[0]!, args[1]!, args[2]!, args[3]!, args[4]!);

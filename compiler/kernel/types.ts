@@ -35,7 +35,11 @@ export type ScalarOp =
   | 'and'
   | 'or'
   | 'select'
-  /** Conversions; the expression's dtype is the target. f32→i32 truncates toward zero; to bool: ≠ 0; to f16: rounds to nearest even. */
+  /**
+   * Conversions; the expression's dtype is the target. f32→i32 truncates toward zero; to bool: ≠ 0; to f16: rounds to nearest even. f32→f32
+   * rounds what a wider register holds to f32 (`Math.fround`; nothing to do where registers are f32): equal values must stay equal whether
+   * they come from a buffer or a register.
+   */
   | 'cast'
   /** (seed i32, stream i32, step i32, position i32, word i32) → f32 in [0, 1). */
   | 'random';

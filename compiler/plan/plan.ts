@@ -181,20 +181,31 @@ export function inferences(
   const infer: PlanInference[] = [];
   const isKnown = (e: SizeExpr): boolean =>
     typeof e === 'number' || (typeof e === 'string' ? known.has(e) : e.args.every(isKnown));
-  for (let again = true; again;) {
-    again = false;
-    for (const input of inputs) {
-      const open = input.shape.flatMap((e, axis) => (isKnown(e) ? [] : [{ e, axis }]));
-      const only = open[0];
-      if (only === undefined || open.length > 1) continue;
-      const linear = linearIn(only.e);
-      if (linear === null) continue;
-      infer.push({ ...linear, input: input.name, axis: only.axis });
-      known.add(linear.size);
-      again = true;
+  const required: string[] = [];
+  const settle = (): void => {
+    for (let again = true; again;) {
+      again = false;
+      for (const input of inputs) {
+        const open = input.shape.flatMap((e, axis) => (isKnown(e) ? [] : [{ e, axis }]));
+        const only = open[0];
+        if (only === undefined || open.length > 1) continue;
+        const linear = linearIn(only.e);
+        if (linear === null) continue;
+        infer.push({ ...linear, input: input.name, axis: only.axis });
+        known.add(linear.size);
+        again = true;
+      }
     }
+  };
+  settle();
+  // One that must be given may settle others.
+  for (const size of sizes) {
+    if (known.has(size)) continue;
+    required.push(size);
+    known.add(size);
+    settle();
   }
-  return { infer, required: sizes.filter((s) => !known.has(s)) };
+  return { infer, required };
 }
 
 function linearIn(e: SizeExpr): { size: string; scale: number; offset: number } | null {

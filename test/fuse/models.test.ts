@@ -3,13 +3,19 @@ import { describe, expect, test } from 'vitest';
 import { differentiate } from '../../compiler/differentiate/differentiate.ts';
 import type { GraphBuilder } from '../../compiler/graph/builder.ts';
 import type { Node, Output } from '../../compiler/graph/types.ts';
+import { KernelCache } from '../../compiler/fuse/cache.ts';
+import { explainFusion } from '../../compiler/fuse/explain.ts';
+import { fuse } from '../../compiler/fuse/program.ts';
 import { kernelsOf, printKernel, printProgram } from '../../compiler/kernel/print.ts';
 import type { KernelProgram } from '../../compiler/kernel/types.ts';
+import { depthOf } from '../../compiler/kernel/verify.ts';
+import { defaultSchedule } from '../../compiler/schedule/default.ts';
+import { printSchedule } from '../../compiler/schedule/print.ts';
 import { num } from '../../compiler/sizes/poly.ts';
 import { newBuilder } from '../ops/harness.ts';
 import { drawn } from './drawn.ts';
 import * as m from './models.ts';
-import { checkGraph, type Sizes } from './support.ts';
+import { callsOf, checkGraph, type Sizes } from './support.ts';
 
 const out = (name: string, node: Node, updates: string | null = null): Output => ({ name, node, updates });
 
@@ -73,7 +79,7 @@ test('softmax is one kernel', () => {
       max: i over r
         greatest = max(x[D * i + r])
       each: i over r
-        value = exp(x[D * i + r] - greatest)
+        value = f32(exp(x[D * i + r] - greatest))
         sum = sum(value)
         each exp[D * i + r] = value
       each2: i r
@@ -105,7 +111,7 @@ test('layer normalisation is one kernel', () => {
         sum = sum(x[D * i + r])
         value = sum / f32(D)
       each: i over r
-        value2 = x[D * i + r] - value
+        value2 = f32(x[D * i + r] - value)
         sum2 = sum(value2 * value2)
         value3 = recip(sqrt(sum2 / f32(D) + 0.00001))
         each sub[D * i + r] = value2
@@ -140,9 +146,9 @@ test('an optimizer update is one kernel, in place', () => {
       each: i
         t0 = w_m[i]
         t1 = g[i]
-        value = 0.9 * t0 + 0.09999999999999998 * t1
+        value = f32(0.9 * t0 + 0.09999999999999998 * t1)
         t2 = w_v[i]
-        value2 = 0.999 * t2 + 0.0010000000000000009 * (t1 * t1)
+        value2 = f32(0.999 * t2 + 0.0010000000000000009 * (t1 * t1))
         t3 = w[i]
         w_m[i] = value
         w_v[i] = value2
@@ -281,12 +287,12 @@ test('layer normalisation, linear and cross entropy: a training step', () => {
         sum = sum(x[D * i + r])
         value = sum / f32(D)
       each: i over r
-        value2 = x[D * i + r] - value
+        value2 = f32(x[D * i + r] - value)
         sum2 = sum(value2 * value2)
         value3 = recip(sqrt(sum2 / f32(D) + 0.00001))
         each sub[D * i + r] = value2
       each2: i r
-        value4 = sub[D * i + r] * value3
+        value4 = f32(sub[D * i + r] * value3)
         mul[D * i + r] = value4
         add[D * i + r] = value4 * gain[r] + bias[r]
 
@@ -302,17 +308,17 @@ test('layer normalisation, linear and cross entropy: a training step', () => {
         greatest = max(add[N * i + r])
         max[i] = greatest
       each: i over r
-        value = exp(add[N * i + r] - greatest)
+        value = f32(exp(add[N * i + r] - f32(greatest)))
         sum = sum(value)
         each exp[N * i + r] = value
       each2: i over r
-        value2 = exp[N * i + r] / sum
-        value3 = -1 * labels[N * i + r] / value2
+        value2 = f32(exp[N * i + r] / sum)
+        value3 = f32(-1 * labels[N * i + r] / value2)
         sum2 = sum(neg(value3 * value2 / sum))
         each div[N * i + r] = value2
         each div2[N * i + r] = value3
       each3: i over r
-        value4 = (div2[N * i + r] / sum + sum2) * exp[N * i + r]
+        value4 = f32((div2[N * i + r] / sum + sum2) * exp[N * i + r])
         sum3 = sum(neg(value4))
         each mul[N * i + r] = value4
         sum4[i] = sum3
@@ -549,4 +555,93 @@ test('a recurrent network and its gradient', () => {
         gw[N * i + j] = gw[N * i + j] + sum
     "
   `);
+});
+
+test('a row that reads another row waits for a kernel of its own', () => {
+  const b = newBuilder();
+  const y = m.softmax(b, b.input('x', 'data', m.f32(m.T, m.D)));
+  const mixed = b.add(y, b.reverse(y, 0));
+  const p = run(b, [out('y', y), out('mixed', mixed)], { T: 3, D: 4 });
+  expect(kernelsOf(p).length).toBe(2);
+});
+
+test('a greatest value equals itself, whether read back or kept', () => {
+  const b = newBuilder();
+  const x = b.input('x', 'data', m.f32(m.T, m.D));
+  const y = b.mul(b.add(x, b.input('z', 'data', x.type)), m.scalarOf(b, 0.3, x));
+  const [g] = differentiate(b, b.reduce('sum', b.reduce('max', y, [1]), [0]), [x]);
+  run(b, [out('y', y), out('g', g!)], { T: 5, D: 6 });
+});
+
+test('leaves as outputs, swapped and kept', () => {
+  const b = newBuilder();
+  const [u, v] = [b.input('u', 'state', m.f32(m.K)), b.input('v', 'state', m.f32(m.K))];
+  const sum = b.add(u, v);
+  const p = run(b, [out('old', u), out('a', v, 'u'), out('b', u, 'v'), out('sum', sum), out('view', b.reverse(v, 0))], {
+    K: 4,
+  });
+  expect(p.steps.at(-1)!.kind).toBe('copy');
+});
+
+test('an update that others still read goes to a temporary', () => {
+  const b = newBuilder();
+  const w = b.input('w', 'state', m.f32(m.K, m.K));
+  const next = b.tanh(b.contract(w, w, ['i', 'k'], ['k', 'j'], ['i', 'j']));
+  const p = run(b, [out('n', next, 'w'), out('later', b.contract(next, w, ['i', 'k'], ['k', 'j'], ['i', 'j']))], {
+    K: 3,
+  });
+  expect(p.steps.at(-1)!.kind).toBe('copy');
+});
+
+test('a chain of ten thousand additions neither overflows the stack nor takes long', () => {
+  const b = newBuilder();
+  const x = b.input('x', 'data', m.f32(m.K));
+  let y: Node = x;
+  for (let k = 0; k < 10_000; k++) y = b.add(b.mul(y, m.scalarOf(b, 0.5, y)), x);
+  const begin = performance.now();
+  const p = fuse(b.finish([out('y', y)]), { origins: b.origins });
+  expect(performance.now() - begin).toBeLessThan(10_000);
+  expect(kernelsOf(p).length).toBeLessThan(3);
+  expect(depthOf(kernelsOf(p)[0]!)).toBeLessThan(400);
+});
+
+test('kernels are shared by programs with one cache, and every stored value has a reason', () => {
+  const make = (): KernelProgram => {
+    const b = newBuilder();
+    const x = b.input('x', 'data', m.f32(m.B, m.K));
+    const y = m.relu(b, m.linear(b, x, b.input('w', 'param', m.f32(m.K, m.K)), b.input('b', 'param', m.f32(m.K))));
+    const z = m.relu(b, m.linear(b, y, b.input('w2', 'param', m.f32(m.K, m.K)), b.input('b2', 'param', m.f32(m.K))));
+    return fuse(b.finish([out('z', m.softmax(b, z))]), { origins: b.origins, cache });
+  };
+  const cache = new KernelCache();
+  const [first, second] = [make(), make()];
+  expect(kernelsOf(first)).toEqual(kernelsOf(second));
+  expect(kernelsOf(first)[0]).toBe(kernelsOf(second)[0]);
+  expect(kernelsOf(first).length).toBe(2);
+  expect(explainFusion(first).map((f) => `${f.value}: ${f.reason}`)).toMatchInlineSnapshot(`
+    [
+      "max: re-read along a broadcast axis",
+      "max_2: re-read along a broadcast axis",
+      "exp: costly and shared",
+      "z: output",
+    ]
+  `);
+  expect(kernelsOf(first).map((k) => printSchedule(defaultSchedule(k, 'ts')))).toMatchInlineSnapshot(`
+    [
+      "sum: i j r tile i 4, j 4",
+      "loop i
+      max: r
+      each: r
+      each2: r",
+    ]
+  `);
+});
+
+test('more operands than buffers', () => {
+  const b = newBuilder();
+  const xs = Array.from({ length: 12 }, (_, k) => b.input(`x${k}`, 'data', m.f32(m.K)));
+  const sum = xs.reduce<Node>((s, x) => b.add(s, x), xs[0]!);
+  const joined = b.concat(xs, 0);
+  const p = run(b, [out('sum', sum), out('joined', joined)], { K: 3 });
+  for (const call of callsOf(p)) expect(call.buffers.length).toBeLessThanOrEqual(8);
 });

@@ -392,6 +392,8 @@ describe('sizes', () => {
       { size: 'T', scale: 1, offset: 0, input: 'pair', axis: 1 },
     ]);
     expect(required).toEqual(['Z']);
+    const square = inferences([input('ids', 'B', 'T')], ['B', 'T']);
+    expect(square).toEqual({ infer: [{ size: 'T', scale: 1, offset: 0, input: 'ids', axis: 1 }], required: ['B'] });
   });
 });
 

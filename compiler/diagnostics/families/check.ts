@@ -63,6 +63,8 @@ export interface CheckProblems {
     readonly group: string;
     readonly axis: string;
     readonly parts: string;
+    /** The part without an extent, if there is one: then the parts must divide the axis, else they must make it. */
+    readonly open: string | null;
     readonly judgement: Judgement;
     readonly chain: readonly Link[];
   };

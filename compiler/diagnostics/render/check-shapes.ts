@@ -69,8 +69,15 @@ shifting and concatenation are written that way.`,
       message:
         side === 'data'
           ? `\`${index}\` is data that may lie outside \`${tensor}\`, whose axis ${axis} has ${extent} places`
-          : `\`${index}\` may lie ${side === 'below' ? 'before the first' : 'behind the last'} place of \`${tensor}\`, whose axis ${axis} has ${extent}`,
-      label: side === 'data' ? `must be typed below ${extent}` : side === 'below' ? 'may be negative' : `may reach ${extent}`,
+          : `\`${index}\` ${judgement.kind === 'refuted' ? 'lies' : 'may lie'} ${side === 'below' ? 'before the first' : 'behind the last'} place of \`${tensor}\`, whose axis ${axis} has ${extent}`,
+      label:
+        side === 'data'
+          ? `must be typed below ${extent}`
+          : judgement.kind === 'refuted'
+            ? 'outside'
+            : side === 'below'
+              ? 'may be negative'
+              : `may reach ${extent}`,
       related: places(chain),
       notes: [
         ...(side === 'data'
@@ -116,15 +123,18 @@ quotient, which must be known to be a whole number.`,
   return y
 }`,
     ),
-    render: ({ group, axis, parts, judgement, chain }) => ({
-      message: `\`${group}\` does not split an axis of ${axis}: ${parts} need not divide it`,
-      label: `an axis of ${axis} in parts of ${parts}`,
-      related: places(chain),
-      notes: [
-        ...verdict(judgement, `${axis} % ${parenthesised(parts)} == 0`),
-        ...stateIt(judgement, `${parenthesised(axis)} % ${parenthesised(parts)} == 0`),
-      ],
-    }),
+    render: ({ group, axis, parts, open, judgement, chain }) => {
+      const claim = open === null ? `${parts} == ${axis}` : `${parenthesised(axis)} % ${parenthesised(parts)} == 0`;
+      return {
+        message:
+          open === null
+            ? `the parts of \`${group}\` make ${parts}, and the axis has ${axis}`
+            : `\`${group}\` cannot split an axis of ${axis}: ${parts} ${judgement.kind === 'refuted' ? 'does not' : 'need not'} divide it`,
+        label: open === null ? `${parts} on an axis of ${axis}` : `what is \`${open}\`?`,
+        related: places(chain),
+        notes: [...verdict(judgement, claim), ...stateIt(judgement, claim)],
+      };
+    },
   },
   NN106: {
     severity: 'error',

@@ -129,7 +129,7 @@ function bindLines(kernels: readonly Kernel[], functions: readonly string[], typ
     `const kernels${types ? ': readonly Bind[]' : ''} = [`,
   ];
   for (const [k, kernel] of kernels.entries()) {
-    const names = new Names(['s', kernel.name]);
+    const names = new Names(['s', functions[k]!]);
     const arrays = kernel.buffers.map((b) => names.take(identifier(b.name)));
     const sizes = kernel.sizes.map((size) => names.take(identifier(size)));
     const args = [

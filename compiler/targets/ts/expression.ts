@@ -415,7 +415,9 @@ export class Expressions {
         const piece = this.emit(value, shift);
         let { text } = piece;
         if (piece.level !== ATOM || !/^[\w$]+$/.test(text)) {
-          text = this.take(identifierOf(name));
+          text = this.take(
+            /^[a-z]/i.test(name) ? name : value.kind === 'read' ? `${this.buffers[value.buffer]}_index` : 'index',
+          );
           this.scope.lines.push(`const ${text} = ${piece.text};`);
         }
         known = `#${this.dynamics++}`;
@@ -503,8 +505,6 @@ export class Expressions {
     return `${name}[${this.index(p, name, shift).text}]${this.types && combined ? '!' : ''}`;
   }
 }
-
-const identifierOf = (name: string): string => name.replace(/[^\w$]/g, '') || 'at';
 
 const substituted = (g: Guard, map: ReadonlyMap<string, Poly>): Guard => ({
   e: substitute(g.e, map),

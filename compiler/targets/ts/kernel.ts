@@ -26,6 +26,7 @@ import type { DType } from '../../graph/types.ts';
 import { stageRoots, visit } from '../../plan/usage.ts';
 import { Expressions, NO_SHIFT, type Shift } from './expression.ts';
 import { atom, at, byte, folds, type Helper, type Piece } from './scalar.ts';
+import { classify, type Classified } from './classify.ts';
 import { guardKey, solve, stageGuards, type Bounds } from './tighten.ts';
 
 export interface EmittedKernel {
@@ -42,6 +43,8 @@ export const ARRAYS: Readonly<Record<DType, string>> = {
   bool: 'Uint8Array',
 };
 
+export { plainSchedule } from './classify.ts';
+
 type Leaf = Extract<ScheduleNode, { kind: 'stage' }>;
 
 /** Axes that enclosing loops have bound; `step` > 1: to the first of a block. */
@@ -49,24 +52,6 @@ interface Around {
   readonly axis: string;
   readonly step: number;
   readonly text: string;
-}
-
-/** Every stage by itself in a plain nest, or inside the loops over the axes that neighbouring stages share values along. */
-export function plainSchedule(kernel: Kernel): Schedule {
-  const leaf = (stage: Stage, looped: readonly string[]): ScheduleNode => ({
-    kind: 'stage',
-    stage: stage.name,
-    order: [...stage.axes, ...stage.over].filter((a) => !looped.includes(a)),
-    tile: new Map(),
-    unroll: 1,
-  });
-  if (kernel.stages.length === 1) return { parallel: null, body: [leaf(kernel.stages[0]!, [])] };
-  const shared = kernel.stages.map((s) => s.axes).reduce((a, b) => a.filter((axis) => b.includes(axis)));
-  const body = shared.reduceRight<readonly ScheduleNode[]>(
-    (inner, axis) => [{ kind: 'loop', axis, step: 1, body: inner }],
-    kernel.stages.map((stage) => leaf(stage, shared)),
-  );
-  return { parallel: null, body };
 }
 
 class KernelEmitter {
@@ -561,58 +546,6 @@ class KernelEmitter {
 
 const writeRoots = (writes: readonly Write[]): Expr[] =>
   writes.flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]);
-
-interface Classified {
-  /** Plain values known before the reduction (they mention no reduced axis). */
-  readonly before: readonly string[];
-  readonly reduced: readonly string[];
-  /** Plain values at every point of the reduced axes. */
-  readonly inside: readonly string[];
-  /** Of those, the ones that mention running values (only in ordered stages). */
-  readonly running: ReadonlySet<string>;
-  /** Plain values after the reduction. */
-  readonly after: readonly string[];
-}
-
-function classify(stage: Stage): Classified {
-  const before: string[] = [];
-  const reduced: string[] = [];
-  const inside: string[] = [];
-  const after: string[] = [];
-  const running = new Set<string>();
-  for (const [name, def] of stage.defs) {
-    if (def.op !== null) {
-      reduced.push(name);
-      continue;
-    }
-    let usesReduced = false;
-    let usesInside = false;
-    let usesOver = false;
-    visit([def.value], (e: Expr) => {
-      if (e.kind === 'value' && (reduced.includes(e.name) || after.includes(e.name) || running.has(e.name)))
-        usesReduced = true;
-      if (e.kind === 'value' && inside.includes(e.name)) usesInside = true;
-      const polys =
-        e.kind === 'index'
-          ? [e.at]
-          : e.kind === 'read'
-            ? [e.at, ...e.guards.flatMap((g) => [g.e, g.lo, g.hi])]
-            : e.kind === 'guarded'
-              ? e.guards.flatMap((g) => [g.e, g.lo, g.hi])
-              : [];
-      for (const p of polys) for (const s of namesOf(p)) if (stage.over.includes(s)) usesOver = true;
-    });
-    if (usesReduced && stage.order !== null) {
-      inside.push(name);
-      running.add(name);
-      // Also what it is after the last point, where that makes sense.
-      if (!usesOver && !usesInside) after.push(name);
-    } else if (usesReduced) after.push(name);
-    else if (usesOver || usesInside) inside.push(name);
-    else before.push(name);
-  }
-  return { before, reduced, inside, running, after };
-}
 
 /** The function of a kernel. `place` is the `.nn` place for its comment; `taken` are names of the module. */
 export function emitKernel(

@@ -17,22 +17,15 @@ export class Scope {
   }
 
   find(key: string): string | null {
-    for (let scope: Scope | null = this; scope !== null; scope = scope.parent) {
-      const found = scope.known.get(key);
-      if (found !== undefined) return found;
-    }
-    return null;
+    return this.known.get(key) ?? this.parent?.find(key) ?? null;
   }
 
   at(depth: number): Scope {
-    let scope: Scope = this;
-    while (scope.depth > depth) scope = scope.parent!;
-    return scope;
+    return this.parent === null || this.depth <= depth ? this : this.parent.at(depth);
   }
 
   forget(keys: ReadonlySet<string>): void {
-    for (let scope: Scope | null = this; scope !== null; scope = scope.parent) {
-      for (const key of keys) scope.known.delete(key);
-    }
+    for (const key of keys) this.known.delete(key);
+    this.parent?.forget(keys);
   }
 }

@@ -55,6 +55,8 @@ interface Binding {
 export interface ValueBinding {
   readonly depth: number;
   readonly wide: boolean;
+  /** Does not change any more while it is bound. */
+  readonly steady: boolean;
   readonly local: (shift: Shift) => number;
 }
 
@@ -641,6 +643,10 @@ export class Expressions {
     }
     const local = binding.local(shift);
     if (!wide || binding.wide) return fn.code.get(local);
+    if (!binding.steady) {
+      fn.code.get(local);
+      return this.splatted(dtype);
+    }
     const key = `v${local}`;
     let known = fn.scope.find(key);
     if (known === null) {
@@ -649,14 +655,11 @@ export class Expressions {
         this.splatted(dtype);
         return fn.hold('v128');
       });
-      // Only where the local does not change any more; running values are splat anew each time.
-      if (this.steadyValues) fn.at(binding.depth, () => fn.scope.known.set(key, known!));
+      const held = known;
+      fn.at(binding.depth, () => fn.scope.known.set(key, held));
     }
     fn.code.get(known);
   }
-
-  /** Whether values do not change between here and the end of the scopes they are bound in. */
-  steadyValues = false;
 
   private splatted(dtype: DType): void {
     const { code } = this.fn;

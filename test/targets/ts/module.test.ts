@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Origins } from '../../../compiler/graph/origin.ts';
+import { interpret } from '../../../compiler/kernel/interpret.ts';
+import { evaluate as evaluateAt } from '../../../compiler/sizes/poly.ts';
 import { Sources } from '../../../compiler/source/source.ts';
 import { emitTypeScript } from '../../../compiler/targets/ts/emit.ts';
 import { vlq } from '../../../compiler/targets/ts/source-map.ts';
@@ -246,16 +248,18 @@ describe('checks', () => {
   it('sizes follow from lengths where one is open in an input, and must be given where several are', () => {
     const { infer, required } = planned(everything()).plan.programs['forward']!;
     // From i32[B], [O], [B, D] and so on; V occurs in a written buffer and a bound only, N, H and W together in one input.
-    expect(infer.map((r) => r.size).sort()).toEqual(['B', 'C', 'D', 'O', 'T']);
-    expect([...required].sort()).toEqual(['H', 'N', 'V', 'W']);
+    expect(infer.map((r) => r.size).sort()).toEqual(['B', 'C', 'D', 'O', 'T', 'W']);
+    // N, H and W stand together in one input: given the first two, the third follows.
+    expect(required).toEqual(['V', 'N', 'H']);
   });
   it('a plan that asks for sizes says which', () => {
     const made = everything();
     const inputs = made.unit.inputs.filter((i) => i.name.startsWith('softmax_x') || i.name.startsWith('prefix'));
     const only = { ...made, unit: { ...made.unit, inputs } };
-    const { required } = planned(only).plan.programs['forward']!;
+    const { required, infer } = planned(only).plan.programs['forward']!;
     expect(required).toContain('B');
-    expect(required).toContain('T');
+    // Given B, the other axis follows.
+    expect(infer.map((r) => r.size)).toContain('T');
   });
   it('weights: all that is wrong at once, and nothing written', async () => {
     const fit = await created<Fit>(leastSquares());
@@ -271,6 +275,48 @@ describe('checks', () => {
     fit.load(new Map([['w', { dtype: 'f32', shape: [3], data: Float32Array.of(1, 2, 3) }]]));
     expect([...fit.weights().get('w')!.data]).toEqual([1, 2, 3]);
     expect(refusal(() => fit.restore({ ...fit.checkpoint(), unit: 'Other' })).message).toContain('Other');
+  });
+});
+
+describe('every hand-made kernel in one module', () => {
+  const sizes = { B: 3, C: 5, D: 2, O: 6, V: 7, T: 4, N: 1, H: 3, W: 5 };
+  type All = { forward(inputs: object, sizes: object): Record<string, Result> };
+  const inputsFor = (made: Made, at: Record<string, number>): Record<string, Float32Array | Int32Array> =>
+    Object.fromEntries(
+      made.unit.inputs.map((input) => {
+        const length = input.type.sizes.reduce((n, p) => n * evaluateAt(p, (s) => at[s]!), 1);
+        return [
+          input.name,
+          input.type.dtype === 'i32'
+            ? Int32Array.from({ length }, (_, i) => (3 * i) % 7)
+            : Float32Array.from({ length }, (_, i) => Math.sin(i + input.name.length)),
+        ];
+      }),
+    );
+  it('gives what the interpreter gives', async () => {
+    const made = everything();
+    const unit = await created<All>(made);
+    const inputs = inputsFor(made, sizes);
+    const want = interpret(made.programs.get('forward')!, new Map(Object.entries(inputs)), sizes);
+    const got = unit.forward(inputs, sizes);
+    for (const [key, { data: values }] of Object.entries(got)) expect(values, key).toEqual(want.output(key));
+  });
+  it('refuses an index outside its bound and sizes that break a requirement', async () => {
+    const made = everything();
+    const unit = await created<All>(made);
+    const inputs = inputsFor(made, sizes);
+    (inputs['embedding_gradient_id'] as Int32Array)[2] = 7;
+    expect(refusal(() => unit.forward(inputs, sizes))).toMatchObject({ code: 'NN524', input: 'embedding_gradient_id' });
+    const small = { ...sizes, V: 4 };
+    // Twice: a refused call leaves nothing behind that lets the next one through.
+    for (let i = 0; i < 2; i++) {
+      const refused = refusal(() => unit.forward(inputsFor(made, small), small));
+      expect(refused).toMatchObject({ code: 'NN525' });
+      expect(refused.message).toContain('classes fit the table (C is 5, V is 4; required: C <= V)');
+    }
+    expect(refusal(() => unit.forward(inputsFor(made, sizes), {})).message).toContain(
+      'does not follow from the inputs',
+    );
   });
 });
 

@@ -1,0 +1,393 @@
+/**
+ * Schedules of the WebAssembly target, as plain data: which axis the four lanes of a vector lie along, how many vectors are computed together, and
+ * which stages are products of matrices, with their blocks.
+ *
+ * Lanes: for every axis that the accesses could be vectorised along, a cost is counted: stride 0 is free, stride 1 a load, 2 two loads, anything
+ * else four scalar loads; plain code costs four of everything. The least wins. Products: a sum over reduced axes of a · b in which a lacks
+ * some free axes and b lacks others; packed panels and register tiles of `rows` x `columns` (the machine's numbers in docs/performance.md).
+ */
+import { asConst, coefficientOf, evaluate, names, terms, type Poly } from '../sizes/poly.ts';
+import { operands, walk } from '../kernel/expr.ts';
+import type { Expr, Guard, Kernel, Stage } from '../kernel/types.ts';
+
+/** A product's operand: its expression, and the free axes that only it has. */
+export interface ProductSide {
+  readonly value: Expr;
+  readonly axes: readonly string[];
+  /** Under which the whole term is not zero. */
+  readonly guards: readonly Guard[];
+}
+
+export type WasmLeaf =
+  | {
+      readonly kind: 'loops';
+      readonly stage: string;
+      /** Free axes, outermost first; the vector's, if free, last. */
+      readonly free: readonly string[];
+      readonly over: readonly string[];
+      readonly vector: string | null;
+      /** Vectors computed together: points of a free axis, partial results of a reduced one. */
+      readonly count: number;
+    }
+  | {
+      readonly kind: 'product';
+      readonly stage: string;
+      /** Axes of both operands: one product each. */
+      readonly batch: readonly string[];
+      readonly rows: ProductSide;
+      readonly columns: ProductSide;
+      readonly over: readonly string[];
+      /** Register tile. */
+      readonly tile: readonly [rows: number, columns: number];
+      readonly unroll: number;
+      /** A fence after so many rows. */
+      readonly fence: number;
+      /** Greatest bytes of a packed block: of rows (stays in L2), of columns (L2 and L3). */
+      readonly block: readonly [rows: number, columns: number];
+    };
+
+export interface WasmSchedule {
+  /** Loops around all stages. */
+  readonly rows: readonly string[];
+  /** The vector's axis, if it is one of these. */
+  readonly vector: string | null;
+  readonly leaves: readonly WasmLeaf[];
+}
+
+const NOMINAL = 64;
+/** What a value costs for which four lanes have no instruction. */
+const SINGLY = 8;
+
+type Read = Extract<Expr, { kind: 'read' }>;
+
+export function wasmSchedule(kernel: Kernel): WasmSchedule {
+  const rows = kernel.rows ?? [];
+  const inner = kernel.stages.map((s) => loopsLeaf(kernel, s, rows, null));
+  if (rows.length === 0) {
+    const leaves = kernel.stages.map((s, k) => productLeaf(kernel, s) ?? inner[k]!.leaf);
+    return { rows, vector: null, leaves };
+  }
+  // Lanes along a row axis, for all stages together, or each stage its own.
+  const apart = inner.reduce((sum, l) => sum + l.cost, 0);
+  let best: { vector: string; cost: number } | null = null;
+  for (const axis of rows) {
+    if (!wideEnough(kernel, axis)) continue;
+    const costs = kernel.stages.map((s) => stageCost(kernel, s, axis));
+    if (costs.some((c) => c === null)) continue;
+    const cost = costs.reduce<number>((sum, c) => sum + c!, 0);
+    if (cost < (best?.cost ?? apart)) best = { vector: axis, cost };
+  }
+  if (best === null) return { rows, vector: null, leaves: inner.map((l) => l.leaf) };
+  const { vector } = best;
+  const order = [...rows.filter((r) => r !== vector), vector];
+  return { rows: order, vector, leaves: kernel.stages.map((s) => loopsLeaf(kernel, s, rows, vector).leaf) };
+}
+
+function wideEnough(kernel: Kernel, axis: string): boolean {
+  const n = asConst(kernel.axes.get(axis)!);
+  return n === null || n >= 4;
+}
+
+const extent = (kernel: Kernel, axis: string): number => evaluate(kernel.axes.get(axis)!, () => NOMINAL);
+
+function loopsLeaf(
+  kernel: Kernel,
+  stage: Stage,
+  rows: readonly string[],
+  given: string | null,
+): { leaf: Extract<WasmLeaf, { kind: 'loops' }>; cost: number } {
+  const free = stage.axes.filter((a) => !rows.includes(a));
+  const reduced = [...stage.defs.values()].filter((d) => d.op !== null);
+  let over = [...stage.over];
+  const reads = readsOf(stage);
+  const unordered = stage.order === null && reduced.every((d) => d.op !== 'argmax');
+  if (unordered && over.length > 1) {
+    const unit = (a: string): number => reads.filter((r) => stride(r.at, a) === 1).length;
+    over.sort((a, b) => unit(a) - unit(b));
+  }
+  let vector: string | null = null;
+  let cost = stageCost(kernel, stage, null)!;
+  if (given === null) {
+    const candidates = [...free, ...(unordered ? over.slice(-1) : [])];
+    for (const axis of candidates) {
+      if (!wideEnough(kernel, axis)) continue;
+      const own = stageCost(kernel, stage, axis);
+      if (own !== null && own < cost) {
+        cost = own;
+        vector = axis;
+      }
+    }
+  }
+  const isFree = vector !== null && free.includes(vector);
+  const order = isFree ? [...free.filter((a) => a !== vector), vector!] : free;
+  if (vector !== null && !isFree) over = [...over.filter((a) => a !== vector), vector];
+  const heavy = rootsOf(stage).some((e) => hasHeavy(e));
+  const fits = (n: number): boolean => vector !== null && (asConst(kernel.axes.get(vector)!) ?? NOMINAL) >= 4 * n;
+  let count = 1;
+  if (vector !== null && !isFree) count = fits(4) ? (heavy ? 2 : 4) : 1;
+  else if (isFree && stage.order === null) {
+    const wanted = stage.over.length > 0 ? (reduced.length > 2 ? 2 : 4) : heavy ? 1 : 2;
+    count = fits(wanted) ? wanted : 1;
+  }
+  return { leaf: { kind: 'loops', stage: stage.name, free: order, over, vector, count }, cost };
+}
+
+// ---------------------------------------------------------------------------------------------------------------------------------- costs
+
+function rootsOf(stage: Stage): Expr[] {
+  return [
+    ...[...stage.defs.values()].map((d) => d.value),
+    ...[...stage.each, ...stage.writes].flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]),
+  ];
+}
+
+const heavyOps = new Set(['exp', 'log', 'tanh', 'erf', 'sin', 'cos', 'pow', 'random']);
+
+function hasHeavy(root: Expr): boolean {
+  let found = false;
+  walk([root], (e) => {
+    if (e.kind === 'op' && heavyOps.has(e.op)) found = true;
+  });
+  return found;
+}
+
+function readsOf(stage: Stage): Read[] {
+  const found: Read[] = [];
+  walk(rootsOf(stage), (e) => {
+    if (e.kind === 'read') found.push(e);
+  });
+  return found;
+}
+
+/** 0, a constant, or null: another one for every lane. Divisions by multiples of four are taken to be steady within a vector. */
+function stride(at: Poly, axis: string): number | null {
+  if (!names(at).has(axis)) return 0;
+  let sum = 0;
+  for (const t of terms(at)) {
+    for (const { atom, exponent } of t.factors) {
+      if (atom.kind === 'name') {
+        if (atom.name !== axis) continue;
+        if (exponent !== 1 || t.factors.length > 1) return null;
+        sum += t.coefficient;
+      } else if (atom.kind === 'floor') {
+        const linear = coefficientOf(atom.numerator, axis);
+        const d = asConst(atom.denominator);
+        if (linear === null) return null;
+        if (asConst(linear.coefficient) === 0) continue;
+        if (d === null || d % 4 !== 0 || asConst(linear.coefficient) !== 1) return null;
+        if (terms(linear.rest).some((u) => u.coefficient % 4 !== 0)) return null;
+      } else if (names(atom.exponent).has(axis)) return null;
+    }
+  }
+  return sum;
+}
+
+function guardCost(guards: readonly Guard[], axis: string): number {
+  let cost = 0;
+  for (const g of guards) {
+    if (names(g.lo).has(axis) || names(g.hi).has(axis)) return SINGLY;
+    const s = stride(g.e, axis);
+    if (s === null) return SINGLY;
+    if (names(g.e).has(axis) && s !== 0) cost += 1;
+  }
+  return cost;
+}
+
+/** Work for four points of the stage, times how many there are; `axis` null: one by one. Null: not possible. */
+function stageCost(kernel: Kernel, stage: Stage, axis: string | null): number | null {
+  const inside = [...stage.axes, ...stage.over].reduce((n, a) => n * extent(kernel, a), 1);
+  const outside = stage.axes.reduce((n, a) => n * extent(kernel, a), 1);
+  const reduced = [...stage.defs.values()].filter((d) => d.op !== null);
+  const isOver = axis !== null && stage.over.includes(axis);
+  if (isOver && (stage.order !== null || reduced.some((d) => d.op === 'argmax'))) return null;
+  const each: Expr[] = [
+    ...[...stage.defs.values()].map((d) => d.value),
+    ...stage.each.flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]),
+  ];
+  const late: Expr[] = stage.writes.flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]);
+  const seen = new Set<Expr>();
+  const sum = (roots: readonly Expr[], lane: string | null): number => {
+    let cost = 0;
+    walk(
+      roots,
+      (e) => {
+        cost += lane === null ? scalarCost(e) : wideCost(kernel, e, lane);
+      },
+      seen,
+    );
+    return cost;
+  };
+  const writes = (list: readonly Stage['writes'][number][], lane: string | null): number =>
+    list.reduce((total, w) => {
+      if (lane === null) return total + 4;
+      const s = w.dynamic.length > 0 && w.dynamic.some((d) => depends(d.value, lane)) ? null : stride(w.at, lane);
+      const guarded = guardCost(w.guards, lane);
+      return total + (s === 1 && guarded === 0 ? 1.2 : 6);
+    }, 0);
+  const lateLane = isOver ? null : axis;
+  // Loops cost too: one round for four points, or four rounds.
+  const round = axis === null ? 4 : 1;
+  const insideCost = sum(each, axis) + writes(stage.each, axis) + round;
+  const lateCost = sum(late, lateLane) + writes(stage.writes, lateLane) + (isOver ? 12 : 0);
+  if (stage.over.length === 0) return (insideCost + lateCost) * outside;
+  // Short reductions along the lanes end in their combination.
+  const n = isOver ? extent(kernel, axis) : 1;
+  const ragged = axis === null ? 1 : Math.ceil(extent(kernel, axis) / 4) / (extent(kernel, axis) / 4);
+  return insideCost * inside * (isOver && n < 8 ? 2 : ragged) + lateCost * outside;
+}
+
+function depends(e: Expr, axis: string): boolean {
+  let found = false;
+  walk([e], (x) => {
+    if (x.kind === 'index' && names(x.at).has(axis)) found = true;
+    if (x.kind === 'read' && [x.at, ...x.guards.flatMap((g) => [g.e, g.lo, g.hi])].some((p) => names(p).has(axis)))
+      found = true;
+  });
+  return found;
+}
+
+function scalarCost(e: Expr): number {
+  if (e.kind === 'op')
+    return e.op === 'exp' || e.op === 'log' || e.op === 'tanh' || e.op === 'erf' ? 80 : heavyOps.has(e.op) ? 120 : 4;
+  if (e.kind === 'read') return 4 + 3 * e.guards.length;
+  return e.kind === 'guarded' ? 8 : 0;
+}
+
+function wideCost(kernel: Kernel, e: Expr, lane: string): number {
+  if (!depends(e, lane) && e.kind !== 'value') return 0.2;
+  switch (e.kind) {
+    case 'op':
+      if (['sin', 'cos', 'pow', 'mod'].includes(e.op) || (e.op === 'div' && e.dtype === 'i32'))
+        return scalarCost(e) + SINGLY;
+      return heavyOps.has(e.op) ? 24 : 1;
+    case 'read': {
+      if (e.dynamic.some((d) => depends(d.value, lane))) return SINGLY + 3 * e.guards.length;
+      const s = stride(e.at, lane);
+      const guarded = guardCost(e.guards, lane);
+      const isBool = kernel.buffers[e.buffer]!.dtype === 'bool';
+      if (s === null || s < 0 || s > 2 || (isBool && s !== 1) || (guarded > 0 && s !== 1))
+        return SINGLY + 4 * e.guards.length;
+      return (s === 2 ? 2.5 : isBool ? 2 : 1) + 2 * guarded;
+    }
+    case 'guarded':
+      return guardCost(e.guards, lane) > 0 ? 3 * SINGLY : 2;
+    case 'index':
+      return stride(e.at, lane) === null ? SINGLY : 1;
+    default:
+      return 0;
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------------------------- products
+
+function mentions(root: Expr): Set<string> {
+  const found = new Set<string>();
+  walk([root], (e) => {
+    const polys =
+      e.kind === 'index' ? [e.at] : e.kind === 'read' ? [e.at, ...e.guards.flatMap((g) => [g.e, g.lo, g.hi])] : [];
+    for (const p of polys) for (const s of names(p)) found.add(s);
+  });
+  return found;
+}
+
+const isZero = (e: Expr): boolean => e.kind === 'const' && e.value === 0;
+
+function hasValue(root: Expr): boolean {
+  let found = false;
+  const go = (e: Expr): void => {
+    if (e.kind === 'value') found = true;
+    for (const x of operands(e)) go(x);
+  };
+  go(root);
+  return found;
+}
+
+/** The stage as a product of matrices, where it is one that is large enough to be packed. */
+export function productLeaf(kernel: Kernel, stage: Stage): Extract<WasmLeaf, { kind: 'product' }> | null {
+  if (stage.over.length === 0 || stage.order !== null || stage.each.length > 0) return null;
+  const reduced = [...stage.defs.values()].filter((d) => d.op !== null);
+  const sum = reduced[0];
+  if (reduced.length !== 1 || sum?.op !== 'sum' || sum.init !== null || sum.value.dtype !== 'f32') return null;
+  let term = sum.value;
+  let guards: readonly Guard[] = [];
+  if (term.kind === 'guarded' && isZero(term.outside)) {
+    ({ guards } = term);
+    term = term.inside;
+  }
+  if (term.kind !== 'op' || term.op !== 'mul') return null;
+  const [a, b] = term.args as [Expr, Expr];
+  if (hasValue(a) || hasValue(b)) return null;
+  const [inA, inB] = [mentions(a), mentions(b)];
+  // Plain values of the stage must not lie inside the reduction.
+  for (const d of stage.defs.values())
+    if (d.op === null && [...mentions(d.value)].some((s) => stage.over.includes(s))) return null;
+  const onlyA = stage.axes.filter((s) => inA.has(s) && !inB.has(s));
+  const onlyB = stage.axes.filter((s) => inB.has(s) && !inA.has(s));
+  const batch = stage.axes.filter((s) => !onlyA.includes(s) && !onlyB.includes(s));
+  if (onlyA.length === 0 || onlyB.length === 0) return null;
+  if (!batch.every((s) => inA.has(s) && inB.has(s))) return null;
+  const size = (axes: readonly string[]): number => axes.reduce((n, s) => n * extent(kernel, s), 1);
+  const least = (axes: readonly string[]): number =>
+    axes.reduce((n, s) => n * (asConst(kernel.axes.get(s)!) ?? NOMINAL), 1);
+  if (least(onlyA) < 4 || least(onlyB) < 4 || size(stage.over) < 6) return null;
+  if (size(onlyA) * size(onlyB) * size(stage.over) < 4096) return null;
+  // Guards go to the operand that has their axes.
+  const split = (own: readonly string[], other: readonly string[]): Guard[] | null => {
+    const mine: Guard[] = [];
+    for (const g of guards) {
+      const all = new Set([...names(g.e), ...names(g.lo), ...names(g.hi)]);
+      const here = own.some((s) => all.has(s));
+      const there = other.some((s) => all.has(s));
+      if (here && there) return null;
+      if (here) mine.push(g);
+    }
+    return mine;
+  };
+  const guardsA = split(onlyA, onlyB);
+  const guardsB = split(onlyB, onlyA);
+  if (guardsA === null || guardsB === null) return null;
+  const rest = guards.filter((g) => !guardsA.includes(g) && !guardsB.includes(g));
+  const sideA: ProductSide = { value: a, axes: onlyA, guards: [...guardsA, ...rest] };
+  const sideB: ProductSide = { value: b, axes: onlyB, guards: guardsB };
+  // Columns are what the results run along with stride 1.
+  const unit = (axes: readonly string[]): number =>
+    stage.writes.filter((w) => axes.some((s) => stride(w.at, s) === 1)).length;
+  const [rowsSide, columnsSide] = unit(onlyB) >= unit(onlyA) ? [sideA, sideB] : [sideB, sideA];
+  return {
+    kind: 'product',
+    stage: stage.name,
+    batch,
+    rows: rowsSide,
+    columns: columnsSide,
+    over: stage.over,
+    tile: [5, 8],
+    unroll: 4,
+    fence: 2,
+    block: [1 << 18, 1 << 20],
+  };
+}
+
+/** One line a node. */
+export function printWasmSchedule(schedule: WasmSchedule): string {
+  const lines: string[] = [];
+  let indent = '';
+  if (schedule.rows.length > 0) {
+    const vector = schedule.vector === null ? '' : ` vector ${schedule.vector}`;
+    lines.push(`loop ${schedule.rows.join(' ')}${vector}`);
+    indent = '  ';
+  }
+  for (const leaf of schedule.leaves) {
+    if (leaf.kind === 'loops') {
+      const vector = leaf.vector === null ? '' : ` vector ${leaf.vector}${leaf.count > 1 ? ` x ${leaf.count}` : ''}`;
+      const over = leaf.over.length === 0 ? '' : ` over ${leaf.over.join(' ')}`;
+      lines.push(`${indent}${leaf.stage}: ${leaf.free.join(' ')}${over}${vector}`);
+      continue;
+    }
+    const batch = leaf.batch.length === 0 ? '' : ` batch ${leaf.batch.join(' ')}`;
+    lines.push(
+      `${indent}${leaf.stage}: product${batch} rows ${leaf.rows.axes.join(' ')} columns ${leaf.columns.axes.join(' ')} over ${leaf.over.join(' ')}` +
+        ` tile ${leaf.tile.join('x')} unroll ${leaf.unroll} fence ${leaf.fence}`,
+    );
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,505 @@
+/**
+ * One kernel as one function: `(addresses of the buffers…, sizes…, workspace)`.
+ *
+ * The schedule says where the lanes lie. A loop along the lanes becomes up to three: several vectors a round, one vector a round, then what is left
+ * one by one. Reductions along the lanes have partial results that are combined at the end. All accumulate in f32.
+ *
+ * Not here: what to vectorise (schedule/wasm.ts), products of matrices (product.ts), expressions and hoisting (expression.ts).
+ */
+import { add as addPoly, mul, name as nameOf, num, substitute, type Poly } from '../../sizes/poly.ts';
+import type { Def, Expr, Kernel, Stage, Write } from '../../kernel/types.ts';
+import { Levels } from '../../kernel/levels.ts';
+import type { WasmLeaf, WasmSchedule } from '../../schedule/wasm.ts';
+import type { FunctionBody, Signature, ValueType } from './encoder.ts';
+import { Expressions, NO_SHIFT, substituted, typeOf, type Context, type Shift } from './expression.ts';
+import { Fn } from './function.ts';
+import { emitProduct, type ProductContext } from './product.ts';
+import { across, combine, identity } from './scalar.ts';
+
+export type KernelContext = Context & ProductContext;
+
+type Loops = Extract<WasmLeaf, { kind: 'loops' }>;
+
+export const signatureOf = (kernel: Kernel): Signature => ({
+  parameters: Array.from({ length: kernel.buffers.length + kernel.sizes.length + 1 }, (): ValueType => 'i32'),
+  results: [],
+});
+
+const rootsOf = (writes: readonly Write[]): Expr[] => writes.flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]);
+
+/** How a stage's values lie about its reduction. */
+interface Parts {
+  readonly before: readonly string[];
+  readonly reduced: readonly string[];
+  /** At every point of the reduced axes … */
+  readonly inside: readonly string[];
+  /** … and those of them that see running values. */
+  readonly running: ReadonlySet<string>;
+  readonly after: readonly string[];
+}
+
+function partsOf(stage: Stage): Parts {
+  const levels = new Levels(stage);
+  const before: string[] = [];
+  const reduced: string[] = [];
+  const inside: string[] = [];
+  const after: string[] = [];
+  const running = new Set<string>();
+  for (const [name, def] of stage.defs) {
+    if (def.op !== null) {
+      reduced.push(name);
+      continue;
+    }
+    const level = levels.defs.get(name);
+    if (level === 'before') before.push(name);
+    else if (level === 'after') after.push(name);
+    else {
+      inside.push(name);
+      if (stage.order !== null && uses(def.value, new Set([...reduced, ...running]))) running.add(name);
+    }
+  }
+  return { before, reduced, inside, running, after };
+}
+
+function uses(root: Expr, wanted: ReadonlySet<string>): boolean {
+  if (root.kind === 'value') return wanted.has(root.name);
+  if (root.kind === 'op') return root.args.some((a) => uses(a, wanted));
+  if (root.kind === 'guarded') return uses(root.inside, wanted) || uses(root.outside, wanted);
+  if (root.kind === 'read')
+    return root.dynamic.some((d) => uses(d.value, wanted)) || (root.otherwise !== null && uses(root.otherwise, wanted));
+  return false;
+}
+
+export class KernelEmitter {
+  readonly kernel: Kernel;
+  readonly fn: Fn;
+  readonly x: Expressions;
+  private readonly context: KernelContext;
+  private readonly stages: ReadonlyMap<string, Stage>;
+
+  constructor(kernel: Kernel, context: KernelContext, fn: Fn = new Fn(signatureOf(kernel)), x: Expressions | null = null) {
+    this.kernel = kernel;
+    this.context = context;
+    this.fn = fn;
+    this.x = x ?? new Expressions(fn, kernel, context);
+    this.stages = new Map(kernel.stages.map((s) => [s.name, s]));
+    for (const stage of kernel.stages) {
+      const levels = new Levels(stage);
+      for (const [name, def] of stage.defs)
+        this.x.valueAxes.set(
+          name,
+          def.op === null && levels.defs.get(name) === 'inside' ? [...stage.axes, ...stage.over] : stage.axes,
+        );
+    }
+  }
+
+  emit(schedule: WasmSchedule): FunctionBody {
+    const rows = schedule.rows;
+    const nest = (k: number): void => {
+      const axis = rows[k];
+      if (axis === undefined) {
+        for (const leaf of schedule.leaves) this.leaf(leaf, schedule.vector !== null && this.x.lane !== null);
+        return;
+      }
+      if (axis === schedule.vector) this.lanes(axis, 1, () => nest(k + 1));
+      else this.loop(axis, () => nest(k + 1));
+    };
+    nest(0);
+    return this.fn.done();
+  }
+
+  extent(axis: string): Poly {
+    return this.kernel.axes.get(axis)!;
+  }
+
+  /** The extent in a local, or as a constant. */
+  private end(axis: string): number | { readonly local: number } {
+    const o = this.x.index(this.extent(axis));
+    return o.local === null ? o.plus : { local: this.x.inLocal(o) };
+  }
+
+  loop(axis: string, body: () => void, backward = false): void {
+    const { x, fn } = this;
+    const run = (variable: number): void => {
+      x.bind(axis, variable, true);
+      body();
+      x.unbind(axis);
+    };
+    if (backward) fn.down(this.end(axis), run);
+    else fn.for(0, this.end(axis), 1, run);
+  }
+
+  /**
+   * The loops over the axis of the lanes: rounds of `count` vectors (`body(count)`, wide), of one vector, and single points (`body(0)`, with no
+   * lane set).
+   */
+  private lanes(axis: string, count: number, body: (vectors: number) => void): void {
+    const { x, fn } = this;
+    const end = this.end(axis);
+    const run = (from: number | { local: number }, to: number | { local: number }, step: number, vectors: number): void =>
+      fn.for(from, to, step, (variable) => {
+        x.bind(axis, variable, true);
+        x.lane = vectors > 0 ? axis : null;
+        body(vectors);
+        x.lane = null;
+        x.unbind(axis);
+      });
+    const downTo = (step: number): number | { local: number } => {
+      if (typeof end === 'number') return end - (end % step);
+      fn.code.get(end.local);
+      fn.code.i32(-step);
+      fn.code.op('i32.and');
+      return { local: fn.hold('i32') };
+    };
+    let from: number | { local: number } = 0;
+    if (count > 1) {
+      const main = downTo(4 * count);
+      if (main !== 0) run(0, main, 4 * count, count);
+      from = main;
+    }
+    const vectors = downTo(4);
+    if (!(typeof vectors === 'number' && vectors === from)) run(from, vectors, 4, 1);
+    if (!(typeof end === 'number' && end === vectors)) run(vectors, end, 1, 0);
+  }
+
+  private leaf(leaf: WasmLeaf, wideRows: boolean): void {
+    const stage = this.stages.get(leaf.stage)!;
+    if (leaf.kind === 'product') return emitProduct(this, leaf, stage, this.context);
+    const parts = partsOf(stage);
+    const nest = (k: number, wide: boolean, points: readonly Shift[]): void => {
+      const axis = leaf.free[k];
+      if (axis === undefined) return this.points(stage, parts, leaf, wide, points);
+      if (axis === leaf.vector)
+        this.lanes(axis, leaf.count, (vectors) =>
+          nest(
+            k + 1,
+            vectors > 0,
+            vectors <= 1 ? [NO_SHIFT] : Array.from({ length: vectors }, (_, v): Shift => new Map([[axis, 4 * v]])),
+          ),
+        );
+      else this.loop(axis, () => nest(k + 1, wide, points));
+    };
+    nest(0, wideRows, [NO_SHIFT]);
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------------------ points
+
+  private valueOf(name: string, wide: boolean, steady: boolean, locals: ReadonlyMap<Shift, number>, lane: string | null): void {
+    const { x } = this;
+    const byText = new Map([...locals].map(([shift, local]) => [shift.get(lane ?? '') ?? 0, local]));
+    const first = [...locals.values()][0]!;
+    x.values.set(name, {
+      depth: this.fn.scope.depth,
+      wide,
+      steady,
+      local: (shift) => byText.get((lane === null ? undefined : shift.get(lane)) ?? 0) ?? first,
+    });
+  }
+
+  /** Everything at these points of the free axes. */
+  points(stage: Stage, parts: Parts, leaf: Loops, wide: boolean, points: readonly Shift[]): void {
+    const { x, fn } = this;
+    const lane = wide ? x.lane : null;
+    const tile = points.length > 1 && lane !== null ? [lane] : [];
+    const define = (name: string): void => {
+      const def = stage.defs.get(name)!;
+      x.begin([def.value], tile);
+      const type = typeOf(def.value.dtype, wide);
+      const locals = new Map(
+        points.map((p) => {
+          x.emit(def.value, wide, p);
+          return [p, fn.hold(type)] as const;
+        }),
+      );
+      this.valueOf(name, wide, true, locals, lane);
+    };
+    for (const name of parts.before) define(name);
+    if (parts.reduced.length > 0 || stage.each.length > 0 || (stage.over.length > 0 && parts.inside.length > 0))
+      this.reduction(stage, parts, leaf, wide, points, lane);
+    for (const name of parts.after) define(name);
+    x.begin(rootsOf(stage.writes), tile);
+    this.writes(stage.writes, wide, points);
+  }
+
+  private reduction(
+    stage: Stage,
+    parts: Parts,
+    leaf: Loops,
+    wide: boolean,
+    points: readonly Shift[],
+    lane: string | null,
+  ): void {
+    const { x, fn } = this;
+    const across_ = leaf.vector !== null && leaf.over.includes(leaf.vector);
+    const defs = parts.reduced.map((name) => ({ name, def: stage.defs.get(name)! as Exclude<Def, { op: null }> }));
+    // Accumulators: one a point; with lanes along a reduced axis also partial vectors.
+    const sums = new Map<string, Map<Shift, number>>();
+    const best = new Map<string, Map<Shift, number>>();
+    const partial = new Map<string, number[]>();
+    for (const { name, def } of defs) {
+      const own = new Map<Shift, number>();
+      if (def.op !== 'argmax' && def.init !== null) x.begin([def.init]);
+      for (const p of points) {
+        if (def.op === 'argmax') {
+          const top = new Map(best.get(name) ?? []);
+          if (wide) fn.code.v128([-8388608, -8388608, -8388608, -8388608]);
+          else fn.code.f32(-Infinity);
+          if (def.value.dtype === 'i32') {
+            fn.code.op('drop');
+            identity('max', 'i32', wide, fn);
+          }
+          top.set(p, fn.hold(typeOf(def.value.dtype, wide)));
+          best.set(name, top);
+          if (wide) fn.code.v128([0, 0, 0, 0]);
+          else fn.code.i32(0);
+          own.set(p, fn.hold(typeOf('i32', wide)));
+          continue;
+        }
+        if (def.init === null) identity(def.op, def.value.dtype, wide, fn);
+        else x.emit(def.init, wide, p);
+        own.set(p, fn.hold(typeOf(def.value.dtype, wide)));
+      }
+      sums.set(name, own);
+      if (across_ && def.op !== 'argmax') {
+        const { op } = def;
+        partial.set(
+          name,
+          Array.from({ length: leaf.count }, () => {
+            identity(op, def.value.dtype, true, fn);
+            return fn.hold('v128');
+          }),
+        );
+      }
+    }
+    const depth = fn.scope.depth;
+    void depth;
+    const round = (wideRound: boolean, steps: readonly Shift[], into: (name: string, p: Shift, k: number) => number): void =>
+      this.round(stage, parts, defs, wideRound, points, steps, into, best, wideRound ? x.lane : null);
+    const nest = (k: number): void => {
+      const axis = leaf.over[k];
+      if (axis === undefined) return round(wide, [NO_SHIFT], (name, p) => sums.get(name)!.get(p)!);
+      if (across_ && axis === leaf.vector)
+        return this.lanes(axis, leaf.count, (vectors) => {
+          if (vectors === 0) return round(false, [NO_SHIFT], (name, p) => sums.get(name)!.get(p)!);
+          const steps = Array.from({ length: vectors }, (_, v): Shift => (v === 0 ? NO_SHIFT : new Map([[axis, 4 * v]])));
+          round(true, steps, (name, _, v) => partial.get(name)![v]!);
+        });
+      this.loop(axis, () => nest(k + 1), stage.order === 'backward');
+    };
+    nest(0);
+    for (const { name, def } of defs) {
+      const all = partial.get(name);
+      if (all !== undefined && def.op !== 'argmax') {
+        const total = sums.get(name)!.get(points[0]!)!;
+        fn.code.get(total);
+        // Pairwise, so that the order is the same whatever their number.
+        let level = all;
+        while (level.length > 1) {
+          const next: number[] = [];
+          for (let k = 0; k < level.length; k += 2) {
+            if (level[k + 1] === undefined) next.push(level[k]!);
+            else {
+              fn.code.get(level[k]!);
+              fn.code.get(level[k + 1]!);
+              combine(def.op, def.value.dtype, true, fn);
+              next.push(fn.hold('v128'));
+            }
+          }
+          level = next;
+        }
+        fn.code.get(level[0]!);
+        across(def.op, def.value.dtype, fn);
+        combine(def.op, def.value.dtype, false, fn);
+        fn.code.set(total);
+      }
+      this.valueOf(name, wide, true, sums.get(name)!, lane);
+    }
+    for (const name of parts.inside) x.values.delete(name);
+  }
+
+  /** One round of the reduced axes: all points, and all vectors along a reduced axis (`steps`). */
+  private round(
+    stage: Stage,
+    parts: Parts,
+    defs: readonly { readonly name: string; readonly def: Exclude<Def, { op: null }> }[],
+    wide: boolean,
+    points: readonly Shift[],
+    steps: readonly Shift[],
+    into: (name: string, p: Shift, k: number) => number,
+    best: ReadonlyMap<string, ReadonlyMap<Shift, number>>,
+    lane: string | null,
+  ): void {
+    const { x, fn } = this;
+    const all = steps.flatMap((s, k) => points.map((p) => ({ p, k, at: s.size === 0 ? p : new Map([...p, ...s]) })));
+    const tile = all.length > 1 && lane !== null ? [lane] : [];
+    const define = (name: string): void => {
+      const def = stage.defs.get(name)!;
+      x.begin([def.value], tile);
+      const locals = new Map<Shift, number>();
+      for (const { at } of all) {
+        x.emit(def.value, wide, at);
+        locals.set(at, fn.hold(typeOf(def.value.dtype, wide)));
+      }
+      this.valueOf(name, wide, true, locals, lane);
+    };
+    for (const name of parts.inside) if (!parts.running.has(name)) define(name);
+    x.begin([...defs.map(({ def }) => def.value), ...rootsOf(stage.each)], tile);
+    for (const { p, k, at } of all) {
+      for (const { name, def } of defs) {
+        const own = into(name, p, k);
+        if (def.op === 'argmax') {
+          this.argmax(stage, def.value, own, best.get(name)!.get(p)!, wide, at);
+          continue;
+        }
+        fn.code.get(own);
+        x.emit(def.value, wide, at);
+        combine(def.op, def.value.dtype, wide, fn);
+        fn.code.set(own);
+      }
+    }
+    if (stage.order !== null)
+      for (const { name } of defs) {
+        const locals = new Map(all.map(({ p, k, at }) => [at, into(name, p, k)]));
+        this.valueOf(name, wide, false, locals, lane);
+      }
+    for (const name of parts.inside) if (parts.running.has(name)) define(name);
+    this.writes(
+      stage.each,
+      wide,
+      all.map((a) => a.at),
+    );
+  }
+
+  private argmax(stage: Stage, value: Expr, own: number, top: number, wide: boolean, at: Shift): void {
+    const { x, fn } = this;
+    const type = typeOf(value.dtype, wide);
+    x.emit(value, wide, at);
+    const candidate = fn.hold(type);
+    fn.code.get(candidate);
+    fn.code.get(top);
+    fn.code.op(
+      type === 'v128' ? (value.dtype === 'i32' ? 'i32x4.gt_s' : 'f32x4.gt') : type === 'i32' ? 'i32.gt_s' : 'f32.gt',
+    );
+    const better = fn.hold(wide ? 'v128' : 'i32');
+    const keep = (fresh: () => void, old: number): void => {
+      fresh();
+      fn.code.get(old);
+      fn.code.get(better);
+      fn.code.op(wide ? 'v128.bitselect' : 'select');
+      fn.code.set(old);
+    };
+    keep(() => fn.code.get(candidate), top);
+    let position: Poly = num(0);
+    for (const axis of stage.over) position = addPoly(mul(position, this.extent(axis)), nameOf(axis));
+    keep(() => {
+      x.push(x.index(position));
+      if (wide) fn.code.op('i32x4.splat');
+    }, own);
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------------------ writes
+
+  /** At each point all values come before all stores. */
+  writes(writes: readonly Write[], wide: boolean, points: readonly Shift[]): void {
+    if (writes.length === 0) return;
+    const { x, fn } = this;
+    for (const p of points) {
+      const stores: (() => void)[] = [];
+      for (const w of writes) {
+        const dtype = this.kernel.buffers[w.buffer]!.dtype;
+        x.emit(w.value, wide, p);
+        if (dtype === 'f16' && w.mode === 'store') fn.code.call(this.context.library(wide ? 'half4' : 'half'));
+        const value = fn.hold(typeOf(dtype, wide));
+        stores.push(() => (wide ? this.storeWide(w, value, p) : this.storeOne(w, p, () => fn.code.get(value))));
+      }
+      for (const store of stores) store();
+      x.forget();
+    }
+    x.forget();
+  }
+
+  private storeOne(w: Write, p: Shift, value: () => void): void {
+    const { x, fn } = this;
+    const map = x.dynamic(w.dynamic, p);
+    const condition = x.condition(substituted(w.guards, map), p);
+    const store = (): void => {
+      const { local, offset } = x.address(w.buffer, substitute(w.at, map), p);
+      const { dtype } = this.kernel.buffers[w.buffer]!;
+      fn.code.get(local);
+      const load = dtype === 'bool' ? 'i32.load8_u' : dtype === 'i32' ? 'i32.load' : 'f32.load';
+      if (w.mode !== 'store') {
+        fn.code.get(local);
+        fn.code.access(load, offset);
+      }
+      value();
+      if (w.mode !== 'store') {
+        combine(w.mode === 'add' ? 'sum' : 'max', dtype, false, fn);
+        if (dtype === 'f16') fn.code.call(this.context.library('half'));
+      }
+      fn.code.access(dtype === 'bool' ? 'i32.store8' : dtype === 'i32' ? 'i32.store' : 'f32.store', offset);
+    };
+    if (condition === null) return store();
+    fn.code.get(condition);
+    fn.if(store);
+  }
+
+  private storeWide(w: Write, value: number, p: Shift): void {
+    const { x, fn } = this;
+    const { dtype } = this.kernel.buffers[w.buffer]!;
+    const lane = x.lane!;
+    const varies =
+      w.dynamic.some((d) => x.varies(d.value)) ||
+      w.guards.some((g) => [g.e, g.lo, g.hi].some((q) => x.stride(q, lane) !== 0));
+    if (!varies) {
+      const map = x.dynamic(w.dynamic, p);
+      const at = substitute(w.at, map);
+      if (x.stride(at, lane) === 1) {
+        const condition = x.condition(substituted(w.guards, map), p);
+        const store = (): void => {
+          const { local, offset } = x.address(w.buffer, at, p);
+          fn.code.get(local);
+          if (dtype === 'bool') {
+            fn.code.get(value);
+            fn.code.v128([1, 1, 1, 1]);
+            fn.code.op('v128.and');
+            const bits = fn.hold('v128');
+            fn.code.get(bits);
+            fn.code.get(bits);
+            fn.code.op('i16x8.narrow_i32x4_s');
+            fn.code.tee(bits);
+            fn.code.get(bits);
+            fn.code.op('i8x16.narrow_i16x8_u');
+            return fn.code.laneAccess('v128.store32_lane', 0, offset);
+          }
+          if (w.mode !== 'store') {
+            fn.code.get(local);
+            fn.code.access('v128.load', offset);
+          }
+          fn.code.get(value);
+          if (w.mode !== 'store') {
+            combine(w.mode === 'add' ? 'sum' : 'max', dtype, true, fn);
+            if (dtype === 'f16') fn.code.call(this.context.library('half4'));
+          }
+          fn.code.access('v128.store', offset);
+        };
+        if (condition === null) return store();
+        fn.code.get(condition);
+        return fn.if(store);
+      }
+    }
+    const float = typeOf(dtype, false) === 'f32';
+    for (let k = 0; k < 4; k++)
+      x.one(k, () =>
+        this.storeOne(w, x.laneShift(p, k), () => {
+          fn.code.get(value);
+          fn.code.lane(float ? 'f32x4.extract_lane' : 'i32x4.extract_lane', k);
+          if (dtype === 'bool') {
+            fn.code.i32(1);
+            fn.code.op('i32.and');
+          }
+        }),
+      );
+  }
+}
+
+export const partsOfStage = partsOf;

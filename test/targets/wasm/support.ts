@@ -1,0 +1,147 @@
+/** Kernel programs as WebAssembly, run step by step from JavaScript, so that every kernel can be held against the interpreter. */
+import { expect } from 'vitest';
+import { fuse, type FuseOptions } from '../../../compiler/fuse/program.ts';
+import type { Origins } from '../../../compiler/graph/origin.ts';
+import type { Graph } from '../../../compiler/graph/types.ts';
+import { interpret } from '../../../compiler/kernel/interpret.ts';
+import { kernelsOf, printKernel, printProgram } from '../../../compiler/kernel/print.ts';
+import type { Kernel, KernelProgram, KernelStep } from '../../../compiler/kernel/types.ts';
+import type { Tensor } from '../../../compiler/ops/record.ts';
+import { printWasmSchedule, wasmSchedule, type WasmSchedule } from '../../../compiler/schedule/wasm.ts';
+import { evaluate } from '../../../compiler/sizes/poly.ts';
+import { WasmModule } from '../../../compiler/targets/wasm/module.ts';
+import { workspaceBytes } from '../../../compiler/targets/wasm/product.ts';
+import { rounded, type Sizes } from '../../fuse/support.ts';
+
+export type Schedules = (kernel: Kernel) => WasmSchedule;
+
+/** Nothing vectorised, nothing packed. */
+export const plain: Schedules = (kernel) => {
+  const rows = kernel.rows ?? [];
+  return {
+    rows,
+    vector: null,
+    leaves: kernel.stages.map((s) => ({
+      kind: 'loops',
+      stage: s.name,
+      free: s.axes.filter((a) => !rows.includes(a)),
+      over: s.over,
+      vector: null,
+      count: 1,
+    })),
+  };
+};
+
+type Data = Float32Array | Int32Array | Uint8Array;
+
+export interface Ran {
+  readonly buffers: ReadonlyMap<number, Data>;
+}
+
+export function run(
+  program: KernelProgram,
+  given: ReadonlyMap<string, ArrayLike<number>>,
+  sizes: Sizes,
+  schedules: Schedules = wasmSchedule,
+  relaxed = false,
+): Ran {
+  const kernels = kernelsOf(program);
+  const env = (s: string): number => sizes[s] ?? Number.NaN;
+  // Every buffer has room of its own, with nonsense between.
+  let at = 1024;
+  const places = new Map<number, number>();
+  const lengths = new Map<number, number>();
+  for (const b of program.buffers) {
+    const length = b.sizes.reduce((n, s) => n * evaluate(s, env), 1);
+    places.set(b.id, at);
+    lengths.set(b.id, length);
+    at += (Math.ceil((length * (b.dtype === 'bool' ? 1 : 4)) / 64) + 2) * 64;
+  }
+  const workspace = at;
+  const bytes = Math.max(0, ...kernels.map((k) => workspaceBytes(k, schedules(k), (s) => sizes[s] ?? 64)));
+  const pages = Math.ceil((workspace + bytes + 4096) / 65536);
+  const module = new WasmModule({ pages, shared: false, relaxed });
+  const names = new Map(kernels.map((k, n) => [k, `k${n}`]));
+  for (const k of kernels) module.kernel({ ...k, name: names.get(k)! }, true, schedules(k));
+  const code = module.builder.encode();
+  const memory = new WebAssembly.Memory({ initial: pages });
+  new Float32Array(memory.buffer).fill(Number.NaN);
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(code), { e: { m: memory } });
+  const exported = instance.exports as Record<string, (...args: number[]) => void>;
+  const buffers = new Map<number, Data>();
+  for (const b of program.buffers) {
+    const length = lengths.get(b.id)!;
+    const place = places.get(b.id)!;
+    const data =
+      b.dtype === 'bool'
+        ? new Uint8Array(memory.buffer, place, length)
+        : b.dtype === 'i32'
+          ? new Int32Array(memory.buffer, place, length)
+          : new Float32Array(memory.buffer, place, length);
+    const values = b.leaf === null || b.kind === 'output' ? undefined : given.get(b.leaf);
+    if (values !== undefined) data.set(Array.from(values));
+    buffers.set(b.id, data);
+  }
+  const go = (steps: readonly KernelStep[], names_: ReadonlyMap<string, number>): void => {
+    const of = (s: string): number => names_.get(s) ?? Number.NaN;
+    for (const step of steps) {
+      if (step.kind === 'copy') buffers.get(step.to)!.set(buffers.get(step.from)!);
+      else if (step.kind === 'loop') {
+        const count = evaluate(step.count, of);
+        for (let k = 0; k < count; k++) go(step.body, new Map([...names_, [step.variable, step.reversed ? count - 1 - k : k]]));
+      } else {
+        exported[names.get(step.kernel)!]!(
+          ...step.buffers.map((b) => places.get(b)!),
+          ...step.sizes.map((s) => evaluate(s, of)),
+          workspace,
+        );
+      }
+    }
+  };
+  go(program.steps, new Map(Object.entries(sizes)));
+  return { buffers };
+}
+
+/** Against the interpreter: |found − wanted| ≤ tolerance (1 + |wanted|), for everything that the program returns. */
+export function compare(
+  program: KernelProgram,
+  inputs: ReadonlyMap<string, Tensor>,
+  sizes: Sizes,
+  schedules: Schedules,
+  tolerance: number,
+): void {
+  const text = (): string =>
+    [printProgram(program), ...kernelsOf(program).map((k) => `${printKernel(k)}\n${printWasmSchedule(schedules(k))}`)].join('\n\n');
+  const given = new Map([...rounded(inputs)].map(([name, t]) => [name, t.data]));
+  const wanted = interpret(program, given, sizes);
+  let found: Ran;
+  try {
+    found = run(program, given, sizes, schedules);
+  } catch (error) {
+    throw new Error(`${String(error)}\n${text()}`, { cause: error });
+  }
+  for (const o of program.outputs) {
+    const a = found.buffers.get(o.buffer)!;
+    const b = wanted.output(o.name);
+    for (const [k, y] of b.entries()) {
+      const x = a[k]!;
+      const same = Object.is(x, y) || x === y || Math.abs(x - y) <= tolerance * (1 + Math.abs(y));
+      if (!same) expect(x, `${o.name}[${k}] of\n${text()}`).toBe(y);
+    }
+  }
+}
+
+export function checkGraph(
+  graph: Graph,
+  origins: Origins,
+  inputs: ReadonlyMap<string, Tensor>,
+  sizes: Sizes,
+  tolerance: number,
+  options: Partial<FuseOptions> = {},
+): void {
+  for (const f of [false, true]) {
+    const program = fuse(graph, { origins, ...options, fuse: f });
+    compare(program, inputs, sizes, plain, tolerance);
+    compare(program, inputs, sizes, wasmSchedule, tolerance);
+  }
+}
