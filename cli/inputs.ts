@@ -11,17 +11,14 @@ import type { Dataset, InputSpec, SizeFormula } from './data/index.ts';
 
 type Sizes = ReadonlyMap<string, number>;
 
-/** `--const width=128`: values in place of the source's. */
-export type Consts = Readonly<Record<string, number>>;
-
 export interface Wanted {
   readonly specs: readonly InputSpec[];
   /** The size that rows are counted by: `batch B = 64`, else the first axis that all inputs share. */
   readonly batch: { readonly size: string; readonly value: number | null } | null;
 }
 
-export function wantedByTrain(program: Program, train: TrainDeclaration, consts: Consts): Wanted {
-  const reader = new Reader(program, consts);
+export function wantedByTrain(program: Program, train: TrainDeclaration): Wanted {
+  const reader = new Reader(program);
   const specs: InputSpec[] = [];
   let batch: Wanted['batch'] = null;
   for (const s of train.statements) {
@@ -32,8 +29,8 @@ export function wantedByTrain(program: Program, train: TrainDeclaration, consts:
 }
 
 /** The parameters of a model that have no default. */
-export function wantedByModel(program: Program, model: Callable, consts: Consts): Wanted {
-  const reader = new Reader(program, consts);
+export function wantedByModel(program: Program, model: Callable): Wanted {
+  const reader = new Reader(program);
   const specs = model.parameters.flatMap((p) =>
     p.type === null || p.default !== null ? [] : [reader.spec(p.name.text, p.type)],
   );
@@ -49,12 +46,10 @@ function sharedAxis(specs: readonly InputSpec[]): Wanted['batch'] {
 class Reader {
   private readonly program: Program;
   private readonly module: ProgramModule;
-  private readonly consts: Consts;
 
-  constructor(program: Program, consts: Consts) {
+  constructor(program: Program) {
     this.program = program;
     this.module = program.entry;
-    this.consts = consts;
   }
 
   spec(name: string, type: TypeExpr): InputSpec {
@@ -93,8 +88,7 @@ class Reader {
         if (size !== undefined) return size;
         const definition = lookup(this.program, module, e.name);
         if (definition?.declaration.kind !== 'const' || depth > 100) return null;
-        const given = definition.module === this.program.entry ? this.consts[e.name] : undefined;
-        return given ?? this.value(definition.declaration.value, sizes, definition.module, depth + 1);
+        return this.value(definition.declaration.value, sizes, definition.module, depth + 1);
       }
       case 'unary': {
         const value = e.operator === '-' ? of(e.operand) : null;

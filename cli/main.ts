@@ -38,10 +38,13 @@ export async function main(argv: readonly string[], io: Io = nodeIo()): Promise<
     }
     const message = error instanceof Error ? error.message : String(error);
     showReports(io, [cliReport('NN999', { message: message.split('\n')[0]! })], new Sources(), look);
-    if (argv.includes('--debug') && error instanceof Error) io.stderr.write(`${error.stack ?? ''}\n`);
+    if (argv.includes('--debug') && error instanceof Error) io.stderr.write(`${shortened(error.stack ?? '')}\n`);
     return 1;
   }
 }
+
+/** Emitted modules are imported as addresses that hold their whole text. */
+const shortened = (stack: string): string => stack.replace(/data:text\/javascript;base64,[\w+/=]+/g, 'emitted.js');
 
 function commands(io: Io, done: (code: number) => void, looks: (options: LookOptions) => void): Command {
   const program = new Command('nnc')

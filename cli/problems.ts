@@ -34,7 +34,7 @@ export interface CliProblems {
   /** A checkpoint that cannot be gone on from. */
   NN925: { readonly path: string; readonly reason: string; readonly advice: string };
   /** Training left the finite numbers. */
-  NN926: { readonly epoch: number; readonly step: number; readonly kept: number | null };
+  NN926: { readonly epoch: number; readonly step: number; readonly kept: number | null; readonly saved: number };
   /** Rows that do not suffice. */
   NN927: { readonly rows: number; readonly reason: string };
   /** The size that batches are made of is not the first axis of an input. */
@@ -45,6 +45,13 @@ export interface CliProblems {
   NN930: { readonly unit: string; readonly reasons: readonly string[] };
   /** More memory than there is. */
   NN931: { readonly unit: string; readonly bytes: number };
+  /** `--const` or `--bound` for a name that the program does not have. */
+  NN933: {
+    readonly what: 'const' | 'size';
+    readonly name: string;
+    readonly path: string;
+    readonly known: readonly string[];
+  };
   /** An exception that nobody expected. */
   NN999: { readonly message: string };
   /** No such code to explain. */
@@ -132,11 +139,15 @@ Choose another place with \`--out\`.`,
     title: 'the loss is no finite number',
     explain: `Once the loss is NaN or infinite, so are the weights, and training cannot recover. Usual causes: a learning rate that is too large, the
 logarithm or quotient of something that can be 0, values in the data that are not scaled. The checkpoint keeps the weights before.`,
-    render: ({ epoch, step, kept }) => ({
+    render: ({ epoch, step, kept, saved }) => ({
       message: `training diverged: the loss is no finite number in epoch ${epoch} (step ${step})`,
       notes: [
         'usual causes: a learning rate that is too large, or log(0) and division by 0 in the loss',
-        kept === null ? 'no weights were kept' : `kept are the weights of epoch ${kept}`,
+        kept !== null
+          ? `kept are the weights of epoch ${kept}`
+          : saved > 0
+            ? `the checkpoint is that of epoch ${saved}`
+            : 'no weights were kept',
       ],
     }),
   },
@@ -184,6 +195,16 @@ axes, or none of them (such an input is given whole to every step).`,
     render: ({ code, nearest }) => ({
       message: `there is no code ${code}`,
       notes: nearest.length === 0 ? [] : [`nearest: ${nearest.join(', ')}`],
+    }),
+  },
+  NN933: {
+    severity: 'error',
+    title: 'an option for a name that the program does not have',
+    explain: `\`--const width=128\` sets a \`const\` of the file in place of its value; \`--bound B=64\` limits a size that is known at run time only.
+Consts of imported files keep their values.`,
+    render: ({ what, name, path, known }) => ({
+      message: `there is no ${what} ${name} in ${path}`,
+      notes: [known.length === 0 ? `it has no ${what}s` : `there are ${known.join(', ')}`],
     }),
   },
   NN999: {

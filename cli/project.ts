@@ -1,21 +1,17 @@
 /** A program on disk: its text, its imports, its reports, and the block that a command is about. */
 import { readFileSync } from 'node:fs';
 import type { Callable, TrainDeclaration } from '../grammar/ast.ts';
+import type { CheckResult } from '../compiler/check/check.ts';
 import type { Program } from '../compiler/check/program.ts';
 import { problem, type Report } from '../compiler/diagnostics/problem.ts';
-import {
-  checkSource,
-  compile,
-  renderTerminal,
-  type Artifact,
-  type CompileOptions,
-  type Host,
-  type Sources,
-} from '../compiler/index.ts';
+import { checkSource, compile, renderTerminal, type Artifact, type Host, type Sources } from '../compiler/index.ts';
 import { located, readText } from './files.ts';
-import { wantedByTrain, type Consts } from './inputs.ts';
+import { wantedByTrain } from './inputs.ts';
 import { lookOf, type Io, type LookOptions } from './io.ts';
 import { refuse, refuseProblems, Refusal } from './problems.ts';
+
+/** `--const width=128`: values in place of the source's. */
+export type Consts = Readonly<Record<string, number>>;
 
 export interface Project {
   /** As the user named it. */
@@ -51,18 +47,26 @@ export function showReports(
 
 export const hasErrors = (reports: readonly Report[]): boolean => reports.some(({ severity }) => severity === 'error');
 
+export interface Checked {
+  readonly program: Program;
+  readonly checked: CheckResult;
+}
+
 /** Parses and checks; errors end the command. Warnings are left to `compiled`, which meets them again. */
-export function checkedProgram({ path, text, host }: Project): Program {
-  const { program, reports } = checkSource(text, { path, host });
+export function checkedProgram({ path, text, host }: Project, consts: Consts = {}): Checked {
+  const { program, checked, reports } = checkSource(text, { path, host, consts });
   if (hasErrors(reports)) throw new Refusal(reports, program.sources);
-  return program;
+  const known = program.entry.ast.declarations.flatMap((d) => (d.kind === 'const' ? [d.name.text] : []));
+  const strange = Object.keys(consts).find((name) => !known.includes(name));
+  if (strange !== undefined) refuse('NN933', { what: 'const', name: strange, path, known });
+  return { program, checked };
 }
 
 /** `batch B = 64` of the file's train blocks: it bounds B in a model built alone, too. */
-export function batchBounds(program: Program, consts: Consts): Record<string, number> {
+export function batchBounds(program: Program): Record<string, number> {
   const bounds: Record<string, number> = {};
   for (const d of program.entry.ast.declarations) {
-    const batch = d.kind === 'train' ? wantedByTrain(program, d, consts).batch : null;
+    const batch = d.kind === 'train' ? wantedByTrain(program, d).batch : null;
     if (batch !== null && batch.value !== null) bounds[batch.size] = Math.max(batch.value, bounds[batch.size] ?? 0);
   }
   return bounds;
@@ -71,8 +75,9 @@ export function batchBounds(program: Program, consts: Consts): Record<string, nu
 export interface CompileWishes {
   readonly only?: string;
   readonly bounds?: Readonly<Record<string, number>>;
+  /** Sizes that the user set a bound for, and which should therefore exist. */
+  readonly demanded?: readonly string[];
   readonly consts?: Consts;
-  readonly trace?: CompileOptions['trace'];
   /** For a size that neither the source nor `bounds` limits; without it such a size is an error. */
   readonly otherwise?: number;
 }
@@ -86,11 +91,17 @@ export interface Compiled {
 
 /** Compiles; errors end the command. */
 export function compiled({ path, text, host }: Project, wishes: CompileWishes): Compiled {
-  const { otherwise, ...options } = wishes;
+  const { otherwise, demanded: _, ...options } = wishes;
   let bounds = options.bounds ?? {};
   for (;;) {
     const result = compile(text, { ...options, bounds, path, host });
-    if (result.ok) return result;
+    if (result.ok) {
+      const known = [
+        ...new Set([...result.artifacts.values()].flatMap(({ plan }) => plan.sizes.map(({ name }) => name))),
+      ];
+      const strange = (wishes.demanded ?? []).find((name) => !known.includes(name));
+      return strange === undefined ? result : refuse('NN933', { what: 'size', name: strange, path, known });
+    }
     // A model beside the train block may have sizes of its own.
     const unbound = result.problems.flatMap((p) => (p.code === 'NN520' ? [p.data.size] : []));
     const fresh = unbound.filter((size) => bounds[size] === undefined);

@@ -1,13 +1,16 @@
 /** What a compiled block looks like inside, as text: for `nnc build --print` and `nnc explain FILE`. */
 import type { Span } from '../grammar/ast.ts';
+import { printExpr } from '../grammar/print.ts';
 import type { CheckResult } from '../compiler/check/check.ts';
-import { formatType } from '../compiler/check/types.ts';
+import { formatType, type Type } from '../compiler/check/types.ts';
 import type { Program } from '../compiler/check/program.ts';
 import type { Artifact, Sources } from '../compiler/index.ts';
 import type { OriginId, Origins } from '../compiler/graph/origin.ts';
 import { print as printGraph } from '../compiler/graph/print.ts';
 import { printKernel, printProgram } from '../compiler/kernel/print.ts';
+import type { KernelStep } from '../compiler/kernel/types.ts';
 import { sizeText } from '../compiler/plan/sizes.ts';
+import { format } from '../compiler/sizes/poly.ts';
 import { printSchedule } from '../compiler/schedule/print.ts';
 import type { Plan, PlanStep } from '../runtime/plan.ts';
 
@@ -36,18 +39,35 @@ function kernels({ artifact }: Shown): string {
   );
 }
 
-/** Which values get memory of their own, why, and from which line; all others are computed where they are used. */
+/** Which values get memory of their own, why, in which kernel and from which line; all others are computed where they are used. */
 function fusion({ artifact, sources }: Shown): string {
-  const blocks = artifact.kernels.map((kernel) => {
-    const rows = [...kernel.reasons].map(([buffer, reason]) => [
-      kernel.buffers[buffer]?.name ?? `buffer ${buffer}`,
-      reason,
-    ]);
-    const width = Math.max(0, ...rows.map(([name]) => name!.length));
-    const head = `${kernel.name}  ${placeOf(artifact.origins, kernel.origin, sources)}`.trimEnd();
-    return [head, ...rows.map(([name, reason]) => `  ${name!.padEnd(width)}  ${reason}`)].join('\n');
-  });
-  return `${artifact.kind} ${artifact.name}: ${artifact.kernels.length} kernels\n\n${blocks.join('\n\n')}`;
+  const lines = [`${artifact.kind} ${artifact.name}: ${artifact.kernels.length} kernels`];
+  for (const [name, { buffers, steps: all }] of artifact.kernelPrograms) {
+    const byId = new Map(buffers.map((b) => [b.id, b]));
+    const rows: (readonly [string, string, string, string])[] = [];
+    const visit = (list: readonly KernelStep[]): void => {
+      for (const step of list) {
+        if (step.kind === 'loop') visit(step.body);
+        if (step.kind !== 'call') continue;
+        for (const [parameter, reason] of step.kernel.reasons) {
+          const buffer = byId.get(step.buffers[parameter] ?? -1);
+          if (buffer === undefined) continue;
+          const value = `${buffer.name}: ${buffer.dtype}[${buffer.sizes.map((size) => format(size)).join(', ')}]`;
+          rows.push([value, reason, step.kernel.name, placeOf(artifact.origins, step.origin, sources)]);
+        }
+      }
+    };
+    visit(all);
+    const width = (column: 0 | 1 | 2) => Math.max(0, ...rows.map((row) => row[column].length));
+    const widths = [width(0), width(1), width(2)] as const;
+    lines.push('', `${name}:`);
+    for (const [value, reason, kernel, place] of rows) {
+      lines.push(
+        `  ${value.padEnd(widths[0])}  ${reason.padEnd(widths[1])}  ${kernel.padEnd(widths[2])}  ${place}`.trimEnd(),
+      );
+    }
+  }
+  return lines.join('\n');
 }
 
 function schedule({ artifact }: Shown): string {
@@ -94,23 +114,25 @@ function steps(p: Plan, list: readonly PlanStep[], indent: string): string[] {
   });
 }
 
-/** Every name that the program binds, with its type. */
+/** Every name that the block binds and every stage of its pipelines, with the type. */
 function typed({ artifact, sources, program, checked }: Shown): string {
   const declaration = program.entry.ast.declarations.find((d) => 'name' in d && d.name.text === artifact.name);
   if (declaration === undefined) return '';
-  const rows: { readonly span: Span; readonly text: string }[] = [];
+  const rows: { readonly at: number; readonly text: string }[] = [];
+  const add = (span: Span, at: number, name: string, type: Type) => {
+    const { file, start, end } = declaration.span;
+    if (span.file !== file || span.start < start || span.end > end) return;
+    rows.push({ at, text: `  ${sources.place({ ...span, start: at })}  ${name}: ${formatType(type)}` });
+  };
   for (const [statement, type] of checked.lets) {
-    const { name, span } = statement as { readonly name?: { readonly text: string }; readonly span?: Span };
-    if (name === undefined || span === undefined) continue;
-    const inside =
-      span.file === declaration.span.file && span.start >= declaration.span.start && span.end <= declaration.span.end;
-    if (inside) rows.push({ span, text: `${name.text}: ${formatType(type)}` });
+    const { name, span } = statement as { readonly name: { readonly text: string }; readonly span: Span };
+    add(span, span.start, name.text, type);
   }
-  rows.sort((a, b) => a.span.start - b.span.start);
-  return [
-    `${artifact.kind} ${artifact.name}`,
-    ...rows.map(({ span, text }) => `  ${sources.place(span)}  ${text}`),
-  ].join('\n');
+  for (const [e, type] of checked.types) {
+    if (e.kind === 'pipe') add(e.span, e.stage.span.start, `|> ${printExpr(e.stage)}`, type);
+  }
+  rows.sort((x, y) => x.at - y.at);
+  return [`${artifact.kind} ${artifact.name}`, ...rows.map(({ text }) => text)].join('\n');
 }
 
 /** The place in the user's own text: out of the library, up to the call. */

@@ -71,7 +71,7 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
     trace(`${unit.name}: fuse`, () => [...programs.values()].map((p) => printProgram(p)).join('\n'));
 
     const bounds = new Map([...shared, ...Object.entries(options.bounds ?? {})]);
-    const planned = planMemory(unit, programs, bounds);
+    const planned = planMemory(unit, programs, bounds, { reuse: options.reuse ?? true });
     if (!planned.ok) {
       problems.push(...planned.problems);
       continue;

@@ -128,8 +128,9 @@ export function embedded(root: string): Readonly<Record<string, string>> {
   };
 }
 
-const here = fileURLToPath(import.meta.url);
-if (here.endsWith('embed.ts') && process.argv[1] !== undefined && resolve(process.argv[1]) === here) {
-  const root = resolve(here, '../..');
+// Run as a script (also compiled, from dist/): the repository is where it is run.
+const started = process.argv[1];
+if (started !== undefined && /embed\.[jt]s$/.test(started) && resolve(started) === fileURLToPath(import.meta.url)) {
+  const root = process.cwd();
   for (const [path, text] of Object.entries(embedded(root))) writeFileSync(join(root, path), text);
 }

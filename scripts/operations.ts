@@ -80,4 +80,4 @@ export function operationsReference(): string {
 
 const self = fileURLToPath(import.meta.url);
 if (process.argv[1] === self)
-  writeFileSync(fileURLToPath(new URL('../docs/operations.md', import.meta.url)), operationsReference());
+  writeFileSync('docs/operations.md', operationsReference());

@@ -1,7 +1,6 @@
 /** `nnc build`: models and train blocks as files to import, or printed on the way there. */
 import { join } from 'node:path';
 import type { Artifact } from '../../compiler/index.ts';
-import { checkSource } from '../../compiler/index.ts';
 import { memoryOf, parametersOf } from '../artifact.ts';
 import { prepareFolder, writeFile } from '../files.ts';
 import type { Io, LookOptions } from '../io.ts';
@@ -20,16 +19,18 @@ export interface BuildOptions extends LookOptions {
 
 export function build(io: Io, file: string, options: BuildOptions): number {
   const project = openProject(io, file);
+  const consts = options.const ?? {};
+  const { program, checked } = checkedProgram(project, consts);
   const { artifacts, reports, sources } = compiled(project, {
     ...(options.only === undefined ? {} : { only: options.only }),
-    bounds: { ...batchBounds(checkedProgram(project), options.const ?? {}), ...options.bound },
-    consts: options.const ?? {},
+    bounds: { ...batchBounds(program), ...options.bound },
+    demanded: Object.keys(options.bound ?? {}),
+    consts,
     // To look at, any bound will do.
     ...(options.print === undefined ? {} : { otherwise: 64 }),
   });
   showReports(io, reports, sources, options);
   if (options.print !== undefined) {
-    const { program, checked } = checkSource(project.text, { path: project.path, host: project.host });
     const view = views[options.print];
     for (const artifact of artifacts.values())
       io.stdout.write(`${view({ artifact, sources, program, checked }).trimEnd()}\n`);

@@ -1,6 +1,5 @@
 /** `nnc explain`: what a code means, or what the compiler made of a file. */
 import { codes, explanationOf } from '../explanations.ts';
-import { checkSource } from '../../compiler/index.ts';
 import type { Io, LookOptions } from '../io.ts';
 import { refuse, wrongUsage } from '../problems.ts';
 import { batchBounds, checkedProgram, compiled, openProject, showReports } from '../project.ts';
@@ -32,15 +31,17 @@ export function explain(io: Io, subject: string, options: ExplainOptions): numbe
 
 function explainFile(io: Io, file: string, chosen: readonly View[], options: ExplainOptions): number {
   const project = openProject(io, file);
+  const consts = options.const ?? {};
+  const { program, checked } = checkedProgram(project, consts);
   const { artifacts, reports, sources } = compiled(project, {
     ...(options.only === undefined ? {} : { only: options.only }),
-    bounds: { ...batchBounds(checkedProgram(project), options.const ?? {}), ...options.bound },
-    consts: options.const ?? {},
+    bounds: { ...batchBounds(program), ...options.bound },
+    demanded: Object.keys(options.bound ?? {}),
+    consts,
     // To look at, any bound will do.
     otherwise: 64,
   });
   showReports(io, reports, sources, options);
-  const { program, checked } = checkSource(project.text, { path: project.path, host: project.host });
   for (const artifact of artifacts.values()) {
     for (const view of chosen) io.stdout.write(`${views[view]({ artifact, sources, program, checked }).trimEnd()}\n`);
   }

@@ -23,11 +23,11 @@ const usualBatch = 256;
 export async function run(io: Io, file: string, options: RunOptions): Promise<number> {
   const format = options.out === undefined ? 'csv' : formatOf(options.out);
   const project = openProject(io, file);
-  const program = checkedProgram(project);
+  const consts = options.const ?? {};
+  const { program } = checkedProgram(project, consts);
   const model = chooseModel(program, project.path, options.only);
   const name = model.name.text;
-  const consts = options.const ?? {};
-  const wanted = wantedByModel(program, model, consts);
+  const wanted = wantedByModel(program, model);
   const weights = readWeights(io, options.weights);
   const data = openRunData(io, options.data, wanted);
 

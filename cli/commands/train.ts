@@ -5,7 +5,7 @@ import type { TrainDeclaration } from '../../grammar/ast.ts';
 import { report } from '../../compiler/diagnostics/render/index.ts';
 import type { Artifact, Sources } from '../../compiler/index.ts';
 import { evaluateAll, split as splitColumns, type Metrics, type Trainable } from '../../runtime/fit.ts';
-import { instantiate, memoryOf, parametersOf, translated, type Instance } from '../artifact.ts';
+import { instantiate, memoryOf, parametersOf, translated } from '../artifact.ts';
 import { prepareFolder, writeFile } from '../files.ts';
 import { wantedByTrain } from '../inputs.ts';
 import { lookOf, type Io, type LookOptions } from '../io.ts';
@@ -39,11 +39,11 @@ const usualBatch = 32;
 export async function train(io: Io, file: string, options: TrainOptions): Promise<number> {
   const started = io.date();
   const project = openProject(io, file);
-  const program = checkedProgram(project);
+  const consts = options.const ?? {};
+  const { program } = checkedProgram(project, consts);
   const declaration = chooseTrain(program, project.path, options.only);
   const name = declaration.name.text;
-  const consts = options.const ?? {};
-  const wanted = wantedByTrain(program, declaration, consts);
+  const wanted = wantedByTrain(program, declaration);
 
   const files = chooseData(
     io,
@@ -152,6 +152,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
     const diverged = cliReport('NN926', {
       ...result.diverged,
       kept: result.best === null ? null : result.best.epoch + 1,
+      saved: result.epochs.length,
     });
     showReports(io, [diverged], sources, options);
     return 1;

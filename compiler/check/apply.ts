@@ -5,15 +5,26 @@
  * axis is compared. Nothing is guessed from sizes that happen to agree.
  */
 import type { Callable, Span } from '../../grammar/ast.ts';
-import { add, asConst, coefficientOf, format, name as nameAtom, names, neg, ONE, sub, substitute } from '../sizes/poly.ts';
+import {
+  add,
+  asConst,
+  coefficientOf,
+  format,
+  name as nameAtom,
+  names,
+  neg,
+  ONE,
+  sub,
+  substitute,
+} from '../sizes/poly.ts';
 import type { Poly } from '../sizes/poly.ts';
+import { isBelow, numberElement } from './choices.ts';
 import { argumentType, matchArguments } from './arguments.ts';
 import type { Matched } from './arguments.ts';
 import { sameAxis } from './broadcast.ts';
 import type { Given } from './builtins.ts';
 import { bindNumber, defaultOf } from './configure.ts';
 import type { Condition } from './conditions.ts';
-import { isBelow } from './expressions.ts';
 import { notePaths } from './paths.ts';
 import { aligned, axisWhy, because, chain, judgement, showShape, showType, sourceText } from './report.ts';
 import { discharge } from './requires.ts';
@@ -24,7 +35,6 @@ import type { Frame, Signature } from './session.ts';
 import { complete, isName, substituteShape, substituteType } from './substitute.ts';
 import type { Axis, Instance, TensorType, Type, Why } from './types.ts';
 import { ERROR, formatType, isFloat, isInteger, tensor } from './types.ts';
-import { numberElement } from './expressions.ts';
 
 export interface Call {
   readonly span: Span;
@@ -38,7 +48,8 @@ export interface Call {
 
 /** `Linear(out: int, bias: bool = true)(x: float[...S, D])` as declared, for reports. */
 export function signatureText(f: Frame, s: Signature): string {
-  const parameter = (p: Signature['parameters'][number]): string => f.session.program.sources.text(p.span).replace(/\s+/g, ' ');
+  const parameter = (p: Signature['parameters'][number]): string =>
+    f.session.program.sources.text(p.span).replace(/\s+/g, ' ');
   const list = (ps: Signature['parameters']): string => `(${ps.map(parameter).join(', ')})`;
   return `${s.definition.declaration.name.text}${s.config === null ? '' : list(s.config)}${list(s.parameters)}`;
 }
@@ -85,15 +96,13 @@ export function apply(f: Frame, call: Call): Type {
     // The picture's height says more than the kernel's stride.
     const telling = parts.filter((n) => signature.sizes.includes(n));
     const from = (telling.length > 0 ? telling : parts).map((n) => whys.get(n)).filter((w) => w !== undefined);
-    const sum = format(pattern, (n) => parenthesised(f.know.show(sizes.get(n) ?? nameAtom(n))));
+    const sum = format(pattern, (n) => f.know.show(sizes.get(n) ?? nameAtom(n)));
     const shownSum = sum.length <= 40 && sum !== f.know.show(size) ? `${sum}, ` : '';
     return because(size, `${shownSum}result of \`${sourceText(f, call.stage)}\``, call.stage, from);
   };
   const type = substituteType(result, sizes, runs, reason);
   return withCallRole(f, call, type, matched);
 }
-
-const parenthesised = (text: string): string => (/^[\w.]+$/.test(text) ? text : `(${text})`);
 
 /** A role that the callee's body gave names the call, not a line of the library. */
 function withCallRole(f: Frame, call: Call, type: Type, matched: readonly Matched[]): Type {
@@ -187,7 +196,6 @@ export function unifyArguments(
     }
   }
 
-
   const complained = new Set<Matched>();
   for (const p of pairs) {
     if (complained.has(p.matched)) continue;
@@ -204,7 +212,14 @@ export function unifyArguments(
       parameter: p.matched.parameter.name,
       expected: f.know.show(expected),
       actual: f.know.show(p.actual.size),
-      shapes: aligned(f, `${p.matched.parameter.name} of ${callee}`, expectedShape, givenText(f, p.matched), p.type.shape, p.axis),
+      shapes: aligned(
+        f,
+        `${p.matched.parameter.name} of ${callee}`,
+        expectedShape,
+        givenText(f, p.matched),
+        p.type.shape,
+        p.axis,
+      ),
       judgement: judgement(verdict),
       chain: chain(f, axisWhy(p.actual), ...reasons),
     });
@@ -229,7 +244,8 @@ export function unifyArguments(
   return ok;
 }
 
-const givenText = (f: Frame, m: Matched): string => (m.given === null ? m.parameter.name : sourceText(f, m.given.span, 24));
+const givenText = (f: Frame, m: Matched): string =>
+  m.given === null ? m.parameter.name : sourceText(f, m.given.span, 24);
 
 /** The fix of probabilities where logits are due: leave the softmax out. */
 function dropSoftmax(f: Frame, m: Matched, type: TensorType): Parameters<Frame['report']>[3] {
@@ -263,7 +279,10 @@ function asTensor(f: Frame, what: string, wanted: TensorType, actual: Type, span
   };
   if (actual.kind === 'number') {
     const element = numberElement(actual);
-    if (wanted.shape.some((a) => a.kind === 'size') || (wanted.shape.length > 0 && !f.inEquation && wanted.shape.length > 1)) {
+    if (
+      wanted.shape.some((a) => a.kind === 'size') ||
+      (wanted.shape.length > 0 && !f.inEquation && wanted.shape.length > 1)
+    ) {
       f.report('NN712', span, { what, expected: `a tensor ${showType(f, wanted)}`, actual: formatType(actual) });
       return null;
     }
@@ -437,4 +456,3 @@ function descends(f: Frame, call: Call, signature: Signature, sizes: ReadonlyMap
   f.report('NN718', call.span, { name: call.definition.declaration.name.text });
   return false;
 }
-

@@ -99,7 +99,8 @@ export function some(e: Expr, test: (e: Expr) => boolean | null): boolean {
         some(e.target, test) ||
         e.indices.some((i) => {
           if (i.kind === 'expression') return some(i.value, test);
-          if (i.kind === 'group') return i.parts.some((p) => some({ kind: 'name', name: p.name.text, span: p.span }, test));
+          if (i.kind === 'group')
+            return i.parts.some((p) => some({ kind: 'name', name: p.name.text, span: p.span }, test));
           return some({ kind: 'name', name: i.name.text, span: i.span }, test);
         })
       );

@@ -6,9 +6,11 @@ import type { Argument, CallExpr, Expr, Span } from '../../grammar/ast.ts';
 import { asConst, ceilDiv, floorDiv, name, neg, sub } from '../sizes/poly.ts';
 import type { Poly } from '../sizes/poly.ts';
 import type { Fix } from '../diagnostics/problem.ts';
+import { isElement, shapeOf } from './arithmetic.ts';
+import { joinElements } from './choices.ts';
 import { broadcast, sameShape } from './broadcast.ts';
 import { opaque } from './conditions.ts';
-import { asValue, check, checkValue, integerOf, isElement, joinElements, shapeOf } from './expressions.ts';
+import { asValue, check, checkValue, integerOf } from './expressions.ts';
 import { showType, sourceText } from './report.ts';
 import { elementwiseRole, role, roleOf } from './roles.ts';
 import { nearest } from './scope.ts';
@@ -30,7 +32,19 @@ const DRAWS: Readonly<Record<string, readonly { name: string; default: number | 
   randint: [{ name: 'n', default: null }],
   categorical: [{ name: 'logits', default: null }],
 };
-const OTHERS = ['min', 'max', 'size', 'grad', 'stop_gradient', 'surrogate', 'float', 'int', 'eval', 'frozen', 'clip_norm'];
+const OTHERS = [
+  'min',
+  'max',
+  'size',
+  'grad',
+  'stop_gradient',
+  'surrogate',
+  'float',
+  'int',
+  'eval',
+  'frozen',
+  'clip_norm',
+];
 const CONSTANTS = ['inf', 'pi', 'training', 'step', 'everything'];
 
 const FUNCTIONS = new Set<string>([...ELEMENTWISE, ...INTEGRAL, ...REDUCTIONS, ...Object.keys(DRAWS), ...OTHERS]);
@@ -116,7 +130,11 @@ export function callBuiltin(f: Frame, e: CallExpr | Expr, callee: string, args: 
       if (!arity(1, 1, `${callee}(model)`)) return ERROR;
       const t = typeOf(f, args[0]!);
       if (t.kind !== 'instance' && t.kind !== 'error') {
-        f.report('NN712', args[0]!.span, { what: `the argument of ${callee}`, expected: 'an instance or model', actual: formatType(t) });
+        f.report('NN712', args[0]!.span, {
+          what: `the argument of ${callee}`,
+          expected: 'an instance or model',
+          actual: formatType(t),
+        });
         return ERROR;
       }
       return t;
@@ -131,7 +149,11 @@ export function callBuiltin(f: Frame, e: CallExpr | Expr, callee: string, args: 
 function numeric(f: Frame, t: Type, span: Span, callee: string): t is TensorType | NumberType {
   if (t.kind === 'error') return false;
   if (t.kind !== 'tensor' && t.kind !== 'number') {
-    f.report('NN712', span, { what: `the argument of ${callee}`, expected: 'a number or tensor', actual: formatType(t) });
+    f.report('NN712', span, {
+      what: `the argument of ${callee}`,
+      expected: 'a number or tensor',
+      actual: formatType(t),
+    });
     return false;
   }
   return true;
@@ -143,7 +165,8 @@ function elementwise(f: Frame, e: Expr, callee: string, argument: Given): Type {
   if ((callee === 'floor' || callee === 'ceil') && value?.kind === 'binary' && value.operator === '/') {
     const left = checkValue(f, value.left);
     const right = checkValue(f, value.right);
-    const isInt = (t: Type): t is TensorType | NumberType => (t.kind === 'tensor' || t.kind === 'number') && isInteger(t.dtype);
+    const isInt = (t: Type): t is TensorType | NumberType =>
+      (t.kind === 'tensor' || t.kind === 'number') && isInteger(t.dtype);
     if (isInt(left) && isInt(right)) return quotient(f, callee, value, left, right);
     if (left.kind === 'error' || right.kind === 'error') return ERROR;
   }
@@ -223,7 +246,11 @@ function quotient(
   const [p, q] = [left.value, right.value];
   if (q !== null) needPositive(f, q, e.right.span);
   if (q !== null && (asConst(q) ?? 1) <= 0) {
-    f.report('NN120', e.right.span, { what: `the divisor of ${callee}`, needed: 'a positive integer', actual: f.know.show(q) });
+    f.report('NN120', e.right.span, {
+      what: `the divisor of ${callee}`,
+      needed: 'a positive integer',
+      actual: f.know.show(q),
+    });
     return ERROR;
   }
   let value: Poly | null = null;
@@ -278,7 +305,11 @@ function extreme(f: Frame, e: Expr, callee: 'min' | 'max', args: readonly Given[
   if (shape === null) return ERROR;
   const dtype = joinElements(a, b) ?? (isFloat(a.dtype) || isFloat(b.dtype) ? 'float' : null);
   if (dtype === null || dtype === 'bool') {
-    f.report('NN124', e.span, { what: `the arguments of ${callee}`, expected: 'two numbers', actual: `${showType(f, a)} and ${showType(f, b)}` });
+    f.report('NN124', e.span, {
+      what: `the arguments of ${callee}`,
+      expected: 'two numbers',
+      actual: `${showType(f, a)} and ${showType(f, b)}`,
+    });
     return ERROR;
   }
   let value: Poly | null = null;
@@ -289,18 +320,30 @@ function extreme(f: Frame, e: Expr, callee: 'min' | 'max', args: readonly Given[
     else value = extremeName(f, callee, p, q);
   }
   if (a.kind === 'number' && b.kind === 'number')
-    return dtype === 'i32' ? numberOf('int', { value, literal: value === null ? null : asConst(value) }) : numberOf('float');
+    return dtype === 'i32'
+      ? numberOf('int', { value, literal: value === null ? null : asConst(value) })
+      : numberOf('float');
   const positive = callee === 'max' && [a, b].some((t) => t.kind === 'number' && t.literal !== null && t.literal >= 0);
   return tensor(dtype, shape, {
     value,
-    role: isFloat(dtype) ? (elementwiseRole(callee, roleOf(a), e.span).kind !== 'real' ? elementwiseRole(callee, roleOf(a), e.span) : positive ? role('nonneg') : REAL) : REAL,
+    role: isFloat(dtype)
+      ? elementwiseRole(callee, roleOf(a), e.span).kind !== 'real'
+        ? elementwiseRole(callee, roleOf(a), e.span)
+        : positive
+          ? role('nonneg')
+          : REAL
+      : REAL,
   });
 }
 
 /** min and max of sizes are names with both bounds known: enough for reads and slices. */
 function extremeName(f: Frame, callee: 'min' | 'max', p: Poly, q: Poly): Poly {
   const result = name(`${callee}(${f.know.show(p)}, ${f.know.show(q)})`);
-  for (const side of [p, q]) f.know.assume({ kind: 'atMost', ...(callee === 'min' ? { left: result, right: side } : { left: side, right: result }) });
+  for (const side of [p, q])
+    f.know.assume({
+      kind: 'atMost',
+      ...(callee === 'min' ? { left: result, right: side } : { left: side, right: result }),
+    });
   return result;
 }
 
@@ -320,7 +363,11 @@ function surrogate(f: Frame, e: Expr, args: readonly Given[]): Type {
   const gradient = args.find((a) => a.name === 'gradient') ?? args[1];
   if (value === undefined || gradient === undefined || args.length !== 2) {
     for (const a of args) typeOf(f, a);
-    f.report('NN710', e.span, { callee: 'surrogate', names: ['value', 'gradient'], signature: 'surrogate(value, gradient: e)' });
+    f.report('NN710', e.span, {
+      callee: 'surrogate',
+      names: ['value', 'gradient'],
+      signature: 'surrogate(value, gradient: e)',
+    });
     return ERROR;
   }
   const t = typeOf(f, value);
@@ -338,13 +385,22 @@ function grad(f: Frame, e: Expr, args: readonly Given[]): Type {
   for (const a of args) {
     if (a === value || a === wrt) continue;
     if (a.name !== null && a.name !== 'wrt') {
-      f.report('NN708', a.nameSpan ?? a.span, { callee: 'grad', name: a.name, suggestion: nearest(a.name, ['wrt']), known: ['wrt'] });
+      f.report('NN708', a.nameSpan ?? a.span, {
+        callee: 'grad',
+        name: a.name,
+        suggestion: nearest(a.name, ['wrt']),
+        known: ['wrt'],
+      });
       return ERROR;
     }
   }
   if (value === undefined || wrt === undefined) {
     for (const a of args) typeOf(f, a);
-    f.report('NN710', e.span, { callee: 'grad', names: value === undefined ? ['y'] : ['wrt'], signature: 'grad(y, wrt: x)' });
+    f.report('NN710', e.span, {
+      callee: 'grad',
+      names: value === undefined ? ['y'] : ['wrt'],
+      signature: 'grad(y, wrt: x)',
+    });
     return ERROR;
   }
   const y = typeOf(f, value);
@@ -379,9 +435,15 @@ function draw(f: Frame, e: Expr, callee: string, args: readonly Given[]): Type {
     return ERROR;
   }
   const types = f.withDraws(null, () => args.map((a) => typeOf(f, a)));
-  const missing = parameters.filter((p, k) => p.default === null && !args.some((a, j) => a.name === p.name || (a.name === null && j === k)));
+  const missing = parameters.filter(
+    (p, k) => p.default === null && !args.some((a, j) => a.name === p.name || (a.name === null && j === k)),
+  );
   if (missing.length > 0) {
-    f.report('NN710', e.span, { callee, names: missing.map((p) => p.name), signature: `${callee}(${parameters.map((p) => p.name).join(', ')})` });
+    f.report('NN710', e.span, {
+      callee,
+      names: missing.map((p) => p.name),
+      signature: `${callee}(${parameters.map((p) => p.name).join(', ')})`,
+    });
     return ERROR;
   }
   const shape = f.inEquation ? [] : f.drawShape;
@@ -409,4 +471,3 @@ function draw(f: Frame, e: Expr, callee: string, args: readonly Given[]): Type {
       return tensor('float', shape, callee === 'uniform' && args.length === 0 ? { role: role('unit') } : {});
   }
 }
-

@@ -43,7 +43,9 @@ export function checkPipe(f: Frame, e: PipeExpr): Type {
     // A bare name stands for `Name()` applied to the value.
     if (declaration.config !== null) {
       const configured = configure(f, callee.definition, [], stage.span, label);
-      return configured === null ? ERROR : applyConfigured(f, callee.definition, configured, [first], e.span, label, stage.span);
+      return configured === null
+        ? ERROR
+        : applyConfigured(f, callee.definition, configured, [first], e.span, label, stage.span);
     }
   }
   return call(f, { kind: 'call', callee: stage, arguments: [], span: stage.span }, callee, first, label, e.span);
@@ -79,7 +81,14 @@ function call(
     case 'callable':
       return callDefinition(f, e, callee.definition, args, first, label, whole);
     case 'instance':
-      return apply(f, { span: whole, definition: callee.instance.definition, instance: callee.instance, args: all, label, stage: e.span });
+      return apply(f, {
+        span: whole,
+        definition: callee.instance.definition,
+        instance: callee.instance,
+        args: all,
+        label,
+        stage: e.span,
+      });
     case 'mask':
       return applyMask(f, e, callee.definition, all);
     case 'schedule':
@@ -87,7 +96,10 @@ function call(
       return numberOf('float');
     default:
       f.report('NN711', e.callee.span, {
-        what: callee.kind === 'tensor' ? `\`${sourceText(f, e.callee.span)}\` (${showType(f, callee)})` : formatType(callee),
+        what:
+          callee.kind === 'tensor'
+            ? `\`${sourceText(f, e.callee.span)}\` (${showType(f, callee)})`
+            : formatType(callee),
       });
       return touch();
   }
@@ -127,7 +139,14 @@ function callDefinition(
       for (const a of args) if (a.value !== null) check(f, a.value);
       return numberOf('float');
     case 'model':
-      return apply(f, { span: whole, definition, instance: sharedInstance(f, definition), args: all, label, stage: e.span });
+      return apply(f, {
+        span: whole,
+        definition,
+        instance: sharedInstance(f, definition),
+        args: all,
+        label,
+        stage: e.span,
+      });
     case 'block':
       if (all.length === 0 && declaration.parameters.some((p) => p.default === null)) {
         const configured = configure(f, definition, [], e.span, label);

@@ -102,6 +102,15 @@ function withFixes(program: Program, session: Session): Problem[] {
   return session.problems.map((p) => {
     const candidates: readonly Fix[] = session.candidates.get(p) ?? [];
     if (candidates.length === 0) return p;
-    return { ...p, fixes: verifiedFixes(program, p, session.problems, candidates, (again) => check(again, { fixes: false }).problems) };
+    return {
+      ...p,
+      fixes: verifiedFixes(
+        program,
+        p,
+        session.problems,
+        candidates,
+        (again) => check(again, { fixes: false }).problems,
+      ),
+    };
   });
 }

@@ -32,7 +32,13 @@ export function checkCheckpoint(session: Session, module: ProgramModule, d: Chec
         { path: entry.path, of: d.model.text, suggestion, known: known.slice(0, 12) },
         suggestion === null
           ? []
-          : [{ title: `write \`${suggestion}\``, edits: [{ span: entry.pathSpan, text: suggestion }], applicability: 'maybe' }],
+          : [
+              {
+                title: `write \`${suggestion}\``,
+                edits: [{ span: entry.pathSpan, text: suggestion }],
+                applicability: 'maybe',
+              },
+            ],
       );
       continue;
     }

@@ -141,4 +141,3 @@ const group = (p: Poly): string => {
   const text = formatSize(p);
   return /^[\w.]+$/.test(text) ? text : `(${text})`;
 };
-

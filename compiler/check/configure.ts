@@ -2,12 +2,13 @@
 import type { Callable, Span } from '../../grammar/ast.ts';
 import { asConst, substitute } from '../sizes/poly.ts';
 import type { Poly } from '../sizes/poly.ts';
+import { opaqueOf } from './arithmetic.ts';
 import { signatureText, unifyArguments } from './apply.ts';
 import { argumentType, matchArguments } from './arguments.ts';
 import type { Matched } from './arguments.ts';
 import type { Given } from './builtins.ts';
 import type { Condition } from './conditions.ts';
-import { opaqueOf, integerOf } from './expressions.ts';
+import { integerOf } from './expressions.ts';
 import { showType } from './report.ts';
 import { signatureOf } from './signature.ts';
 import type { Definition } from './program.ts';
@@ -54,7 +55,18 @@ export function configure(
     if (given !== null) actual = argumentType(f, given);
     else actual = defaultOf(parameter.defaultType, sizes);
     values.set(parameter.name, actual);
-    if (!bindNumber(f, `\`${parameter.name}\` of ${name}`, parameter.name, wanted, actual, given?.span ?? span, sizes, flags))
+    if (
+      !bindNumber(
+        f,
+        `\`${parameter.name}\` of ${name}`,
+        parameter.name,
+        wanted,
+        actual,
+        given?.span ?? span,
+        sizes,
+        flags,
+      )
+    )
       ok = false;
   }
   if (!ok) return null;
@@ -124,16 +136,17 @@ export function bindNumber(
     return true;
   }
   if (wanted.dtype === 'bool') {
-    if ((actual.kind !== 'number' && actual.kind !== 'tensor') || actual.dtype !== 'bool') return kindError('true or false');
+    if ((actual.kind !== 'number' && actual.kind !== 'tensor') || actual.dtype !== 'bool')
+      return kindError('true or false');
     if (actual.kind === 'tensor' && actual.shape.length > 0) return kindError('true or false');
     flags.set(name, conditionOf(actual) ?? opaqueOf(f, span, actual.kind === 'number'));
     return true;
   }
   // A float: a number, or the value of a schedule in an optimizer.
   if (isNumber(actual)) return true;
-  if (actual.kind === 'tensor' && actual.shape.length === 0 && (isFloat(actual.dtype) || actual.dtype === 'i32')) return true;
+  if (actual.kind === 'tensor' && actual.shape.length === 0 && (isFloat(actual.dtype) || actual.dtype === 'i32'))
+    return true;
   return kindError('a number');
 }
 
 const isNumber = (t: Type): boolean => t.kind === 'number' && t.dtype !== 'bool';
-

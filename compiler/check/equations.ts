@@ -7,12 +7,24 @@
 import type { Expr, Index, ReadExpr, ReduceExpr, Span } from '../../grammar/ast.ts';
 import { asConst, name as nameOfAtom, num, ONE, sub, ZERO } from '../sizes/poly.ts';
 import type { Poly } from '../sizes/poly.ts';
+import { checkCondition, isBelow, numberElement } from './choices.ts';
+import { isElement } from './arithmetic.ts';
 import { some } from './arguments.ts';
 import { sameAxis } from './broadcast.ts';
 import type { Condition } from './conditions.ts';
 import { atMost, below, both, conditionNames, hasOpaque, opaque, substituteCondition } from './conditions.ts';
-import { checkCondition, checkValue, isBelow, isElement, numberElement } from './expressions.ts';
-import { addLetter, alignRead, findLetter, gather, makeLetter, nameExpr, product, readTarget, solve } from './letters.ts';
+import { checkValue } from './expressions.ts';
+import {
+  addLetter,
+  alignRead,
+  findLetter,
+  gather,
+  makeLetter,
+  nameExpr,
+  product,
+  readTarget,
+  solve,
+} from './letters.ts';
 import type { Gathered } from './letters.ts';
 import { axisWhy, because, chain, judgement, showShape, showType, sourceText } from './report.ts';
 import { mapRoleAxis, reduceRole, roleOf } from './roles.ts';
@@ -56,7 +68,10 @@ export function checkEquation(
   };
   for (const index of indices) {
     if (index.kind === 'expression') {
-      f.report('NN721', index.span, { what: 'an expression', where: 'the left side of an equation: it takes index names' });
+      f.report('NN721', index.span, {
+        what: 'an expression',
+        where: 'the left side of an equation: it takes index names',
+      });
       failed = true;
     } else if (index.kind === 'group') places.push({ kind: 'group', letters: index.parts.map(make), index });
     else if (options.round != null && index.name.text === options.round.name)
@@ -87,12 +102,19 @@ export function checkEquation(
     return k < 0 ? null : places.length - 1 - k;
   };
   const role = mapRoleAxis(roleOf(type), axisOf);
-  return tensor(dtype, shape, { below: limitOf(type, gathered.letters), role: role.kind === 'unit' || role.kind === 'nonneg' || role.axis !== null ? role : softened(role) });
+  return tensor(dtype, shape, {
+    below: limitOf(type, gathered.letters),
+    role: role.kind === 'unit' || role.kind === 'nonneg' || role.axis !== null ? role : softened(role),
+  });
 }
 
 /** Probabilities whose axis left the shape are just numbers in [0, 1]. */
 const softened = (role: TensorType['role']): TensorType['role'] =>
-  role.kind === 'probs' || role.kind === 'problike' ? { ...role, kind: 'unit' } : role.kind === 'log_probs' ? REAL : role;
+  role.kind === 'probs' || role.kind === 'problike'
+    ? { ...role, kind: 'unit' }
+    : role.kind === 'log_probs'
+      ? REAL
+      : role;
 
 /** The bound of integers: declared by what was read, or that of a position. */
 function limitOf(t: TensorType | NumberType, letters: readonly Letter[]): Poly | null {
@@ -135,7 +157,8 @@ function takeExisting(f: Frame, places: readonly Place[], shape: readonly Axis[]
       continue;
     }
     const axis = at >= 0 && k > at ? shape[shape.length - (places.length - k)]! : shape[k]!;
-    if (p.kind === 'letter') out.constraints.push({ kind: 'one', letter: p.letter, axis, span: p.letter.span, guarded: false });
+    if (p.kind === 'letter')
+      out.constraints.push({ kind: 'one', letter: p.letter, axis, span: p.letter.span, guarded: false });
     else if (p.index.kind === 'group')
       out.constraints.push({ kind: 'group', letters: p.letters, axis, group: p.index });
   }
@@ -164,7 +187,13 @@ function alone(f: Frame, e: Expr, run: () => Type): Type {
   const type = inEquation(f, e, gathered, run);
   if (type.kind !== 'tensor') return type;
   const outside = typeof type.role.axis === 'string' ? softened({ ...type.role, axis: null }) : type.role;
-  return { ...type, value: null, condition: null, role: outside, below: gathered.letters.length > 0 ? outsideBelow(type, gathered) : type.below };
+  return {
+    ...type,
+    value: null,
+    condition: null,
+    role: outside,
+    below: gathered.letters.length > 0 ? outsideBelow(type, gathered) : type.below,
+  };
 }
 
 function outsideBelow(t: TensorType, g: Gathered): Poly | null {
@@ -215,7 +244,17 @@ function readElement(f: Frame, e: ReadExpr): Type {
           const axis = axes[0]!;
           if (letter.extent !== null && !sameAxis(f, letter.extent, axis)) {
             const place = tensor('i32', [], { value: letter.position });
-            if (!inside(f, e, place, axis, nameExpr(index), slots.findIndex((s) => s.index === index))) failed = true;
+            if (
+              !inside(
+                f,
+                e,
+                place,
+                axis,
+                nameExpr(index),
+                slots.findIndex((s) => s.index === index),
+              )
+            )
+              failed = true;
           }
         }
         continue;
@@ -233,7 +272,17 @@ function readElement(f: Frame, e: ReadExpr): Type {
       continue;
     }
     if (!isIndex(f, place, expression.span)) failed = true;
-    else if (!inside(f, e, place, axes[0]!, expression, slots.findIndex((s) => s.index === index))) failed = true;
+    else if (
+      !inside(
+        f,
+        e,
+        place,
+        axes[0]!,
+        expression,
+        slots.findIndex((s) => s.index === index),
+      )
+    )
+      failed = true;
   }
   if (failed) return ERROR;
   const role = mapRoleAxis(type.role, (axis) => (typeof axis === 'number' ? (atoms.get(axis) ?? null) : null));
@@ -287,7 +336,8 @@ function inside(f: Frame, e: ReadExpr, place: TensorType | NumberType, axis: Axi
   if (f.undefinedness !== null) {
     let condition: Condition | null = null;
     if (!f.know.isAtLeastZero(value)) condition = atMost(ZERO, value);
-    if (!f.know.isAtLeastZero(room)) condition = condition === null ? below(value, size) : both(condition, below(value, size));
+    if (!f.know.isAtLeastZero(room))
+      condition = condition === null ? below(value, size) : both(condition, below(value, size));
     if (condition !== null) f.undefinedness.push(condition);
     return true;
   }
@@ -329,7 +379,11 @@ function reduceElement(f: Frame, e: ReduceExpr): Type {
   f.scope = outer;
   if (value.kind === 'error' || failed || letters.some((l) => l.failed)) return ERROR;
   if (value.kind !== 'tensor' && value.kind !== 'number') {
-    f.report('NN712', e.operand.span, { what: `what ${e.operator} takes`, expected: 'a number', actual: formatType(value) });
+    f.report('NN712', e.operand.span, {
+      what: `what ${e.operator} takes`,
+      expected: 'a number',
+      actual: formatType(value),
+    });
     return ERROR;
   }
   if (!isElement(f, value, e.operand.span)) return ERROR;

@@ -18,6 +18,8 @@ export type { Verdict } from '../sizes/facts.ts';
 const PROVED: Verdict = { kind: 'proved' };
 const REFUTED: Verdict = { kind: 'refuted' };
 const UNKNOWN: Verdict = { kind: 'unknown' };
+/** Equal by the present values of constants, which is no knowledge. */
+export const COINCIDENCE: Verdict = { kind: 'unknown' };
 
 const bareName = (p: Poly): boolean => {
   const [t, ...more] = terms(p);
@@ -104,6 +106,7 @@ export class Knowledge {
     const inP = this.hasConstant(p);
     const inQ = this.hasConstant(q);
     if (inP !== inQ) return this.facts.equal(this.defined(p), this.defined(q));
+    if (inP && direct.kind !== 'refuted' && this.facts.normal(this.defined(sub(p, q))) === ZERO) return COINCIDENCE;
     return direct;
   }
 

@@ -19,7 +19,13 @@ import type { Axis, Type } from './types.ts';
 import { sizeAxis } from './types.ts';
 
 type Constraint =
-  | { readonly kind: 'one'; readonly letter: Letter; readonly axis: Axis; readonly span: Span; readonly guarded: boolean }
+  | {
+      readonly kind: 'one';
+      readonly letter: Letter;
+      readonly axis: Axis;
+      readonly span: Span;
+      readonly guarded: boolean;
+    }
   /** `t - 1`: gives an extent only where nothing else does. */
   | { readonly kind: 'shift'; readonly letter: Letter; readonly axis: Axis; readonly span: Span }
   | { readonly kind: 'run'; readonly letter: Letter; readonly axes: readonly Axis[]; readonly span: Span }
@@ -98,7 +104,11 @@ function hides(f: Frame, text: string, span: Span): void {
   const found = f.scope.find(text);
   const isConfig = found?.kind === 'value' && (found.origin === 'config' || found.origin === 'round');
   if (found !== null && (found.kind === 'size' || isConfig)) {
-    f.report('NN705', span, { name: text, what: found.kind === 'size' ? 'a size' : 'a configuration', first: found.span });
+    f.report('NN705', span, {
+      name: text,
+      what: found.kind === 'size' ? 'a size' : 'a configuration',
+      first: found.span,
+    });
     return;
   }
   const own = f.module.names.get(text);
@@ -178,9 +188,11 @@ function gatherRead(f: Frame, e: ReadExpr, out: Gathered): void {
     const axis = axes[0];
     if (index.kind === 'expression') {
       const shifted = shiftedLetter(f, index.value);
-      if (shifted !== null && axis !== undefined) out.constraints.push({ kind: 'shift', letter: shifted, axis, span: index.span });
+      if (shifted !== null && axis !== undefined)
+        out.constraints.push({ kind: 'shift', letter: shifted, axis, span: index.span });
       continue;
     }
+    for (const part of index.kind === 'group' ? index.parts : [index]) writtenInRead(f, part);
     if (index.kind === 'group') {
       if (axis === undefined) continue;
       const letters = index.parts.map((p) => findLetter(f, p)).filter((l) => l !== null);
@@ -191,8 +203,27 @@ function gatherRead(f: Frame, e: ReadExpr, out: Gathered): void {
     const letter = findLetter(f, index);
     if (letter === null) continue;
     if (index.run) out.constraints.push({ kind: 'run', letter, axes, span: index.span });
-    else if (axis !== undefined) out.constraints.push({ kind: 'one', letter, axis, span: index.span, guarded: out.guarded });
+    else if (axis !== undefined)
+      out.constraints.push({ kind: 'one', letter, axis, span: index.span, guarded: out.guarded });
   }
+}
+
+/** `(i p: patch)` in a read gives `p` its extent as well as a left side would. */
+function writtenInRead(f: Frame, i: IndexName): void {
+  if (i.extent === null || i.run) return;
+  const letter = findLetter(f, i);
+  if (letter === null || letter.extent !== null) return;
+  const size = f.whole(() => integerValue(f, i.extent!, `the extent of \`${i.name.text}\``));
+  if (size === null) {
+    letter.failed = true;
+    return;
+  }
+  letter.extent = sizeAxis(
+    size,
+    because(size, `extent of \`${letter.name}\`, written \`${sourceText(f, i.extent.span)}\``, i.extent.span),
+  );
+  letter.place = i.extent.span;
+  letter.written = true;
 }
 
 /** The letter of `t - 1` or `e + E / 2`: an index moved by something that is no index. */
@@ -301,7 +332,8 @@ export function solve(f: Frame, { constraints, letters, quiet }: Gathered): void
       );
     }
   }
-  for (const c of todo) if (c.kind === 'shift' && c.letter.extent === null && !c.letter.failed) give(c.letter, c.axis, c.span);
+  for (const c of todo)
+    if (c.kind === 'shift' && c.letter.extent === null && !c.letter.failed) give(c.letter, c.axis, c.span);
   for (const c of todo) if (c.kind !== 'shift') compare(f, c);
   for (const l of letters) {
     if (l.failed) continue;
@@ -376,7 +408,13 @@ function compare(f: Frame, c: Exclude<Constraint, { kind: 'shift' }>): void {
   for (const l of c.letters) l.failed = true;
 }
 
-function reportGroup(f: Frame, group: IndexGroup, axis: Axis & { kind: 'size' }, parts: Poly, open: string | null): void {
+function reportGroup(
+  f: Frame,
+  group: IndexGroup,
+  axis: Axis & { kind: 'size' },
+  parts: Poly,
+  open: string | null,
+): void {
   const verdict = open === null ? f.know.equal(parts, axis.size) : f.know.divides(parts, axis.size);
   f.report('NN105', group.span, {
     group: sourceText(f, group.span),

@@ -7,8 +7,9 @@
 import type { Expr, RepeatStatement, ScanExpr, Span, Statement } from '../../grammar/ast.ts';
 import { asConst, name as nameAtom, num, sub } from '../sizes/poly.ts';
 import type { Poly } from '../sizes/poly.ts';
+import { joinElements } from './choices.ts';
 import { sameShape } from './broadcast.ts';
-import { checkValue, integerOf, integerValue, joinElements } from './expressions.ts';
+import { checkValue, integerOf, integerValue } from './expressions.ts';
 import { axisWhy, because, chain, showShape, showType, sourceText } from './report.ts';
 import { joinRoles, roleOf } from './roles.ts';
 import { valueBinding } from './scope.ts';
@@ -72,7 +73,9 @@ function weakened(f: Frame, before: Type, after: Type): Type {
   if (after.kind !== 'tensor') return before;
   const role = joinRoles(roleOf(before), roleOf(after));
   const below =
-    before.below !== null && after.below !== null && f.know.isAtLeastZero(sub(before.below, after.below)) ? before.below : null;
+    before.below !== null && after.below !== null && f.know.isAtLeastZero(sub(before.below, after.below))
+      ? before.below
+      : null;
   return { ...before, role, below, value: null, condition: null };
 }
 
@@ -140,7 +143,12 @@ export function checkRepeat(f: Frame, s: RepeatStatement): void {
       }
       checkStatements(f, s.body);
     });
-  if (s.items !== null) unroll(f, s.items.map((item) => checkValue(f, item)), round);
+  if (s.items !== null)
+    unroll(
+      f,
+      s.items.map((item) => checkValue(f, item)),
+      round,
+    );
   else if (s.count !== null) {
     const count = integerValue(f, s.count, 'the number of rounds');
     if (count !== null) counted(f, s, count, round);
@@ -211,7 +219,10 @@ function scan(f: Frame, e: ScanExpr): Type {
     const count = integerValue(f, e.count, 'the number of rounds');
     if (count === null) failed = true;
     else {
-      length = sizeAxis(count, because(count, `rounds of \`scan ${e.variable.text} in ${sourceText(f, e.count.span)}\``, e.count.span));
+      length = sizeAxis(
+        count,
+        because(count, `rounds of \`scan ${e.variable.text} in ${sourceText(f, e.count.span)}\``, e.count.span),
+      );
       const atom = `${e.variable.text}#${f.session.fresh()}`;
       f.know.position(atom, count);
       round = { ...intOf(nameAtom(atom)) };
@@ -227,7 +238,11 @@ function scan(f: Frame, e: ScanExpr): Type {
         continue;
       }
       if (type.kind !== 'tensor') {
-        f.report('NN712', source.sequence.span, { what: 'what is scanned', expected: 'a tensor', actual: formatType(type) });
+        f.report('NN712', source.sequence.span, {
+          what: 'what is scanned',
+          expected: 'a tensor',
+          actual: formatType(type),
+        });
         failed = true;
         elements.push({ name: source.variable, type: ERROR });
         continue;
@@ -237,7 +252,11 @@ function scan(f: Frame, e: ScanExpr): Type {
         return axis.kind === 'size' && f.know.isEqual(axis.size, along);
       });
       if (matches.length !== 1) {
-        f.report('NN118', e.along!.span, { along: e.along!.text, shape: showShape(f, type.shape), found: matches.length });
+        f.report('NN118', e.along!.span, {
+          along: e.along!.text,
+          shape: showShape(f, type.shape),
+          found: matches.length,
+        });
         failed = true;
         elements.push({ name: source.variable, type: ERROR });
         continue;
@@ -248,7 +267,10 @@ function scan(f: Frame, e: ScanExpr): Type {
         length = type.shape[axis]!;
         position = axis;
       }
-      elements.push({ name: source.variable, type: { ...type, shape: type.shape.toSpliced(axis, 1), role: { ...type.role, axis: null } } });
+      elements.push({
+        name: source.variable,
+        type: { ...type, shape: type.shape.toSpliced(axis, 1), role: { ...type.role, axis: null } },
+      });
     }
     if (e.along === null && e.sources.length > 0) {
       f.report('NN118', e.span, { along: '', shape: '', found: 0 });
@@ -258,7 +280,13 @@ function scan(f: Frame, e: ScanExpr): Type {
   }
 
   const carried = carriedBy(f, e.body);
-  const make = (): LoopState => ({ kind: 'scan', length, variable: e.variable?.text ?? null, yields: new Map(), unnamed: null });
+  const make = (): LoopState => ({
+    kind: 'scan',
+    length,
+    variable: e.variable?.text ?? null,
+    yields: new Map(),
+    unnamed: null,
+  });
   let state = make();
   const body = (): void => {
     state = make();
@@ -324,4 +352,3 @@ function scan(f: Frame, e: ScanExpr): Type {
 function nameValue(f: Frame, name: { readonly text: string; readonly span: Span }): Type {
   return checkValue(f, { kind: 'name', name: name.text, span: name.span });
 }
-

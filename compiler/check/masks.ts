@@ -1,13 +1,12 @@
 /** Masks are predicates over positions by name: an application takes any letters; a mask ignores the positions it does not declare. */
 import type { CallExpr, Callable } from '../../grammar/ast.ts';
+import { isElement, opaqueOf } from './arithmetic.ts';
 import { argumentType } from './arguments.ts';
 import type { Given } from './builtins.ts';
-import { isElement } from './expressions.ts';
 import { showType } from './report.ts';
 import type { Definition } from './program.ts';
 import { nearest } from './scope.ts';
 import type { Frame } from './session.ts';
-import { opaqueOf } from './expressions.ts';
 import type { Type } from './types.ts';
 import { ERROR, isInteger, tensor } from './types.ts';
 

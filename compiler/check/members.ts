@@ -47,7 +47,13 @@ export function checkMember(f: Frame, e: MemberExpr): Type {
       { of, name: wanted, suggestion, known },
       suggestion === null
         ? []
-        : [{ title: `write \`${suggestion}\``, edits: [{ span: e.name.span, text: suggestion }], applicability: 'maybe' }],
+        : [
+            {
+              title: `write \`${suggestion}\``,
+              edits: [{ span: e.name.span, text: suggestion }],
+              applicability: 'maybe',
+            },
+          ],
     );
     return ERROR;
   };
@@ -90,11 +96,19 @@ export function checkWith(f: Frame, e: WithExpr): Type {
   if (e.record !== null) {
     const record = checkValue(f, e.record);
     if (record.kind !== 'leaves' && record.kind !== 'error')
-      f.report('NN712', e.record.span, { what: 'what follows `with`', expected: 'parameters, as `m.params`', actual: formatType(record) });
+      f.report('NN712', e.record.span, {
+        what: 'what follows `with`',
+        expected: 'parameters, as `m.params`',
+        actual: formatType(record),
+      });
   }
   if (target.kind === 'error') return ERROR;
   if (target.kind !== 'instance') {
-    f.report('NN712', e.target.span, { what: 'the left of `with`', expected: 'an instance or model', actual: formatType(target) });
+    f.report('NN712', e.target.span, {
+      what: 'the left of `with`',
+      expected: 'an instance or model',
+      actual: formatType(target),
+    });
     return ERROR;
   }
   // Edits (`selector |> f`) are refused at build with their own report; their names are paths, not values.

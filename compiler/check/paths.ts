@@ -18,5 +18,6 @@ export function notePaths(
   if (label !== null && !own.instances.has(label)) own.instances.set(label, call.instance);
   if (label === null || f.path.includes(null)) return;
   const prefix = [...f.path, label].join('.');
-  for (const [path, shape] of signature.paths) own.paths.set(`${prefix}.${path}`, substituteShape(shape, sizes, runs, null));
+  for (const [path, shape] of signature.paths)
+    own.paths.set(`${prefix}.${path}`, substituteShape(shape, sizes, runs, null));
 }

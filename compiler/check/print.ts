@@ -22,7 +22,8 @@ export function printTyped(program: Program, result: CheckResult, module: Progra
       for (const [name, type] of info?.inputs ?? []) lines.push(`  input ${name}: ${formatType(type)}`);
       for (const r of info?.requirements ?? []) lines.push(`  data: ${formatCondition(r.condition)}`);
       for (const s of d.statements)
-        if (s.kind === 'let') lines.push(`  let ${s.name.text}: ${formatType(result.lets.get(s) ?? { kind: 'error' })}`);
+        if (s.kind === 'let')
+          lines.push(`  let ${s.name.text}: ${formatType(result.lets.get(s) ?? { kind: 'error' })}`);
       continue;
     }
     callable(d, result, lines);
@@ -39,12 +40,14 @@ function callable(d: Callable, result: CheckResult, lines: string[]): void {
     lines.push(`  require ${formatCondition(r.condition)}${chain}`);
   }
   if (signature.instanceSizes.size > 0) lines.push(`  instance sizes: ${[...signature.instanceSizes].join(', ')}`);
-  if (d.kind === 'model' && signature.paths.size > 0) for (const path of [...signature.paths.keys()].sort()) lines.push(`  path ${path}`);
+  if (d.kind === 'model' && signature.paths.size > 0)
+    for (const path of [...signature.paths.keys()].sort()) lines.push(`  path ${path}`);
   statements(d.body.statements, result, lines, '  ');
 }
 
 function parameters(s: Signature): string {
-  const list = (ps: Signature['parameters']): string => `(${ps.map((p) => `${p.name}: ${formatType(p.type)}`).join(', ')})`;
+  const list = (ps: Signature['parameters']): string =>
+    `(${ps.map((p) => `${p.name}: ${formatType(p.type)}`).join(', ')})`;
   return `${s.config === null ? '' : list(s.config)}${list(s.parameters)}`;
 }
 
@@ -64,13 +67,16 @@ function statements(list: readonly Statement[], result: CheckResult, lines: stri
       lines.push(`${indent}repeat`);
       statements(s.body, result, lines, `${indent}  `);
     }
-    const value = s.kind === 'return' || s.kind === 'expression' || s.kind === 'let' || s.kind === 'assign' ? s.value : null;
+    const value =
+      s.kind === 'return' || s.kind === 'expression' || s.kind === 'let' || s.kind === 'assign' ? s.value : null;
     if (value?.kind === 'scan') {
       const axes = result.scanAxes.get(value);
       lines.push(`${indent}scan${axes === undefined ? '' : ` axis ${axes.join(', ')} from the end`}`);
       statements(value.body, result, lines, `${indent}  `);
     }
     if ((s.kind === 'return' || s.kind === 'expression') && value !== null)
-      lines.push(`${indent}${s.kind === 'return' ? 'return ' : '= '}${formatType(result.types.get(value) ?? { kind: 'error' })}`);
+      lines.push(
+        `${indent}${s.kind === 'return' ? 'return ' : '= '}${formatType(result.types.get(value) ?? { kind: 'error' })}`,
+      );
   }
 }

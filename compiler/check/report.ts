@@ -3,7 +3,7 @@ import type { Aligned, Judgement, Link } from '../diagnostics/families/check.ts'
 import type { Poly } from '../sizes/poly.ts';
 import type { Span } from '../../grammar/ast.ts';
 import type { Verdict } from './knowledge.ts';
-import { witness } from './knowledge.ts';
+import { COINCIDENCE, witness } from './knowledge.ts';
 import type { Frame } from './session.ts';
 import type { Axis, Type, Why } from './types.ts';
 import { formatRole, formatType, shown } from './types.ts';
@@ -14,11 +14,11 @@ export function judgement(v: Verdict): Judgement {
     kind: v.kind === 'proved' ? 'unknown' : v.kind,
     witness: witness(v),
     condition: condition === null ? null : shown(condition),
+    coincidence: v === COINCIDENCE,
   };
 }
 
-export const showAxis = (f: Frame, a: Axis): string =>
-  a.kind === 'run' ? `...${shown(a.name)}` : f.know.show(a.size);
+export const showAxis = (f: Frame, a: Axis): string => (a.kind === 'run' ? `...${shown(a.name)}` : f.know.show(a.size));
 
 export const showShape = (f: Frame, shape: readonly Axis[]): string =>
   `[${shape.map((a) => showAxis(f, a)).join(', ')}]`;

@@ -6,9 +6,9 @@
  */
 import type { RequireStatement, Span } from '../../grammar/ast.ts';
 import type { Poly } from '../sizes/poly.ts';
+import { checkCondition } from './choices.ts';
 import type { Condition } from './conditions.ts';
 import { conditionNames, conjuncts, formatCondition, hasOpaque, substituteCondition } from './conditions.ts';
-import { checkCondition } from './expressions.ts';
 import { chain, judgement } from './report.ts';
 import type { Frame, Requirement } from './session.ts';
 import type { Why } from './types.ts';
@@ -45,7 +45,7 @@ export function discharge(
     if (verdict.kind === 'proved') continue;
     if (verdict.kind !== 'refuted' && ownCondition(f, condition)) {
       const lifted = f.under(condition);
-      f.requirements.push({
+      f.need({
         condition: lifted,
         message: r.message,
         span: r.span,
@@ -100,8 +100,7 @@ export function checkRequire(f: Frame, s: RequireStatement): void {
       });
       return;
     }
-    if (verdict.kind !== 'proved')
-      f.requirements.push({ condition: f.under(part), message: s.message, span: s.span, chain: [] });
+    if (verdict.kind !== 'proved') f.need({ condition: f.under(part), message: s.message, span: s.span, chain: [] });
     f.know.assume(part);
   }
 }

@@ -83,10 +83,20 @@ export function reduceRole(op: ReduceOperator, operand: Role, atoms: readonly st
     case 'softmax':
       return role('probs', atoms[0] ?? null, span);
     case 'mean':
-      return over ? role(operand.kind === 'log_probs' ? 'real' : 'unit') : operand.kind === 'log_probs' ? REAL : operand;
+      return over
+        ? role(operand.kind === 'log_probs' ? 'real' : 'unit')
+        : operand.kind === 'log_probs'
+          ? REAL
+          : operand;
     case 'max':
     case 'min':
-      return over ? (isProb(operand) ? role('unit') : REAL) : operand.kind === 'probs' ? { ...operand, kind: 'problike' } : operand;
+      return over
+        ? isProb(operand)
+          ? role('unit')
+          : REAL
+        : operand.kind === 'probs'
+          ? { ...operand, kind: 'problike' }
+          : operand;
     case 'sum':
       return notNegative(operand) ? role('nonneg') : REAL;
     default:

@@ -76,13 +76,7 @@ export class Scope {
   }
 
   find(name: string): LocalBinding | null {
-    let scope: Scope | null = this;
-    while (scope !== null) {
-      const found = scope.names.get(name);
-      if (found !== undefined) return found;
-      scope = scope.parent;
-    }
-    return null;
+    return this.names.get(name) ?? this.parent?.find(name) ?? null;
   }
 
   add(binding: LocalBinding): void {
@@ -91,11 +85,8 @@ export class Scope {
 
   /** Every visible local name, for suggestions. */
   *visible(): Iterable<string> {
-    let scope: Scope | null = this;
-    while (scope !== null) {
-      yield* scope.names.keys();
-      scope = scope.parent;
-    }
+    yield* this.names.keys();
+    if (this.parent !== null) yield* this.parent.visible();
   }
 }
 

@@ -9,7 +9,7 @@ import { problem } from '../diagnostics/problem.ts';
 import type { CheckProblems } from '../diagnostics/families/check.ts';
 import type { Poly } from '../sizes/poly.ts';
 import type { Condition } from './conditions.ts';
-import { either, negate } from './conditions.ts';
+import { either, formatCondition, negate } from './conditions.ts';
 import { Knowledge } from './knowledge.ts';
 import type { Definition, Program, ProgramModule } from './program.ts';
 import { lookup } from './program.ts';
@@ -201,6 +201,12 @@ export class Frame {
     this.signature = signature;
     this.scope = new Scope(null);
     this.know = know;
+  }
+
+  /** Adds a requirement of the body, once. */
+  need(r: Requirement): void {
+    const text = formatCondition(r.condition);
+    if (!this.requirements.some((old) => formatCondition(old.condition) === text)) this.requirements.push(r);
   }
 
   lookup(name: string): Definition | null {

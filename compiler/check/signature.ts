@@ -7,8 +7,8 @@
 import type { Callable, Dim, Expr, Parameter, ResultField, Span, TypeExpr } from '../../grammar/ast.ts';
 import { asConst, coefficientOf, name as nameAtom, names, ONE } from '../sizes/poly.ts';
 import type { Poly } from '../sizes/poly.ts';
+import { checkBody } from './bodies.ts';
 import { atMost, opaque } from './conditions.ts';
-import { checkBody } from './statements.ts';
 import { check, integerOf, integerValue, undefinedName, visibleNames } from './expressions.ts';
 import { Knowledge } from './knowledge.ts';
 import type { Definition } from './program.ts';
@@ -268,7 +268,13 @@ export function tensorType(f: Frame, t: TypeExpr, what: string): TensorType | nu
         { name: word, suggestion, known },
         suggestion === null
           ? []
-          : [{ title: `write \`${suggestion}\``, edits: [{ span: t.dtype.span, text: suggestion }], applicability: 'maybe' }],
+          : [
+              {
+                title: `write \`${suggestion}\``,
+                edits: [{ span: t.dtype.span, text: suggestion }],
+                applicability: 'maybe',
+              },
+            ],
       );
     return null;
   }
@@ -286,7 +292,9 @@ export function tensorType(f: Frame, t: TypeExpr, what: string): TensorType | nu
   if (failed) return null;
   // The bound of a parameter is read later (`completeBelow`).
   const below =
-    t.below === null || f.signature?.state === 'declared' ? null : integerValue(f, t.below, 'the bound of an index type');
+    t.below === null || f.signature?.state === 'declared'
+      ? null
+      : integerValue(f, t.below, 'the bound of an index type');
   return tensor(word as ElementType, shape, { below, role: declaredRole(f, t, shape) });
 }
 
@@ -335,11 +343,12 @@ export function needPositive(f: Frame, size: Poly, span: Span): void {
   if (!(f.signature.config ?? []).concat(f.signature.parameters).some((p) => p.name === name)) return;
   const condition = atMost(ONE, size);
   f.know.assume(condition);
-  f.requirements.push({ condition: f.under(condition), message: null, span, chain: [] });
+  f.need({ condition: f.under(condition), message: null, span, chain: [] });
 }
 
 function declareResult(f: Frame, callable: Callable, signature: Signature, contextual: string[]): Type {
-  const initialiser = callable.kind === 'fn' && signature.parameters.every((p) => p.type.kind !== 'tensor' || p.type.shape.length === 0);
+  const initialiser =
+    callable.kind === 'fn' && signature.parameters.every((p) => p.type.kind !== 'tensor' || p.type.shape.length === 0);
   const isFields = (r: TypeExpr | readonly ResultField[]): r is readonly ResultField[] => Array.isArray(r);
   const single = (t: TypeExpr): Type => {
     if (!initialiser) {

@@ -2,7 +2,6 @@
 import type {
   AssignStatement,
   BinaryOperator,
-  Callable,
   IfStatement,
   LeafStatement,
   LetStatement,
@@ -13,22 +12,24 @@ import type {
   YieldStatement,
 } from '../../grammar/ast.ts';
 import { name as nameAtom, names } from '../sizes/poly.ts';
+import { combine } from './arithmetic.ts';
 import { broadcast, sameAxis, sameShape } from './broadcast.ts';
 import { noteLabel } from './calls.ts';
-import type { Condition } from './conditions.ts';
+import { checkCondition, isBelow, joinElements } from './choices.ts';
 import { negate } from './conditions.ts';
-import { checkEquation, inEquation } from './equations.ts';
-import { checkCondition, checkValue, combine, isBelow, joinElements, undefinedName } from './expressions.ts';
+import type { Condition } from './conditions.ts';
+import { checkEquation } from './equations.ts';
+import { checkValue, undefinedName } from './expressions.ts';
 import { assigned, checkRepeat, sameType } from './loops.ts';
-import { aligned, axisWhy, because, chain, judgement, showShape, showType, sourceText } from './report.ts';
+import { axisWhy, because, chain, showShape, showType, sourceText } from './report.ts';
 import { checkRequire } from './requires.ts';
 import { joinRoles } from './roles.ts';
 import { valueBinding } from './scope.ts';
 import type { ValueBinding } from './scope.ts';
-import type { Frame, Signature } from './session.ts';
+import { Frame } from './session.ts';
 import { tensorType } from './signature.ts';
+import { ERROR, NONE, formatType, isFloat, numberOf, sizeAxis, tensor } from './types.ts';
 import type { Axis, TensorType, Type } from './types.ts';
-import { ERROR, formatType, isFloat, isInteger, NONE, numberOf, sizeAxis, tensor } from './types.ts';
 
 /** True when control never leaves the list at its end: every way returns. */
 export function checkStatements(f: Frame, statements: readonly Statement[]): boolean {
@@ -68,7 +69,8 @@ function checkStatement(f: Frame, s: Statement): boolean {
       checkYield(f, s);
       return false;
     case 'until': {
-      if (f.loops.at(-1)?.kind !== 'scan') f.report('NN721', s.span, { what: '`until`', where: 'a body that is no scan' });
+      if (f.loops.at(-1)?.kind !== 'scan')
+        f.report('NN721', s.span, { what: '`until`', where: 'a body that is no scan' });
       const condition = checkCondition(f, s.condition);
       if (condition?.type.kind === 'tensor' && condition.type.shape.length > 0)
         f.report('NN124', s.condition.span, {
@@ -93,7 +95,8 @@ function newName(f: Frame, name: Name, what: string): void {
   const earlier = f.scope.names.get(name.text);
   if (earlier !== undefined && (earlier.kind !== 'value' || earlier.origin !== 'yield')) {
     if (earlier.span.start === name.span.start && earlier.span.file === name.span.file) return;
-    const described = earlier.kind === 'value' ? `a ${earlier.origin}` : earlier.kind === 'size' ? 'a size' : 'an index';
+    const described =
+      earlier.kind === 'value' ? `a ${earlier.origin}` : earlier.kind === 'size' ? 'a size' : 'an index';
     f.report('NN705', name.span, { name: name.text, what: described, first: earlier.span });
     return;
   }
@@ -108,7 +111,13 @@ function newName(f: Frame, name: Name, what: string): void {
     });
 }
 
-function bind(f: Frame, name: Name, origin: ValueBinding['origin'], type: Type, declared: Type | null = null): ValueBinding {
+function bind(
+  f: Frame,
+  name: Name,
+  origin: ValueBinding['origin'],
+  type: Type,
+  declared: Type | null = null,
+): ValueBinding {
   const binding = valueBinding(name, origin, type, declared);
   f.scope.add(binding);
   f.session.references.set(name, { kind: 'local', binding });
@@ -175,7 +184,13 @@ export function checkAssign(f: Frame, s: AssignStatement): void {
   if (s.operator !== '=') {
     const operator = s.operator[0] as BinaryOperator;
     found.used = true;
-    const at = { operator, operatorSpan: s.name.span, span: s.span, left: { span: s.name.span }, right: { span: s.value.span } };
+    const at = {
+      operator,
+      operatorSpan: s.name.span,
+      span: s.span,
+      left: { span: s.name.span },
+      right: { span: s.value.span },
+    };
     type = combine(f, at, found.type, type);
   }
   if (type.kind === 'none') {
@@ -210,7 +225,11 @@ function keepDeclared(f: Frame, binding: ValueBinding, type: Type, s: AssignStat
     });
     return declared;
   }
-  if (declared.below !== null && (type.kind === 'tensor' || type.kind === 'number') && !isBelow(f, type, declared.below)) {
+  if (
+    declared.below !== null &&
+    (type.kind === 'tensor' || type.kind === 'number') &&
+    !isBelow(f, type, declared.below)
+  ) {
     f.report('NN110', s.value.span, {
       name: binding.name,
       origin: binding.origin,
@@ -247,7 +266,8 @@ function checkLeaf(f: Frame, s: LeafStatement): void {
     noteLabel(f, s.name.text, s.name.span);
     if (type.kind === 'tensor') {
       if (f.callable?.kind !== 'optimizer')
-        for (const axis of type.shape) if (axis.kind === 'size') for (const n of names(axis.size)) f.sizesOfParameters.add(n);
+        for (const axis of type.shape)
+          if (axis.kind === 'size') for (const n of names(axis.size)) f.sizesOfParameters.add(n);
       f.signature?.leaves.set(s.name.text, type);
       if (!f.path.includes(null)) f.signature?.paths.set([...f.path, s.name.text].join('.'), type.shape);
     }
@@ -270,7 +290,11 @@ function typedLeaf(f: Frame, s: LeafStatement): Type {
 function initialFits(f: Frame, name: string, type: TensorType, value: Type, span: Span): void {
   if (value.kind === 'error') return;
   if (value.kind !== 'tensor' && value.kind !== 'number') {
-    f.report('NN712', span, { what: `the initial value of ${name}`, expected: showType(f, type), actual: formatType(value) });
+    f.report('NN712', span, {
+      what: `the initial value of ${name}`,
+      expected: showType(f, type),
+      actual: formatType(value),
+    });
     return;
   }
   const joined = joinElements(type, value);
@@ -340,6 +364,11 @@ function checkIf(f: Frame, s: IfStatement): boolean {
   return thenReturns && otherReturns;
 }
 
+function plainlyEqual(f: Frame, a: Axis, b: Axis): boolean {
+  if (a.kind === 'run') return b.kind === 'run' && a.name === b.name;
+  return b.kind === 'size' && f.know.holds({ kind: 'equal', left: a.size, right: b.size, negated: false });
+}
+
 /** One type after two branches; an axis that differs becomes a size of its own, the same for every name that differs in the same way. */
 function joinBranches(f: Frame, s: IfStatement, b: ValueBinding, a: Type, z: Type, span: Span): Type {
   if (a === z) return a;
@@ -361,13 +390,24 @@ function joinBranches(f: Frame, s: IfStatement, b: ValueBinding, a: Type, z: Typ
   const shape: Axis[] = [];
   for (const [k, x] of a.shape.entries()) {
     const y = z.shape[k]!;
-    if (sameAxis(f, x, y)) shape.push(x);
+    // Only what is plainly equal: a joined size is right in any case.
+    if (plainlyEqual(f, x, y)) shape.push(x);
     else if (x.kind === 'run' || y.kind === 'run') return differ();
     else {
       const text = `${f.know.show(x.size)} or ${f.know.show(y.size)}`;
       const size = nameAtom(`(${text})#${s.span.file}.${s.span.start}`);
       const whys = [x.why, y.why].filter((w) => w !== null);
-      shape.push(sizeAxis(size, because(size, `\`${b.name}\` differs in the branches of \`if ${sourceText(f, s.condition.span)}\``, s.span, whys)));
+      shape.push(
+        sizeAxis(
+          size,
+          because(
+            size,
+            `\`${b.name}\` differs in the branches of \`if ${sourceText(f, s.condition.span)}\``,
+            s.span,
+            whys,
+          ),
+        ),
+      );
     }
   }
   const below = a.below !== null && a.below === z.below ? a.below : null;
@@ -377,7 +417,8 @@ function joinBranches(f: Frame, s: IfStatement, b: ValueBinding, a: Type, z: Typ
 // Results
 
 function checkReturn(f: Frame, s: ReturnStatement): void {
-  if (f.loops.length > 0) f.report('NN721', s.span, { what: '`return`', where: 'a scan: it gives values with `yield`' });
+  if (f.loops.length > 0)
+    f.report('NN721', s.span, { what: '`return`', where: 'a scan: it gives values with `yield`' });
   let type: Type = NONE;
   if (s.fields !== null) {
     const fields = new Map<string, Type>();
@@ -398,164 +439,4 @@ function checkYield(f: Frame, s: YieldStatement): void {
   }
   const type = checkValue(f, s.value);
   if (loop !== undefined) loop.unnamed = { type, span: s.value.span };
-}
-
-// Bodies
-
-/** Checks a callable's body and sets the signature's result. */
-export function checkBody(f: Frame, callable: Callable, signature: Signature): void {
-  const { result } = signature;
-  if (callable.kind === 'mask') return checkMask(f, callable);
-  if (signature.contextual.length > 0 && result?.kind === 'tensor') f.drawShape = result.shape;
-  const returned = checkStatements(f, callable.body.statements);
-  const last = f.lastValue;
-  if (!returned && last !== null) f.returns.push({ type: last.type, knowledge: f.know, span: last.span });
-  if (returned || last !== null || callable.kind === 'optimizer') unusedNames(f);
-  if (callable.kind === 'optimizer') return;
-  if (callable.kind === 'schedule') {
-    for (const r of f.returns)
-      if (r.type.kind !== 'number' && r.type.kind !== 'error' && !(r.type.kind === 'tensor' && r.type.shape.length === 0))
-        f.report('NN109', r.span, plainMismatch(callable.name.text, 'a number', showType(f, r.type)));
-    return;
-  }
-  if (f.returns.length === 0) {
-    if (!f.damaged) f.report('NN717', callable.name.span, { name: callable.name.text });
-    signature.result ??= ERROR;
-    return;
-  }
-  if (!returned && last === null && f.returns.length > 0 && !f.damaged)
-    f.report('NN717', callable.name.span, { name: callable.name.text });
-  if (result !== null) {
-    const role = f.returns.map((r) => matchResult(f, callable, signature, result, r.type, r.span, r.knowledge));
-    // The body knows more about roles than a plain declaration.
-    if (result.kind === 'tensor' && result.role.kind === 'real') {
-      const roles = role.filter((r) => r !== null);
-      if (roles.length === f.returns.length && roles.length > 0)
-        signature.result = { ...result, role: roles.reduce((a, b) => joinRoles(a, b)) };
-    }
-    return;
-  }
-  // The most general way is the last one; earlier ones must agree with it under their own facts.
-  const candidate = f.returns.at(-1)!;
-  for (const r of f.returns.slice(0, -1)) {
-    const saved = f.know;
-    f.know = r.knowledge;
-    if (!sameType(f, candidate.type, r.type))
-      f.report('NN114', r.span, { name: 'the result', then: showType(f, r.type), otherwise: showType(f, candidate.type) });
-    f.know = saved;
-  }
-  signature.result = candidate.type.kind === 'none' ? ERROR : candidate.type;
-}
-
-const plainMismatch = (name: string, declared: string, actual: string) => ({
-  name,
-  declared,
-  actual,
-  shapes: null,
-  declaredSpan: null,
-  judgement: null,
-  chain: [],
-});
-
-function checkMask(f: Frame, callable: Callable): void {
-  const [only] = callable.body.statements;
-  if (only === undefined || callable.body.statements.length > 1 || (only.kind !== 'expression' && only.kind !== 'return')) {
-    if (!f.damaged) f.report('NN717', callable.name.span, { name: callable.name.text });
-    return;
-  }
-  const value = only.value;
-  if (value === null) return;
-  // Positions lie inside the tensors they index: the application says how far they go.
-  f.undefinedness = [];
-  const type = inEquation(f, value, { constraints: [], letters: [], quiet: false, guarded: false }, () => checkValue(f, value));
-  const isBool = (type.kind === 'tensor' && type.dtype === 'bool') || (type.kind === 'number' && type.dtype === 'bool');
-  if (!isBool && type.kind !== 'error' && type.kind !== 'mask')
-    f.report('NN124', value.span, { what: `mask ${callable.name.text}`, expected: 'bool', actual: showType(f, type) });
-}
-
-/** Compares a result with the declared one; gives its role where it fits. */
-function matchResult(
-  f: Frame,
-  callable: Callable,
-  signature: Signature,
-  declared: Type,
-  actual: Type,
-  span: Span,
-  knowledge: Frame['know'],
-): TensorType['role'] | null {
-  if (declared.kind === 'error' || actual.kind === 'error') return null;
-  const { text } = callable.name;
-  const declaredSpan = Array.isArray(callable.result) ? null : ((callable.result as { span: Span } | null)?.span ?? null);
-  if (declared.kind === 'record') {
-    if (actual.kind !== 'record') {
-      f.report('NN109', span, { ...plainMismatch(text, formatType(declared), showType(f, actual)), declaredSpan });
-      return null;
-    }
-    for (const [name, type] of declared.fields) {
-      const field = actual.fields.get(name);
-      if (field === undefined)
-        f.report('NN109', span, { ...plainMismatch(text, formatType(declared), formatType(actual)), declaredSpan });
-      else matchResult(f, callable, signature, type, field, span, knowledge);
-    }
-    return null;
-  }
-  if (declared.kind !== 'tensor') return null;
-  const outer = f.know;
-  f.know = knowledge;
-  try {
-    if (actual.kind === 'number' || (actual.kind === 'tensor' && actual.shape.length === 0)) {
-      const fits = elementFits(declared, actual);
-      // An initialiser may give one number for all.
-      if (fits && (declared.shape.length === 0 || signature.contextual.length > 0))
-        return actual.kind === 'tensor' ? actual.role : null;
-    }
-    if (actual.kind !== 'tensor') {
-      f.report('NN109', span, { ...plainMismatch(text, showType(f, declared), showType(f, actual)), declaredSpan });
-      return null;
-    }
-    const axis =
-      declared.shape.length !== actual.shape.length
-        ? null
-        : declared.shape.findIndex((a, k) => !sameAxis(f, a, actual.shape[k]!));
-    if (axis !== -1) {
-      const [x, y] = [declared.shape[axis ?? 0], actual.shape[axis ?? 0]];
-      const verdict =
-        axis !== null && x?.kind === 'size' && y?.kind === 'size' ? judgement(f.know.equal(x.size, y.size)) : null;
-      f.report('NN109', span, {
-        name: text,
-        declared: showType(f, declared),
-        actual: showType(f, actual),
-        shapes: aligned(f, 'declared', declared.shape, 'given', actual.shape, axis),
-        declaredSpan,
-        judgement: verdict,
-        chain: chain(f, ...(axis === null ? actual.shape.map(axisWhy) : [axisWhy(y)])),
-      });
-      return null;
-    }
-    const below = declared.below !== null && !isBelow(f, actual, declared.below);
-    if (!elementFits(declared, actual) || below) {
-      f.report('NN109', span, { ...plainMismatch(text, showType(f, declared), showType(f, actual)), declaredSpan });
-      return null;
-    }
-    return actual.role;
-  } finally {
-    f.know = outer;
-  }
-}
-
-function elementFits(declared: TensorType, actual: Type): boolean {
-  if (actual.kind !== 'tensor' && actual.kind !== 'number') return false;
-  const element = actual.kind === 'number' ? (actual.dtype === 'int' ? 'i32' : actual.dtype) : actual.dtype;
-  if (isFloat(declared.dtype)) return isFloat(element) || actual.kind === 'number' && element === 'i32';
-  return isInteger(declared.dtype) ? isInteger(element) : element === declared.dtype;
-}
-
-/** A `let` that nothing reads is a slip or a leftover. */
-export function unusedNames(f: Frame): void {
-  if (f.damaged || f.module.library) return;
-  for (const [name, bindings] of f.bindings) {
-    if (bindings.some((b) => b.used || b.origin !== 'let') || name.text.startsWith('_')) continue;
-    if (bindings.some((b) => b.type.kind === 'error')) continue;
-    f.report('NN706', name.span, { name: name.text, what: 'let' });
-  }
 }

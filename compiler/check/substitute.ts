@@ -47,14 +47,22 @@ export function substituteTensor(
   };
 }
 
-export function substituteType(t: Type, map: SizeMap, runs: RunMap, whyOf: Parameters<typeof substituteShape>[3]): Type {
+export function substituteType(
+  t: Type,
+  map: SizeMap,
+  runs: RunMap,
+  whyOf: Parameters<typeof substituteShape>[3],
+): Type {
   switch (t.kind) {
     case 'tensor':
       return substituteTensor(t, map, runs, whyOf);
     case 'number':
       return { ...t, value: t.value === null ? null : substitute(t.value, complete(map, runs)), condition: null };
     case 'record':
-      return { kind: 'record', fields: new Map([...t.fields].map(([k, v]) => [k, substituteType(v, map, runs, whyOf)])) };
+      return {
+        kind: 'record',
+        fields: new Map([...t.fields].map(([k, v]) => [k, substituteType(v, map, runs, whyOf)])),
+      };
     default:
       return t;
   }

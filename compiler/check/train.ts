@@ -1,6 +1,7 @@
 /** `train` blocks: inputs, what is minimised, how. Everything a run needs is checked here, except the data. */
 import type { Expr, Name, TrainDeclaration, TrainStatement } from '../../grammar/ast.ts';
-import { checkAssign, checkLet, unusedNames } from './statements.ts';
+import { unusedNames } from './bodies.ts';
+import { checkAssign, checkLet } from './statements.ts';
 import { check, checkValue, integerValue, undefinedName } from './expressions.ts';
 import { Knowledge } from './knowledge.ts';
 import { showType, sourceText } from './report.ts';
@@ -36,7 +37,9 @@ export function checkTrain(session: Session, module: ProgramModule, d: TrainDecl
     if (!seen.has('minimize'))
       f.report('NN719', d.name.span, { text: `\`train ${d.name.text}\` minimises nothing: add \`minimize loss\`` });
     else if (!seen.has('optimizer'))
-      f.report('NN719', d.name.span, { text: `\`train ${d.name.text}\` has no optimizer: add \`optimizer Adam(lr: 1e-3)\`` });
+      f.report('NN719', d.name.span, {
+        text: `\`train ${d.name.text}\` has no optimizer: add \`optimizer Adam(lr: 1e-3)\``,
+      });
   }
   return { inputs, sizes: f.inputSizes, requirements: f.requirements };
 }
@@ -49,7 +52,8 @@ function statement(f: Frame, s: TrainStatement, inputs: Map<string, Type>, nth: 
     case 'input': {
       const type = tensorType(f, s.type, s.name.text) ?? ERROR;
       const earlier = f.scope.names.get(s.name.text);
-      if (earlier !== undefined) f.report('NN714', s.name.span, { name: s.name.text, what: 'input', first: earlier.span });
+      if (earlier !== undefined)
+        f.report('NN714', s.name.span, { name: s.name.text, what: 'input', first: earlier.span });
       const binding = valueBinding(s.name, 'input', type, type);
       f.session.references.set(s.name, { kind: 'local', binding });
       f.scope.add(binding);
@@ -72,7 +76,11 @@ function statement(f: Frame, s: TrainStatement, inputs: Map<string, Type>, nth: 
     case 'optimizer': {
       const type = checkValue(f, s.value);
       if (type.kind !== 'optimizer' && type.kind !== 'error')
-        f.report('NN712', s.value.span, { what: 'what follows `optimizer`', expected: 'an optimizer, as `Adam(lr: 1e-3)`', actual: formatType(type) });
+        f.report('NN712', s.value.span, {
+          what: 'what follows `optimizer`',
+          expected: 'an optimizer, as `Adam(lr: 1e-3)`',
+          actual: formatType(type),
+        });
       for (const selector of s.selectors ?? []) checkSelector(f, selector);
       return;
     }
@@ -93,7 +101,13 @@ function statement(f: Frame, s: TrainStatement, inputs: Map<string, Type>, nth: 
           { name: s.size.text, suggestion, known: f.inputSizes },
           suggestion === null
             ? []
-            : [{ title: `write \`${suggestion}\``, edits: [{ span: s.size.span, text: suggestion }], applicability: 'maybe' }],
+            : [
+                {
+                  title: `write \`${suggestion}\``,
+                  edits: [{ span: s.size.span, text: suggestion }],
+                  applicability: 'maybe',
+                },
+              ],
         );
       } else f.session.references.set(s.size, { kind: 'local', binding: found });
       integerValue(f, s.value, 'the batch size');
@@ -154,14 +168,22 @@ function networkName(f: Frame, name: Name): void {
     found.used = true;
     f.session.references.set(name, { kind: 'local', binding: found });
     if (found.type.kind !== 'instance' && found.type.kind !== 'error')
-      f.report('NN712', name.span, { what: name.text, expected: 'a model or an instance', actual: showType(f, found.type) });
+      f.report('NN712', name.span, {
+        what: name.text,
+        expected: 'a model or an instance',
+        actual: showType(f, found.type),
+      });
     return;
   }
   const definition = f.lookup(name.text);
   if (definition === null) return undefinedName(f, name.text, name.span);
   f.session.references.set(name, { kind: 'definition', definition });
   if (definition.declaration.kind !== 'model')
-    f.report('NN712', name.span, { what: name.text, expected: 'a model or an instance', actual: `a ${definition.declaration.kind}` });
+    f.report('NN712', name.span, {
+      what: name.text,
+      expected: 'a model or an instance',
+      actual: `a ${definition.declaration.kind}`,
+    });
 }
 
 function checkSelector(f: Frame, e: Expr): void {
@@ -176,7 +198,12 @@ function checkSelector(f: Frame, e: Expr): void {
       return [...signature.paths.keys()].flatMap((p) => [p, `${text}.${p}`]);
     });
     if (known.length > 0 && !known.some((p) => pathMatches(e.value, p)))
-      f.report('NN720', e.span, { path: e.value, of: 'the models of this file', suggestion: nearest(e.value, known), known: known.slice(0, 12) });
+      f.report('NN720', e.span, {
+        path: e.value,
+        of: 'the models of this file',
+        suggestion: nearest(e.value, known),
+        known: known.slice(0, 12),
+      });
     return;
   }
   check(f, e);

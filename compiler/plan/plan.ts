@@ -41,6 +41,11 @@ export interface Planned {
   readonly schedules: readonly Schedule[];
 }
 
+export interface PlanOptions {
+  /** false: every buffer has a place of its own, for comparison. Default true. */
+  readonly reuse?: boolean;
+}
+
 export type Planning = Planned | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** Kernels of all programs, each once, under unique names. */
@@ -229,6 +234,7 @@ export function plan(
   unit: Unit,
   programs: ReadonlyMap<ProgramName, KernelProgram>,
   bounds: ReadonlyMap<string, number>,
+  options: PlanOptions = {},
 ): Planning {
   const needed = sizeNames(unit, programs.values());
   const limits = new Map<string, number>();
@@ -281,7 +287,9 @@ export function plan(
   let work = 0;
   for (const [name, program] of programs) {
     const line = timeline(program);
-    const ranges = lifetimes(program, line);
+    const needs = lifetimes(program, line);
+    const always: Range = { first: 0, last: Infinity };
+    const ranges = options.reuse === false ? new Map([...needs.keys()].map((id) => [id, always])) : needs;
     const { groups, groupOf } = groupsOf(program, ranges, line.ticks, (b) => bytesOf(b.dtype, b.sizes));
     work = Math.max(work, place(groups));
 

@@ -5,10 +5,15 @@ import { printTyped } from '../../compiler/check/print.ts';
 import { loadProgram } from '../../compiler/check/program.ts';
 import { parse } from '../../grammar/parse.ts';
 import { checkText, designed, library, places, rendered } from './support.ts';
+import { right } from './right.ts';
 import { wrong } from './wrong.ts';
 
 describe('right programs', () => {
   it.each(designed)('$name has no problem', ({ text }) => {
+    expect(rendered(checkText(text))).toBe('');
+  });
+
+  it.each(right)('$name has no problem', ({ text }) => {
     expect(rendered(checkText(text))).toBe('');
   });
 
@@ -22,7 +27,8 @@ describe('right programs', () => {
   it('each body is checked once', () => {
     for (const { text } of designed) {
       const { result } = checkText(text);
-      for (const [callable, times] of result.bodyChecks) expect([callable.name.text, times]).toEqual([callable.name.text, 1]);
+      for (const [callable, times] of result.bodyChecks)
+        expect([callable.name.text, times]).toEqual([callable.name.text, 1]);
       expect(result.bodyChecks.size).toBeGreaterThan(0);
     }
   });

@@ -32,7 +32,10 @@ export interface Checked {
   readonly reports: readonly Report[];
 }
 
-export function checkText(text: string, options: { fixes?: boolean; files?: Readonly<Record<string, string>> } = {}): Checked {
+export function checkText(
+  text: string,
+  options: { fixes?: boolean; files?: Readonly<Record<string, string>> } = {},
+): Checked {
   const host = { read: (path: string): string | null => options.files?.[path] ?? null };
   const { program, problems } = loadProgram('test.nn', text, host, library);
   const result = check(program, { fixes: options.fixes ?? true });

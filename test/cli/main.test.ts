@@ -252,6 +252,16 @@ describe('build', () => {
     expect(readdirSync(join(cwd, 'nnc-out')).sort()).toEqual(['Net.d.ts', 'Net.js', 'Net.js.map', 'Net.plan.json']);
   });
 
+  it('refuses consts and sizes that the file does not have', async () => {
+    const cwd = folder({ 'net.nn': `const width = 16\n${program.replace('Linear(16)', 'Linear(width)')}` });
+    const wide = await nnc(cwd, ['build', 'net.nn', '--const', 'width=32']);
+    expect(wide.out).toContain('model Net: 259 parameters');
+    const { code, err } = await nnc(cwd, ['build', 'net.nn', '--const', 'widht=32']);
+    expect([code, err]).toEqual([1, expect.stringContaining('there is no const widht in net.nn') as string]);
+    expect(err).toContain('width');
+    expect((await nnc(cwd, ['build', 'net.nn', '--bound', 'T=3'])).err).toContain('there is no size T in net.nn');
+  });
+
   it('needs a bound where the source gives none', async () => {
     const cwd = folder({ 'model.nn': program.slice(0, program.indexOf('train')) });
     const { code, err } = await nnc(cwd, ['build', 'model.nn']);
@@ -302,7 +312,7 @@ describe('explain', () => {
     const { code, out } = await nnc(folder({ 'net.nn': program }), ['explain', 'net.nn', `--${view}`, '--only', 'Net']);
     expect(code).toBe(0);
     expect(out.length).toBeGreaterThan(10);
-    if (view === 'fusion') expect(out).toMatch(/^ {2}\S+ +(output|reduction)$/m);
+    if (view === 'fusion') expect(out).toMatch(/^ {2}output: f32\[B, 3\] +\w.* net\.nn:2:\d+$/m);
   });
 });
 

@@ -12,7 +12,7 @@ const train = ['train', 'net.nn', '--data', 'rows.csv'];
 describe('digits', () => {
   it('learns to 97 % on the data beside the program', async () => {
     const cwd = folder();
-    const { code, out, err } = await nnc(cwd, ['train', digits, '--seed', '1']);
+    const { code, out, err } = await nnc(cwd, ['train', digits]);
     expect(err).toBe('');
     expect(code).toBe(0);
     expect(Number(/^test: .*accuracy ([\d.]+)/m.exec(out)![1])).toBeGreaterThanOrEqual(0.97);
@@ -31,7 +31,7 @@ describe('digits', () => {
     expect(record).toMatchObject({
       program: 'digits.nn',
       train: 'Fit',
-      seed: 1,
+      seed: 0,
       rows: { train: 1293, validation: 144, test: 360 },
     });
   });
@@ -104,6 +104,29 @@ describe('going on', () => {
     expect(stopped.out).toContain('--resume goes on');
     expect(existsSync(join(cwd, 'parts/report.html'))).toBe(true);
     expect(() => expectSame(cwd, 'checkpoint')).toThrow();
+    expect((await nnc(cwd, [...train, '--out', 'parts', '--resume'])).code).toBe(0);
+    for (const file of ['weights', 'checkpoint']) expectSame(cwd, file);
+  });
+
+  it('a second interrupt ends the process at once', async () => {
+    const cwd = here();
+    let pressed = 0;
+    const { code, err } = await nnc(cwd, [...train, '--out', 'parts'], {
+      tty: true,
+      onWrite: (text, interrupt) => {
+        if (!text.startsWith('epoch') || pressed++ > 0) return;
+        interrupt();
+        interrupt();
+      },
+    });
+    // The test's own `abort` throws where the real one exits.
+    expect([code, err]).toEqual([1, expect.stringContaining('aborted with 130') as string]);
+  });
+
+  it('changes nothing when training is over', async () => {
+    const cwd = here();
+    expect((await nnc(cwd, [...train, '--out', 'straight'])).code).toBe(0);
+    expect((await nnc(cwd, [...train, '--out', 'parts'])).code).toBe(0);
     expect((await nnc(cwd, [...train, '--out', 'parts', '--resume'])).code).toBe(0);
     for (const file of ['weights', 'checkpoint']) expectSame(cwd, file);
   });

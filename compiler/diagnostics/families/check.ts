@@ -14,6 +14,8 @@ export interface Judgement {
   readonly witness: string | null;
   /** What would be enough: `H % 16 == 0`. */
   readonly condition: string | null;
+  /** The sides have one value now, but only because two constants happen to. */
+  readonly coincidence?: boolean;
 }
 
 /** Two shapes written under each other, with the guilty axis (from 0; null when the ranks differ). */

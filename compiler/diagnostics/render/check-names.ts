@@ -51,7 +51,8 @@ train Fit {
   NN302: {
     severity: 'warning',
     title: 'perhaps probabilities where logits are due',
-    explain: 'The value was made of probabilities by scaling, blending or dropping; whether it still is one cannot be known. If it is meant, no change is needed.',
+    explain:
+      'The value was made of probabilities by scaling, blending or dropping; whether it still is one cannot be known. If it is meant, no change is needed.',
     render: ({ callee, parameter, role, from }) => ({
       message: `\`${parameter}\` of ${callee} takes logits, and this is made of probabilities`,
       label: roleName(role),
@@ -264,7 +265,11 @@ const height = 9`,
     severity: 'error',
     title: 'something that cannot be called',
     explain: 'Functions, blocks, models, instances and masks can be called. Tensors are read with `[…]`.',
-    render: ({ what }) => ({ message: `${what} cannot be called`, label: 'not callable', notes: ['tensors are read with `[…]`'] }),
+    render: ({ what }) => ({
+      message: `${what} cannot be called`,
+      label: 'not callable',
+      notes: ['tensors are read with `[…]`'],
+    }),
   },
   NN712: {
     severity: 'error',
@@ -349,7 +354,10 @@ const height = 9`,
   return y
 }`,
     ),
-    render: ({ name }) => ({ message: `${name} gives no value: its body ends without \`return\` or a last expression`, label: 'no value' }),
+    render: ({ name }) => ({
+      message: `${name} gives no value: its body ends without \`return\` or a last expression`,
+      label: 'no value',
+    }),
   },
   NN718: {
     severity: 'error',
@@ -392,7 +400,8 @@ train Fit {
   NN720: {
     severity: 'error',
     title: 'a path that matches no parameter',
-    explain: 'Paths are the labels and names on the way to a parameter, with `*` for a round of a repeat: `h.*.attn.c_attn.weight`.',
+    explain:
+      'Paths are the labels and names on the way to a parameter, with `*` for a round of a repeat: `h.*.attn.c_attn.weight`.',
     render: ({ path, of, suggestion, known }) => ({
       message: `no parameter of ${of} has the path "${path}"${didYouMean(suggestion)}`,
       label: 'matches nothing',
@@ -402,7 +411,8 @@ train Fit {
   NN721: {
     severity: 'error',
     title: 'something where it has no meaning',
-    explain: '`param` and `state` belong to blocks, `yield` and `until` to scans, index names to the left of equations.',
+    explain:
+      '`param` and `state` belong to blocks, `yield` and `until` to scans, index names to the left of equations.',
     render: ({ what, where }) => ({ message: `${what} has no meaning in ${where}`, label: 'not here' }),
   },
   NN722: {

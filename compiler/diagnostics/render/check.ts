@@ -1,7 +1,14 @@
-/** The prose of the checker's problems: sizes and shapes in one file, names, roles and calls in another. */
+/** The prose of the checker's problems, by topic. */
 import type { CheckProblems } from '../families/check.ts';
 import type { ProseTable } from '../problem.ts';
+import { broadcastProse } from './check-broadcast.ts';
+import { equationsProse } from './check-equations.ts';
 import { namesProse } from './check-names.ts';
 import { shapesProse } from './check-shapes.ts';
 
-export const checkProse: ProseTable<CheckProblems> = { ...shapesProse, ...namesProse };
+export const checkProse: ProseTable<CheckProblems> = {
+  ...shapesProse,
+  ...equationsProse,
+  ...broadcastProse,
+  ...namesProse,
+};

@@ -9,6 +9,8 @@ export const explain = (text: string, wrong: string, mended: string): string =>
 /** "they never agree", "they need not agree: not for H = 3", "cannot decide". */
 export function verdict(j: Judgement, claim: string): string[] {
   const notes: string[] = [];
+  if (j.coincidence === true)
+    return [`${claim}: only by the present values of constants; constants are equal only where a \`require\` says so`];
   if (j.kind === 'refuted') notes.push(`${claim}: never`);
   else if (j.witness !== null) notes.push(`${claim}: need not be, for instance with ${j.witness}`);
   else notes.push(`${claim}: cannot be decided from what is known here`);
@@ -48,7 +50,8 @@ export function table({ leftName, left, rightName, right, axis }: Aligned): stri
 
 export const quoted = (names: readonly string[]): string => names.map((n) => `\`${n}\``).join(', ');
 
-export const didYouMean = (suggestion: string | null): string => (suggestion === null ? '' : `; did you mean \`${suggestion}\`?`);
+export const didYouMean = (suggestion: string | null): string =>
+  suggestion === null ? '' : `; did you mean \`${suggestion}\`?`;
 
 export const knownNames = (known: readonly string[], what = 'known here'): string[] =>
   known.length === 0 ? [] : [`${what}: ${known.slice(0, 12).join(', ')}`];

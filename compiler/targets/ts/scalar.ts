@@ -131,7 +131,8 @@ export const scalars = {
   select: ([c, a, b]) => choose(c!, a!, b!),
   cast: ([a], { dtype, from, use }) => {
     const source = from[0]!;
-    // f16 to f16 is a rounding: sums of halves are wider until then.
+    // f32 to f32 and f16 to f16 are roundings: in registers numbers are wider until then.
+    if (source === dtype && dtype === 'f32') return call('Math.fround', a!);
     if (source === dtype && dtype !== 'f16') return a!;
     if (dtype === 'bool') return { text: `${at(a!, EQUALITY + 1)} !== 0`, level: EQUALITY };
     if (source === 'bool') return byte(a!);

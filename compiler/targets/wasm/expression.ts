@@ -89,6 +89,8 @@ export class Expressions {
   private uses = new Map<Expr, number>();
   private tile: ReadonlySet<string> = new Set();
   private dynamics = 0;
+  /** Expressions of two tables may meet in one function. */
+  private readonly tag: string;
   /** Loads are not moved out of scopes further in than this (branches). */
   private floor = 0;
   /** In code for one lane of wide code: which. */
@@ -98,6 +100,7 @@ export class Expressions {
     this.fn = fn;
     this.kernel = kernel;
     this.context = context;
+    this.tag = `${fn.tags++}`;
     this.bases = kernel.buffers.map((_, k) => k);
     for (const [k, size] of kernel.sizes.entries()) this.bind(size, kernel.buffers.length + k, true);
     const read = new Set<number>();
@@ -115,6 +118,19 @@ export class Expressions {
 
   bind(name: string, local: number, natural: boolean): void {
     this.bindings.set(name, { local, depth: this.fn.scope.depth, natural });
+  }
+
+  /** A name that was bound further out. */
+  bindAt(name: string, local: number, depth: number): void {
+    this.bindings.set(name, { local, depth, natural: true });
+  }
+
+  /** Loads in `body` stay in the current scope. */
+  branch(body: () => void): void {
+    const before = this.floor;
+    this.floor = this.fn.scope.depth;
+    body();
+    this.floor = before;
   }
 
   /** The lane's loop variable and the like are bound in the scope of their loop's body. */
@@ -216,7 +232,7 @@ export class Expressions {
 
   private key(e: Expr, wide: boolean, shift: Shift): string {
     const mentioned = this.mentioned(e);
-    let text = `${wide ? 'w' : 's'}${e.id}`;
+    let text = `${this.tag}${wide ? 'w' : 's'}${e.id}`;
     for (const [axis, by] of shift) if (by !== 0 && mentioned.has(axis)) text += `,${axis}+${by}`;
     return text;
   }
@@ -700,12 +716,7 @@ export class Expressions {
         const condition = this.condition(e.guards, shift);
         if (condition === null) return this.emit(e.inside, wide, shift);
         fn.code.get(condition);
-        const branch = (of: Expr) => (): void => {
-          const before = this.floor;
-          this.floor = fn.scope.depth;
-          this.emit(of, wide, shift);
-          this.floor = before;
-        };
+        const branch = (of: Expr) => (): void => this.branch(() => this.emit(of, wide, shift));
         return fn.if(branch(e.inside), branch(e.outside), typeOf(e.dtype, wide));
       }
       case 'index': {

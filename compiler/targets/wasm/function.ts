@@ -38,6 +38,8 @@ export class Scope {
 export class Fn {
   readonly signature: Signature;
   scope = new Scope(null);
+  /** How many sets of expressions have been written into it. */
+  tags = 0;
   private readonly locals: ValueType[] = [];
 
   constructor(signature: Signature) {
@@ -110,9 +112,9 @@ export class Fn {
 
   /**
    * `for (v = from; v < to; v += step)` over an i32 local, which the body is given. `to` is a local or a constant. The loop's scope is one deeper
-   * than the variable's.
+   * than the variable's. `by`, if given, is a local to step by instead.
    */
-  for(from: number | { readonly local: number }, to: number | { readonly local: number }, step: number, body: (variable: number) => void): void {
+  for(from: number | { readonly local: number }, to: number | { readonly local: number }, step: number, body: (variable: number) => void, by: number | null = null): void {
     const variable = this.local('i32');
     const push = (code: Code, x: number | { readonly local: number }): void =>
       typeof x === 'number' ? code.i32(x) : code.get(x.local);
@@ -131,7 +133,8 @@ export class Fn {
         outer.loop();
         outer.bytes.append(inner.bytes);
         outer.get(variable);
-        outer.i32(step);
+        if (by === null) outer.i32(step);
+        else outer.get(by);
         outer.op('i32.add');
         outer.tee(variable);
         push(outer, to);
@@ -142,6 +145,24 @@ export class Fn {
       },
     );
     this.release(variable, 'i32');
+  }
+
+  /** `while (condition) body`; the condition is asked before every round. */
+  while(condition: () => void, body: () => void): void {
+    this.nested(
+      () => {
+        condition();
+        this.code.if();
+        this.nested(body, (inner, outer) => outer.bytes.append(inner.bytes));
+        this.code.br(1);
+        this.code.end();
+      },
+      (inner, outer) => {
+        outer.loop();
+        outer.bytes.append(inner.bytes);
+        outer.end();
+      },
+    );
   }
 
   /** Downward: `for (v = from - 1; v >= 0; v--)`. */

@@ -134,9 +134,18 @@ export class KernelEmitter {
    * lane set).
    */
   private lanes(axis: string, count: number, body: (vectors: number) => void): void {
+    this.lanesBetween(axis, 0, this.end(axis), count, body);
+  }
+
+  lanesBetween(
+    axis: string,
+    start: number | { readonly local: number },
+    end: number | { readonly local: number },
+    count: number,
+    body: (vectors: number) => void,
+  ): void {
     const { x, fn } = this;
-    const end = this.end(axis);
-    const run = (from: number | { local: number }, to: number | { local: number }, step: number, vectors: number): void =>
+    const run = (from: number | { readonly local: number }, to: number | { readonly local: number }, step: number, vectors: number): void =>
       fn.for(from, to, step, (variable) => {
         x.bind(axis, variable, true);
         x.lane = vectors > 0 ? axis : null;
@@ -145,16 +154,27 @@ export class KernelEmitter {
         x.unbind(axis);
       });
     const downTo = (step: number): number | { local: number } => {
-      if (typeof end === 'number') return end - (end % step);
-      fn.code.get(end.local);
+      if (typeof end === 'number' && start === 0) return end - (end % step);
+      if (typeof end === 'number') fn.code.i32(end);
+      else fn.code.get(end.local);
+      if (start !== 0) {
+        if (typeof start === 'number') fn.code.i32(start);
+        else fn.code.get(start.local);
+        fn.code.op('i32.sub');
+      }
       fn.code.i32(-step);
       fn.code.op('i32.and');
+      if (start !== 0) {
+        if (typeof start === 'number') fn.code.i32(start);
+        else fn.code.get(start.local);
+        fn.code.op('i32.add');
+      }
       return { local: fn.hold('i32') };
     };
-    let from: number | { local: number } = 0;
+    let from: number | { readonly local: number } = start;
     if (count > 1) {
       const main = downTo(4 * count);
-      if (main !== 0) run(0, main, 4 * count, count);
+      if (main !== 0) run(start, main, 4 * count, count);
       from = main;
     }
     const vectors = downTo(4);
@@ -271,8 +291,6 @@ export class KernelEmitter {
         );
       }
     }
-    const depth = fn.scope.depth;
-    void depth;
     const round = (wideRound: boolean, steps: readonly Shift[], into: (name: string, p: Shift, k: number) => number): void =>
       this.round(stage, parts, defs, wideRound, points, steps, into, best, wideRound ? x.lane : null);
     const nest = (k: number): void => {

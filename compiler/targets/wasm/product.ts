@@ -1,12 +1,307 @@
-import type { Stage } from '../../kernel/types.ts';
-import type { WasmLeaf } from '../../schedule/wasm.ts';
-import type { KernelEmitter } from './kernel.ts';
-import type { TileShape } from "./tile.ts";
+/**
+ * A product of matrices: blocks of both operands packed into panels (pack.ts), register tiles (tile.ts) into a strip of a few rows that stays
+ * in L1, and the rest of the stage over that strip while it is there: bias, activation, an optimizer's update.
+ *
+ *   for each batch: for blocks of columns { pack; for blocks of rows { pack; for panels of rows { tiles of all columns; the rest of the stage } } }
+ *
+ * The last panel of rows has a tile of its own height; the last panel of columns is computed in full and its surplus not read.
+ */
+import { asConst, evaluate, mul, num, type Poly } from '../../sizes/poly.ts';
+import type { Def, Kernel, Stage } from '../../kernel/types.ts';
+import type { WasmLeaf, WasmSchedule } from '../../schedule/wasm.ts';
+import { collapseAxes } from './collapse.ts';
+import { Expressions, NO_SHIFT, type Context, type Shift } from './expression.ts';
+import type { Fn } from './function.ts';
+import { KernelEmitter, partsOfStage, type KernelContext } from './kernel.ts';
+import { Packer } from './pack.ts';
+import { PANEL, type TileShape } from './tile.ts';
+
 export interface ProductContext {
   readonly tile: (shape: TileShape) => number;
   readonly relaxed: boolean;
 }
-export function emitProduct(_k: KernelEmitter, _leaf: Extract<WasmLeaf, { kind: 'product' }>, _stage: Stage, _context: ProductContext): void {
-  throw new Error('not yet');
+
+type Leaf = Extract<WasmLeaf, { kind: 'product' }>;
+
+/** Columns of a strip at most. */
+const STRIP = 512;
+const MARGIN = 64;
+
+/** Bytes of workspace that a kernel needs, at these sizes or smaller ones. */
+export function workspaceBytes(kernel: Kernel, schedule: WasmSchedule, of: (size: string) => number): number {
+  let most = 0;
+  for (const leaf of schedule.leaves) {
+    if (leaf.kind !== 'product') continue;
+    const count = (axes: readonly string[]): number => axes.reduce((n, a) => n * evaluate(kernel.axes.get(a)!, of), 1);
+    const [rows, columns] = leaf.tile;
+    const k = count(leaf.over);
+    const a = Math.min(Math.max(leaf.block[0], 4 * (rows + 1) * k), 4 * (count(leaf.rows.axes) + rows + 1) * k);
+    const b = Math.min(Math.max(leaf.block[1], 4 * columns * k), 4 * (count(leaf.columns.axes) + columns) * k);
+    most = Math.max(most, a + b + 4 * (rows + 1) * STRIP + 6 * MARGIN);
+  }
+  return most;
 }
-export function workspaceBytes(_k: unknown, _s: unknown, _e: unknown): number { return 0; }
+
+class Arithmetic {
+  private readonly fn: Fn;
+  constructor(fn: Fn) {
+    this.fn = fn;
+  }
+  /** min(a, b) of two locals. */
+  least(a: number, b: number, op: 'i32.lt_s' | 'i32.gt_s' = 'i32.lt_s'): number {
+    const { fn } = this;
+    fn.code.get(a);
+    fn.code.get(b);
+    fn.code.get(a);
+    fn.code.get(b);
+    fn.code.op(op);
+    fn.code.op('select');
+    return fn.hold('i32');
+  }
+  constant(n: number): number {
+    this.fn.code.i32(n);
+    return this.fn.hold('i32');
+  }
+  do(op: 'i32.add' | 'i32.sub' | 'i32.mul' | 'i32.div_u' | 'i32.and' | 'i32.shl', a: number, b: number | { readonly by: number }): number {
+    const { fn } = this;
+    fn.code.get(a);
+    if (typeof b === 'number') fn.code.get(b);
+    else fn.code.i32(b.by);
+    fn.code.op(op);
+    return fn.hold('i32');
+  }
+}
+
+export function emitProduct(
+  emitter: KernelEmitter,
+  leaf: Leaf,
+  stage: Stage,
+  context: ProductContext & Context & KernelContext,
+): void {
+  const { fn, x, kernel } = emitter;
+  const n = new Arithmetic(fn);
+  const rows = context.relaxed ? leaf.tile[0] + 1 : leaf.tile[0];
+  const columns = PANEL.columns;
+  const workspace = kernel.buffers.length + kernel.sizes.length;
+  const product = (axes: readonly string[]): Poly => axes.reduce((p, a) => mul(p, kernel.axes.get(a)!), num(1));
+  const size = (p: Poly): number => x.inLocal(x.index(p));
+  const M = size(product(leaf.rows.axes));
+  const N = size(product(leaf.columns.axes));
+  const K = size(product(leaf.over));
+  const bytesK = n.do('i32.shl', K, { by: 2 });
+
+  // Columns of a block: what fits, a multiple of 8, at least one panel; rows likewise.
+  const one = n.constant(1);
+  const roundUp = (local: number, to: number): number =>
+    n.do('i32.div_u', n.do('i32.add', local, { by: to - 1 }), { by: to });
+  const panelsOf = (block: number, width: number, all: number, most: number): number => {
+    const room = n.do('i32.div_u', n.constant(Math.floor(block / width)), bytesK);
+    return n.least(n.least(n.least(room, one, 'i32.gt_s'), roundUp(all, width)), n.constant(most));
+  };
+  const panelsN = panelsOf(leaf.block[1], columns, N, STRIP / columns);
+  const panelsM = panelsOf(leaf.block[0], rows, M, 1 << 20);
+  const NC = n.do('i32.mul', panelsN, { by: columns });
+  const MC = n.do('i32.mul', panelsM, { by: rows });
+  const aligned = (local: number): number => n.do('i32.and', n.do('i32.add', local, { by: MARGIN + 15 }), { by: -16 });
+  const A = n.do('i32.add', workspace, { by: 16 });
+  const B = aligned(n.do('i32.add', A, n.do('i32.mul', MC, bytesK)));
+  const strip = aligned(n.do('i32.add', B, n.do('i32.mul', NC, bytesK)));
+  const pitch = n.do('i32.shl', NC, { by: 2 });
+  const packer = new Packer(x);
+  const epilogue = new Epilogue(emitter, leaf, stage, context);
+
+  const blocks = (): void => {
+    fn.for(0, { local: N }, 0, (jc) => {
+      const nc = n.least(NC, n.do('i32.sub', N, jc));
+      const np = roundUp(nc, columns);
+      packer.pack(leaf.columns, leaf.over, { width: columns, first: jc, count: np, to: B, length: K, total: N });
+      fn.for(
+        0,
+        { local: M },
+        0,
+        (ic) => {
+          const mc = n.least(MC, n.do('i32.sub', M, ic));
+          const mp = roundUp(mc, rows);
+          packer.pack(leaf.rows, leaf.over, { width: rows, first: ic, count: mp, to: A, length: K, total: M });
+          const panel = n.do('i32.mul', bytesK, { by: rows });
+          const panelB = n.do('i32.mul', bytesK, { by: columns });
+          fn.for(0, { local: mp }, 1, (ip) => {
+            const a = n.do('i32.add', A, n.do('i32.mul', ip, panel));
+            const first = n.do('i32.add', ic, n.do('i32.mul', ip, { by: rows }));
+            const height = n.least(n.constant(rows), n.do('i32.sub', M, first));
+            const b = fn.local('i32');
+            const c = fn.local('i32');
+            const tiles = (count: number): void => {
+              fn.code.get(B);
+              fn.code.set(b);
+              fn.code.get(strip);
+              fn.code.set(c);
+              const shape: TileShape = { rows: count, unroll: leaf.unroll, fence: context.relaxed ? 1 : leaf.fence };
+              fn.for(0, { local: np }, 1, () => {
+                for (const local of [a, b, K, c, pitch]) fn.code.get(local);
+                fn.code.i32(4 * rows);
+                fn.code.call(context.tile(shape));
+                fn.code.get(b);
+                fn.code.get(panelB);
+                fn.code.op('i32.add');
+                fn.code.set(b);
+                fn.code.get(c);
+                fn.code.i32(4 * columns);
+                fn.code.op('i32.add');
+                fn.code.set(c);
+              });
+            };
+            const known = asConst(product(leaf.rows.axes));
+            for (let count = rows; count >= 1; count--) {
+              if (known !== null && !(count === rows ? known >= rows : known % rows === count)) continue;
+              if (known !== null && known % rows === 0) {
+                tiles(count);
+                continue;
+              }
+              fn.code.get(height);
+              fn.code.i32(count);
+              fn.code.op('i32.eq');
+              fn.if(() => tiles(count));
+            }
+            epilogue.emit({ first, height, jc, nc, strip, pitch });
+          });
+        },
+        MC,
+      );
+    }, NC);
+  };
+  const nest = (k: number): void => {
+    const axis = leaf.batch[k];
+    if (axis === undefined) blocks();
+    else emitter.loop(axis, () => nest(k + 1));
+  };
+  nest(0);
+}
+
+interface Strip {
+  readonly first: number;
+  readonly height: number;
+  readonly jc: number;
+  readonly nc: number;
+  readonly strip: number;
+  readonly pitch: number;
+}
+
+/** What the stage does with each sum, over the rows and columns of a strip. */
+class Epilogue {
+  private readonly outer: KernelEmitter;
+  private readonly inner: KernelEmitter;
+  private readonly leaf: Leaf;
+  private readonly stage: Stage;
+  private readonly sum: string;
+  private readonly columns: readonly string[];
+
+  constructor(outer: KernelEmitter, leaf: Leaf, stage: Stage, context: KernelContext) {
+    const [sum] = [...stage.defs].find(([, d]) => d.op !== null)!;
+    const defs = new Map<string, Def>([...stage.defs].filter(([name]) => name !== sum));
+    const rest: Stage = { ...stage, over: [], defs };
+    const { kernel, columns } = collapseAxes({ ...outer.kernel, stages: [rest] }, leaf.columns.axes);
+    this.outer = outer;
+    this.sum = sum;
+    this.leaf = leaf;
+    this.columns = columns;
+    [this.stage] = kernel.stages as [Stage];
+    const x = new Expressions(outer.fn, kernel, context);
+    this.inner = new KernelEmitter(kernel, context, outer.fn, x);
+    x.valueAxes.set(sum, this.stage.axes);
+  }
+
+  emit({ first, height, jc, nc, strip, pitch }: Strip): void {
+    const { fn } = this.outer;
+    const { x, kernel } = this.inner;
+    const n = new Arithmetic(fn);
+    for (const axis of this.leaf.batch) {
+      const bound = this.outer.x.binding(axis)!;
+      x.bindAt(axis, bound.local, bound.depth);
+    }
+    const extent = (axis: string): number => x.inLocal(x.index(kernel.axes.get(axis)!));
+    const decode = (flat: number, axes: readonly string[]): number[] => {
+      const out: number[] = [];
+      let rest = flat;
+      for (let k = axes.length - 1; k > 0; k--) {
+        const by = extent(axes[k]!);
+        const quotient = n.do('i32.div_u', rest, by);
+        out[k] = n.do('i32.sub', rest, n.do('i32.mul', quotient, by));
+        rest = quotient;
+      }
+      out[0] = rest;
+      return out;
+    };
+    fn.for(0, { local: height }, 1, (r) => {
+      const at = decode(n.do('i32.add', first, r), this.leaf.rows.axes);
+      for (const [k, axis] of this.leaf.rows.axes.entries()) x.bind(axis, at[k]!, true);
+      const row = n.do('i32.add', strip, n.do('i32.mul', r, pitch));
+      const { columns } = this;
+      const lane = columns.at(-1)!;
+      if (columns.length === 1) {
+        const base = n.do('i32.sub', row, n.do('i32.shl', jc, { by: 2 }));
+        this.run(base, lane, { local: jc }, { local: n.do('i32.add', jc, nc) });
+      } else {
+        // Run by run of the innermost axis.
+        const end = n.do('i32.add', jc, nc);
+        const flat = fn.local('i32');
+        fn.code.get(jc);
+        fn.code.set(flat);
+        fn.while(
+          () => {
+            fn.code.get(flat);
+            fn.code.get(end);
+            fn.code.op('i32.lt_s');
+          },
+          () => {
+            const place = decode(flat, columns);
+            for (const [k, axis] of columns.entries()) if (axis !== lane) x.bind(axis, place[k]!, true);
+            const from = place.at(-1)!;
+            const to = n.least(extent(lane), n.do('i32.add', from, n.do('i32.sub', end, flat)));
+            const skipped = n.do('i32.sub', n.do('i32.sub', flat, jc), from);
+            const base = n.do('i32.add', row, n.do('i32.shl', skipped, { by: 2 }));
+            x.aligned = false;
+            this.run(base, lane, { local: from }, { local: to });
+            x.aligned = true;
+            for (const axis of columns) x.unbind(axis);
+            const next = n.do('i32.add', flat, n.do('i32.sub', to, from));
+            fn.code.get(next);
+            fn.code.set(flat);
+          },
+        );
+      }
+      for (const axis of this.leaf.rows.axes) x.unbind(axis);
+    });
+  }
+
+  private run(base: number, lane: string, from: { local: number }, to: { local: number }): void {
+    const { fn } = this.outer;
+    const { inner, stage } = this;
+    const { x } = inner;
+    const parts = partsOfStage(stage);
+    const leaf = { kind: 'loops', stage: stage.name, free: [], over: [], vector: null, count: 1 } as const;
+    inner.lanesBetween(lane, from, to, 2, (vectors) => {
+      const wide = vectors > 0;
+      const points: readonly Shift[] =
+        vectors <= 1 ? [NO_SHIFT] : Array.from({ length: vectors }, (_, v): Shift => new Map([[lane, 4 * v]]));
+      fn.code.get(base);
+      fn.code.get(x.binding(lane)!.local);
+      fn.code.i32(2);
+      fn.code.op('i32.shl');
+      fn.code.op('i32.add');
+      const at = fn.hold('i32');
+      const locals = points.map((_, v) => {
+        fn.code.get(at);
+        fn.code.access(wide ? 'v128.load' : 'f32.load', 16 * v);
+        return fn.hold(wide ? 'v128' : 'f32');
+      });
+      x.values.set(this.sum, {
+        depth: fn.scope.depth,
+        wide,
+        steady: true,
+        local: (shift) => locals[Math.floor((shift.get(lane) ?? 0) / 4)] ?? locals[0]!,
+      });
+      inner.points(stage, parts, leaf, wide, points);
+    });
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Schedules of the WGSL target, as plain data: the dispatches that a kernel becomes, and what an invocation or a workgroup of each computes.
+ *
+ * A pass over rows gives every row (a point of its axes) to one invocation, or to a workgroup that shares the reductions and the inner points
+ * among its threads. A product of matrices is computed in tiles held in workgroup memory. Stages without common rows become passes of
+ * their own, one after the other, which is what they must look like.
+ */
+import { asConst, evaluate, type Poly } from '../sizes/poly.ts';
+import type { Kernel, Stage } from '../kernel/types.ts';
+import { productLeaf, type ProductSide } from './wasm.ts';
+
+export type WgslPass =
+  | {
+      readonly kind: 'rows';
+      readonly rows: readonly string[];
+      readonly stages: readonly string[];
+      /** Threads that share a row; 1: one invocation a row. A power of two. */
+      readonly threads: number;
+    }
+  | {
+      readonly kind: 'product';
+      readonly stage: string;
+      readonly batch: readonly string[];
+      readonly rows: ProductSide;
+      readonly columns: ProductSide;
+      readonly over: readonly string[];
+      /** Results of a workgroup, and how much of the reduced axes lies in workgroup memory at a time. */
+      readonly tile: readonly [rows: number, columns: number, depth: number];
+      readonly threads: readonly [rows: number, columns: number];
+    };
+
+export interface WgslSchedule {
+  readonly passes: readonly WgslPass[];
+}
+
+/** What a size is taken to be where nobody told. */
+const NOMINAL = 64;
+const GROUP = 64;
+/** A row with less to do than this is one invocation's work. */
+const WORTH_SHARING = 48;
+/** So many rows keep a device busy by themselves; then a workgroup a row must have more to do. */
+const MANY_ROWS = 1 << 14;
+
+export type SizeOf = (name: string) => number;
+
+export function wgslSchedule(kernel: Kernel, sizeOf: SizeOf = () => NOMINAL): WgslSchedule {
+  const rows = kernel.rows ?? [];
+  if (rows.length > 0 && kernel.stages.length > 1) {
+    const threads = threadsFor(kernel, rows, kernel.stages, sizeOf);
+    return { passes: [{ kind: 'rows', rows, stages: kernel.stages.map((s) => s.name), threads }] };
+  }
+  return {
+    passes: kernel.stages.map((stage): WgslPass => {
+      const product = productPass(kernel, stage);
+      if (product !== null) return product;
+      const threads = stage.over.length > 0 ? threadsFor(kernel, stage.axes, [stage], sizeOf) : 1;
+      return { kind: 'rows', rows: stage.axes, stages: [stage.name], threads };
+    }),
+  };
+}
+
+const points = (kernel: Kernel, axes: readonly string[], sizeOf: SizeOf): number =>
+  axes.reduce((n, a) => n * Math.max(1, evaluate(kernel.axes.get(a)!, sizeOf)), 1);
+
+function threadsFor(kernel: Kernel, rows: readonly string[], stages: readonly Stage[], sizeOf: SizeOf): number {
+  const inner = (stage: Stage): string[] => stage.axes.filter((a) => !rows.includes(a));
+  // An order along the row is one thread's work.
+  if (stages.some((s) => s.order !== null && inner(s).length === 0)) return 1;
+  const shared = stages.map((s) => {
+    const own = inner(s);
+    return points(kernel, own.length > 0 ? own : s.over, sizeOf);
+  });
+  const work = Math.max(...shared);
+  const count = points(kernel, rows, sizeOf);
+  return work >= WORTH_SHARING && (count < MANY_ROWS || work >= 4 * GROUP) ? GROUP : 1;
+}
+
+function productPass(kernel: Kernel, stage: Stage): WgslPass | null {
+  const leaf = productLeaf(kernel, stage);
+  if (leaf === null) return null;
+  const size = (axes: readonly string[]): number =>
+    axes.reduce((n, a) => n * (constant(kernel.axes.get(a)!) ?? NOMINAL), 1);
+  // A tile that is mostly empty is slower than plain rows.
+  if (size(leaf.rows.axes) < 16 || size(leaf.columns.axes) < 16 || size(leaf.over) < 16) return null;
+  const { batch, rows, columns, over } = leaf;
+  return {
+    kind: 'product',
+    stage: stage.name,
+    batch,
+    rows,
+    columns,
+    over,
+    tile: [64, 64, 16],
+    threads: [16, 16],
+  };
+}
+
+const constant = (p: Poly): number | null => asConst(p);
+
+/** One line a pass. */
+export function printWgslSchedule(schedule: WgslSchedule): string {
+  return schedule.passes
+    .map((p) =>
+      p.kind === 'product'
+        ? `${p.stage}: product batch [${p.batch.join(' ')}] rows [${p.rows.axes.join(' ')}] columns [${p.columns.axes.join(' ')}] over [${p.over.join(' ')}] tile ${p.tile.join('x')}`
+        : `${p.stages.join(' ')}: rows [${p.rows.join(' ')}]${p.threads > 1 ? ` a workgroup of ${p.threads} each` : ''}`,
+    )
+    .join('\n');
+}

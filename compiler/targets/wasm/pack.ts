@@ -1,0 +1,594 @@
+/**
+ * Packing an operand of a product into panels: `width` free points side by side, one step of K after the other. Transposes, windows and guards
+ * live here alone, so that the register tile reads along one line.
+ *
+ * Where the operand is one read that is linear in its axes, the ways are, in this order:
+ * - lanes: free points run with stride 1; vector copies. A panel that crosses the end of a row of the innermost axis (a window of an image) is put
+ *   together from two loads, with the lanes' masks computed once a panel; guards are masks too.
+ * - transposed: K runs with stride 1; 4 x 4 transposes in registers.
+ * - strided: element by element, addresses of the points computed once a panel.
+ * Everything else is computed point by point. Lanes past the last point hold nonsense that nobody reads.
+ */
+import { asConst, coefficientOf, mul, names, num, sub, type Poly } from '../../sizes/poly.ts';
+import type { Guard, Kernel } from '../../kernel/types.ts';
+import type { ProductSide } from '../../schedule/wasm.ts';
+import { NO_SHIFT, type Expressions } from './expression.ts';
+import type { Fn } from './function.ts';
+
+interface Dim {
+  /** The axes it is made of. */
+  readonly axes: readonly string[];
+  readonly extent: Poly;
+  /** Bytes from one to the next. */
+  readonly stride: Poly;
+  /** Per guard: how far its expression moves. */
+  readonly guards: readonly Poly[];
+}
+
+interface LinearRead {
+  readonly buffer: number;
+  readonly own: readonly Dim[];
+  readonly over: readonly Dim[];
+  /** Bytes that depend on neither. */
+  readonly rest: Poly;
+  /** Rest of e − lo, and hi − lo. */
+  readonly guards: readonly { readonly rest: Poly; readonly room: Poly }[];
+}
+
+/** The side as a linear read; null where it is something else. */
+function linearRead(kernel: Kernel, side: ProductSide, over: readonly string[]): LinearRead | null {
+  const { value } = side;
+  if (value.kind !== 'read' || value.dynamic.length > 0 || kernel.buffers[value.buffer]!.dtype !== 'f32') return null;
+  if (value.otherwise !== null && !(value.otherwise.kind === 'const' && value.otherwise.value === 0)) return null;
+  const guards: readonly Guard[] = [...value.guards, ...side.guards];
+  const all = [...side.axes, ...over];
+  const split = (p: Poly): { coefficients: Map<string, Poly>; rest: Poly } | null => {
+    const coefficients = new Map<string, Poly>();
+    let rest = p;
+    for (const axis of all) {
+      const linear = coefficientOf(rest, axis);
+      if (linear === null || all.some((s) => names(linear.coefficient).has(s))) return null;
+      coefficients.set(axis, linear.coefficient);
+      ({ rest } = linear);
+    }
+    return { coefficients, rest };
+  };
+  const at = split(mul(value.at, num(4)));
+  if (at === null) return null;
+  const parts: { readonly coefficients: Map<string, Poly>; readonly rest: Poly; readonly room: Poly }[] = [];
+  for (const g of guards) {
+    if (all.some((s) => names(g.lo).has(s) || names(g.hi).has(s))) return null;
+    const e = split(sub(g.e, g.lo));
+    if (e === null) return null;
+    parts.push({ ...e, room: sub(g.hi, g.lo) });
+  }
+  const dims = (axes: readonly string[]): Dim[] => {
+    const out: Dim[] = [];
+    for (const axis of axes) {
+      const own: Dim = {
+        axes: [axis],
+        extent: kernel.axes.get(axis)!,
+        stride: at.coefficients.get(axis)!,
+        guards: parts.map((g) => g.coefficients.get(axis)!),
+      };
+      const last = out.at(-1);
+      const joins =
+        last !== undefined &&
+        last.stride === mul(own.stride, own.extent) &&
+        last.guards.every((g, k) => g === mul(own.guards[k]!, own.extent));
+      if (joins) out.splice(-1, 1, { ...own, axes: [...last.axes, axis], extent: mul(last.extent, own.extent) });
+      else out.push(own);
+    }
+    return out;
+  };
+  return {
+    buffer: value.buffer,
+    own: dims(side.axes),
+    over: dims(over),
+    rest: at.rest,
+    guards: parts.map(({ rest, room }) => ({ rest, room })),
+  };
+}
+
+export interface Panels {
+  readonly width: number;
+  /** Locals: first free point, how many panels, where they go, length of K, all free points. */
+  readonly first: number;
+  readonly count: number;
+  readonly to: number;
+  readonly length: number;
+  readonly total: number;
+}
+
+export class Packer {
+  private readonly x: Expressions;
+  private readonly fn: Fn;
+  private readonly kernel: Kernel;
+
+  constructor(x: Expressions) {
+    this.x = x;
+    this.fn = x.fn;
+    this.kernel = x.kernel;
+  }
+
+  pack(side: ProductSide, over: readonly string[], panels: Panels): void {
+    const { fn } = this;
+    const read = linearRead(this.kernel, side, over);
+    const pointer = fn.local('i32');
+    fn.code.get(panels.to);
+    fn.code.set(pointer);
+    // The panel's first point.
+    fn.for(0, { local: panels.count }, 1, (panel) => {
+      fn.code.get(panel);
+      fn.code.i32(panels.width);
+      fn.code.op('i32.mul');
+      fn.code.get(panels.first);
+      fn.code.op('i32.add');
+      const start = fn.hold('i32');
+      const way = read === null ? 'points' : this.way(read, panels.width);
+      if (read === null || way === 'points') this.points(side, over, panels, start, pointer);
+      else if (way === 'lanes') this.lanes(read, panels, start, pointer);
+      else this.rows(read, panels, start, pointer, way === 'transposed');
+    });
+  }
+
+  private way(read: LinearRead, width: number): 'lanes' | 'transposed' | 'strided' | 'points' {
+    const inner = read.own.at(-1);
+    const run = inner === undefined ? null : asConst(inner.extent);
+    if (inner !== undefined && asConst(inner.stride) === 4 && (read.own.length === 1 || (run !== null && run >= width)))
+      return 'lanes';
+    if (read.guards.length > 0) return 'points';
+    const last = read.over.at(-1);
+    if (last !== undefined && asConst(last.stride) === 4 && (asConst(last.extent) ?? 8) >= 4) return 'transposed';
+    return 'strided';
+  }
+
+  /** `value · p` as an i32 on the stack. */
+  private times(local: number, p: Poly): void {
+    const { fn, x } = this;
+    const constant = asConst(p);
+    fn.code.get(local);
+    if (constant === 1) return;
+    if (constant !== null && Number.isInteger(Math.log2(constant))) {
+      fn.code.i32(Math.log2(constant));
+      return fn.code.op('i32.shl');
+    }
+    x.push(x.index(p));
+    fn.code.op('i32.mul');
+  }
+
+  private extent(p: Poly): number | { readonly local: number } {
+    const o = this.x.index(p);
+    return o.local === null ? o.plus : { local: this.x.inLocal(o) };
+  }
+
+  /** Coordinates of a flat point along the dims, the last one fastest. */
+  private decode(flat: number, dims: readonly Dim[]): number[] {
+    const { fn, x } = this;
+    const out: number[] = [];
+    let rest = flat;
+    for (let k = dims.length - 1; k > 0; k--) {
+      const extent = x.index(dims[k]!.extent);
+      fn.code.get(rest);
+      x.push(extent);
+      fn.code.op('i32.div_u');
+      const quotient = fn.hold('i32');
+      fn.code.get(rest);
+      fn.code.get(quotient);
+      x.push(extent);
+      fn.code.op('i32.mul');
+      fn.code.op('i32.sub');
+      out[k] = fn.hold('i32');
+      rest = quotient;
+    }
+    out[0] = rest;
+    return out;
+  }
+
+  /** Start plus w, at most the last point. */
+  private point(start: number, w: number, total: number): number {
+    const { fn } = this;
+    if (w === 0) return start;
+    fn.code.get(start);
+    fn.code.i32(w);
+    fn.code.op('i32.add');
+    const at = fn.hold('i32');
+    fn.code.get(total);
+    fn.code.i32(1);
+    fn.code.op('i32.sub');
+    const last = fn.hold('i32');
+    fn.code.get(at);
+    fn.code.get(last);
+    fn.code.get(at);
+    fn.code.get(last);
+    fn.code.op('i32.lt_s');
+    fn.code.op('select');
+    return fn.hold('i32');
+  }
+
+  /** Σ coordinate · p[k] plus what is on the stack. */
+  private sum(at: readonly number[], by: readonly Poly[]): void {
+    for (const [k, local] of at.entries()) {
+      if (asConst(by[k]!) === 0) continue;
+      this.times(local, by[k]!);
+      this.fn.code.op('i32.add');
+    }
+  }
+
+  private base(read: LinearRead): number {
+    const { x, fn } = this;
+    const o = x.index(read.rest, NO_SHIFT, x.bases[read.buffer]!);
+    if (o.plus === 0) return o.local!;
+    x.push(o);
+    return fn.hold('i32');
+  }
+
+  /** Loops over dims; `body` gets the bytes and the guards' parts so far. */
+  private overLoops(
+    dims: readonly Dim[],
+    guards: number,
+    body: (bytes: number, parts: readonly number[]) => void,
+  ): void {
+    const { fn } = this;
+    const zero = (): number => {
+      fn.code.i32(0);
+      return fn.hold('i32');
+    };
+    const go = (k: number, bytes: number, parts: readonly number[]): void => {
+      const dim = dims[k];
+      if (dim === undefined) return body(bytes, parts);
+      fn.for(0, this.extent(dim.extent), 1, (at) => {
+        fn.code.get(bytes);
+        this.sum([at], [dim.stride]);
+        const inner = fn.hold('i32');
+        const own = parts.map((part, g) => {
+          if (asConst(dim.guards[g]!) === 0) return part;
+          fn.code.get(part);
+          this.sum([at], [dim.guards[g]!]);
+          return fn.hold('i32');
+        });
+        go(k + 1, inner, own);
+      });
+    };
+    const first = zero();
+    go(0, first, Array.from({ length: guards }, () => first));
+  }
+
+  private advance(pointer: number, bytes: number): void {
+    const { code } = this.fn;
+    code.get(pointer);
+    code.i32(bytes);
+    code.op('i32.add');
+    code.set(pointer);
+  }
+
+  // --------------------------------------------------------------------------------------------------------------------------- lanes
+
+  private lanes(read: LinearRead, panels: Panels, start: number, pointer: number): void {
+    const { fn, x } = this;
+    const { width } = panels;
+    const base = this.base(read);
+    const pieces: number[] = [];
+    let masks: readonly [number, number] | null = null;
+    const strides = read.own.map((d) => d.stride);
+    const address = (at: readonly number[], back: number): number => {
+      fn.code.get(base);
+      this.sum(at, strides);
+      if (back !== 0) {
+        fn.code.i32(back);
+        fn.code.op('i32.sub');
+      }
+      return fn.hold('i32');
+    };
+    const first = this.decode(start, read.own);
+    pieces.push(address(first, 0));
+    if (read.own.length > 1) {
+      // Lanes from `turn` on belong to the next row: its first point lies at turn lanes less.
+      const extent = x.index(read.own.at(-1)!.extent);
+      x.push(extent);
+      fn.code.get(first.at(-1)!);
+      fn.code.op('i32.sub');
+      const turn = fn.hold('i32');
+      fn.code.get(start);
+      fn.code.get(turn);
+      fn.code.op('i32.add');
+      const next = fn.hold('i32');
+      fn.code.get(next);
+      fn.code.get(panels.total);
+      fn.code.op('i32.lt_s');
+      fn.code.get(turn);
+      fn.code.i32(width);
+      fn.code.op('i32.lt_s');
+      fn.code.op('i32.and');
+      const crosses = fn.hold('i32');
+      fn.code.get(next);
+      fn.code.get(start);
+      fn.code.get(crosses);
+      fn.code.op('select');
+      const point = this.decode(fn.hold('i32'), read.own);
+      fn.code.get(base);
+      this.sum(point, strides);
+      fn.code.get(turn);
+      fn.code.i32(2);
+      fn.code.op('i32.shl');
+      fn.code.i32(0);
+      fn.code.get(crosses);
+      fn.code.op('select');
+      fn.code.op('i32.sub');
+      pieces.push(fn.hold('i32'));
+      const mask = (from: number): number => {
+        fn.code.v128([from, from + 1, from + 2, from + 3]);
+        fn.code.get(turn);
+        fn.code.op('i32x4.splat');
+        fn.code.op('i32x4.ge_s');
+        return fn.hold('v128');
+      };
+      masks = [mask(0), mask(4)];
+    }
+    // Lanes of the guards' expressions, less their lower bounds.
+    const guards = read.guards.map((g, k) => {
+      const own = read.own.map((d) => d.guards[k]!);
+      const rest = x.index(g.rest);
+      const lanes = [fn.local('v128'), fn.local('v128')] as const;
+      if (own.every((p) => asConst(p) === 0)) {
+        for (const v of lanes) {
+          x.push(rest);
+          fn.code.op('i32x4.splat');
+          fn.code.set(v);
+        }
+        return lanes;
+      }
+      for (let w = 0; w < width; w++) {
+        const v = lanes[w < 4 ? 0 : 1];
+        const at = this.decode(this.point(start, w, panels.total), read.own);
+        if (w % 4 !== 0) fn.code.get(v);
+        x.push(rest);
+        this.sum(at, own);
+        if (w % 4 === 0) fn.code.op('i32x4.splat');
+        else fn.code.lane('i32x4.replace_lane', w % 4);
+        fn.code.set(v);
+      }
+      return lanes;
+    });
+    const rooms = read.guards.map((g) => {
+      x.push(x.index(g.room));
+      fn.code.op('i32x4.splat');
+      return fn.hold('v128');
+    });
+    const low = guards.length === 0 ? 0 : this.edge(read.buffer, false);
+    const high = guards.length === 0 ? 0 : this.edge(read.buffer, true);
+
+    const step = (bytes: number, parts: readonly number[]): void => {
+      const addresses = pieces.map((piece) => {
+        fn.code.get(piece);
+        fn.code.get(bytes);
+        fn.code.op('i32.add');
+        let at = fn.hold('i32');
+        if (guards.length > 0) {
+          // Where no lane is inside, anywhere near the buffer will do.
+          for (const [bound, op] of [
+            [low, 'i32.gt_s'],
+            [high, 'i32.lt_s'],
+          ] as const) {
+            fn.code.get(at);
+            fn.code.get(bound);
+            fn.code.get(at);
+            fn.code.get(bound);
+            fn.code.op(op);
+            fn.code.op('select');
+            at = fn.hold('i32');
+          }
+        }
+        return at;
+      });
+      const splats = parts.map((part, g) => {
+        if (read.over.every((d) => asConst(d.guards[g]!) === 0)) return null;
+        fn.code.get(part);
+        fn.code.op('i32x4.splat');
+        return fn.hold('v128');
+      });
+      for (const half of [0, 1] as const) {
+        fn.code.get(pointer);
+        if (pieces.length > 1) {
+          fn.code.get(addresses[1]!);
+          fn.code.access('v128.load', 16 * half);
+        }
+        fn.code.get(addresses[0]!);
+        fn.code.access('v128.load', 16 * half);
+        if (pieces.length > 1) {
+          fn.code.get(masks![half]);
+          fn.code.op('v128.bitselect');
+        }
+        for (const [g, lanes] of guards.entries()) {
+          fn.code.get(lanes[half]);
+          if (splats[g] !== null) {
+            fn.code.get(splats[g]!);
+            fn.code.op('i32x4.add');
+          }
+          fn.code.get(rooms[g]!);
+          fn.code.op('i32x4.lt_u');
+          fn.code.op('v128.and');
+        }
+        fn.code.access('v128.store', 16 * half);
+      }
+      this.advance(pointer, 4 * width);
+    };
+    this.overLoops(read.over, guards.length, step);
+  }
+
+  /** 32 bytes before the buffer, or its end. */
+  private edge(buffer: number, end: boolean): number {
+    const { fn, x } = this;
+    return fn.at(0, () => {
+      const { sizes } = this.kernel.buffers[buffer]!;
+      const bytes = end ? sizes.reduce((p, s) => mul(p, s), num(4)) : num(-32);
+      x.push(x.index(bytes, NO_SHIFT, x.bases[buffer]!));
+      return fn.hold('i32');
+    });
+  }
+
+  // ---------------------------------------------------------------------------------------------------------------- transposed, strided
+
+  private rows(read: LinearRead, panels: Panels, start: number, pointer: number, transposed: boolean): void {
+    const { fn } = this;
+    const { width } = panels;
+    const base = this.base(read);
+    const strides = read.own.map((d) => d.stride);
+    const points = Array.from({ length: width }, (_, w) => {
+      const at = this.decode(this.point(start, w, panels.total), read.own);
+      fn.code.get(base);
+      this.sum(at, strides);
+      return fn.hold('i32');
+    });
+    const one = (bytes: number): void => {
+      for (const [w, point] of points.entries()) {
+        fn.code.get(pointer);
+        fn.code.get(point);
+        fn.code.get(bytes);
+        fn.code.op('i32.add');
+        fn.code.access('f32.load');
+        fn.code.access('f32.store', 4 * w);
+      }
+      this.advance(pointer, 4 * width);
+    };
+    if (!transposed) return this.overLoops(read.over, 0, one);
+    const last = read.over.at(-1)!;
+    this.overLoops(read.over.slice(0, -1), 0, (bytes) => {
+      const extent = this.extent(last.extent);
+      const known = typeof extent === 'number' ? extent : null;
+      let main: number | { local: number };
+      if (known !== null) main = known - (known % 4);
+      else {
+        fn.code.get((extent as { local: number }).local);
+        fn.code.i32(-4);
+        fn.code.op('i32.and');
+        main = { local: fn.hold('i32') };
+      }
+      const offset = (u: number): number => {
+        fn.code.get(u);
+        fn.code.i32(2);
+        fn.code.op('i32.shl');
+        fn.code.get(bytes);
+        fn.code.op('i32.add');
+        return fn.hold('i32');
+      };
+      fn.for(0, main, 4, (u) => {
+        const at = offset(u);
+        const load = (w: number): number => {
+          fn.code.get(points[w]!);
+          fn.code.get(at);
+          fn.code.op('i32.add');
+          fn.code.access('v128.load');
+          return fn.hold('v128');
+        };
+        const groups: (readonly number[])[] = [];
+        for (let w = 0; w + 4 <= width; w += 4) groups.push(this.transpose([0, 1, 2, 3].map((k) => load(w + k))));
+        const singles = Array.from({ length: width % 4 }, (_, k) => load(width - (width % 4) + k));
+        for (let k = 0; k < 4; k++) {
+          for (const [g, rows] of groups.entries()) {
+            fn.code.get(pointer);
+            fn.code.get(rows[k]!);
+            fn.code.access('v128.store', 4 * width * k + 16 * g);
+          }
+          for (const [s, row] of singles.entries()) {
+            fn.code.get(pointer);
+            fn.code.get(row);
+            fn.code.laneAccess('v128.store32_lane', k, 4 * width * k + 4 * (width - singles.length + s));
+          }
+        }
+        this.advance(pointer, 16 * width);
+      });
+      if (known === null || known % 4 !== 0) fn.for(main, extent, 1, (u) => one(offset(u)));
+    });
+  }
+
+  private transpose(rows: readonly number[]): readonly number[] {
+    const { fn } = this;
+    const mix = (a: number, b: number, lanes: readonly [number, number, number, number]): number => {
+      fn.code.get(a);
+      fn.code.get(b);
+      fn.code.shuffle(lanes);
+      return fn.hold('v128');
+    };
+    const [a, b, c, d] = rows as [number, number, number, number];
+    const ab0 = mix(a, b, [0, 4, 1, 5]);
+    const ab1 = mix(a, b, [2, 6, 3, 7]);
+    const cd0 = mix(c, d, [0, 4, 1, 5]);
+    const cd1 = mix(c, d, [2, 6, 3, 7]);
+    return [
+      mix(ab0, cd0, [0, 1, 4, 5]),
+      mix(ab0, cd0, [2, 3, 6, 7]),
+      mix(ab1, cd1, [0, 1, 4, 5]),
+      mix(ab1, cd1, [2, 3, 6, 7]),
+    ];
+  }
+
+  // ------------------------------------------------------------------------------------------------------------------- point by point
+
+  private points(side: ProductSide, over: readonly string[], panels: Panels, start: number, pointer: number): void {
+    const { fn, x } = this;
+    const { width } = panels;
+    fn.for(0, width, 1, (w) => {
+      fn.code.get(start);
+      fn.code.get(w);
+      fn.code.op('i32.add');
+      const wanted = fn.hold('i32');
+      fn.code.get(panels.total);
+      fn.code.i32(1);
+      fn.code.op('i32.sub');
+      const last = fn.hold('i32');
+      fn.code.get(wanted);
+      fn.code.get(last);
+      fn.code.get(wanted);
+      fn.code.get(last);
+      fn.code.op('i32.lt_s');
+      fn.code.op('select');
+      const flat = fn.hold('i32');
+      const dims = side.axes.map((axis) => ({
+        axes: [axis],
+        extent: this.kernel.axes.get(axis)!,
+        stride: num(0),
+        guards: [],
+      }));
+      const at = this.decode(flat, dims);
+      for (const [k, axis] of side.axes.entries()) x.bind(axis, at[k]!, true);
+      fn.code.get(pointer);
+      fn.code.get(w);
+      fn.code.i32(2);
+      fn.code.op('i32.shl');
+      fn.code.op('i32.add');
+      const to = fn.hold('i32');
+      const go = (k: number): void => {
+        const axis = over[k];
+        if (axis !== undefined)
+          return fn.for(0, this.extent(this.kernel.axes.get(axis)!), 1, (v) => {
+            x.bind(axis, v, true);
+            go(k + 1);
+            x.unbind(axis);
+          });
+        x.begin([side.value]);
+        const condition = x.condition(side.guards, NO_SHIFT);
+        fn.code.get(to);
+        if (condition === null) x.emit(side.value, false);
+        else {
+          fn.code.get(condition);
+          fn.if(
+            () => x.branch(() => x.emit(side.value, false)),
+            () => fn.code.f32(0),
+            'f32',
+          );
+        }
+        fn.code.access('f32.store');
+        this.advance(to, 4 * width);
+      };
+      go(0);
+      for (const axis of side.axes) x.unbind(axis);
+    });
+    fn.code.get(panels.length);
+    fn.code.i32(4 * width);
+    fn.code.op('i32.mul');
+    fn.code.get(pointer);
+    fn.code.op('i32.add');
+    fn.code.set(pointer);
+  }
+}
