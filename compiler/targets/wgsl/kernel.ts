@@ -305,11 +305,12 @@ export class PassEmitter {
       return;
     }
     if (def.op === null || def.op === 'argmax') return;
+    const { op } = def;
     x.line(`${partial}[thread] = ${pack(name)};`);
     x.line('workgroupBarrier();');
     x.block(`for (var ${half} = ${threads / 2}u; ${half} > 0u; ${half} >>= 1u)`, () => {
       const [a, b] = [unpack(`${partial}[thread]`), unpack(`${partial}[thread + ${half}]`)];
-      const taken = def.op === null || def.op === 'argmax' ? '' : folds[def.op].take(a, b, def.value.dtype, x.use);
+      const taken = folds[op].take(a, b, def.value.dtype, x.use);
       x.line(`if (thread < ${half}) { ${partial}[thread] = ${pack(`(${taken})`)}; }`);
       x.line('workgroupBarrier();');
     });
@@ -319,7 +320,7 @@ export class PassEmitter {
       x.begin([def.init]);
       const start = x.expr(def.init);
       x.line(`${name} = ${total};`);
-      x.line(`${name} = ${folds[def.op].take(start, name, def.value.dtype, x.use)};`);
+      x.line(`${name} = ${folds[op].take(start, name, def.value.dtype, x.use)};`);
     }
   }
 

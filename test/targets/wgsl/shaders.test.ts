@@ -1,0 +1,49 @@
+/**
+ * Every kernel of every design program, example and golden case passes Dawn's WGSL front end within WebGPU's guaranteed limits, as every schedule that
+ * may be chosen for it: plain rows and shared ones.
+ */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { compile } from '../../../compiler/index.ts';
+import { wgslSchedule } from '../../../compiler/schedule/wgsl.ts';
+import { emitKernel } from '../../../compiler/targets/wgsl/kernel.ts';
+import { shaderText } from '../../../compiler/targets/wgsl/shader.ts';
+import { complaints, deviceOf, nullGpu } from './gpu.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const folders = ['examples/design', 'examples', 'test/golden/cases'];
+const files = folders.flatMap((f) => readdirSync(join(root, f)).filter((n) => n.endsWith('.nn')).map((n) => `${f}/${n}`));
+
+const { gpu, reason } = await nullGpu();
+if (gpu === null) console.warn(`shaders are not validated: ${reason}`);
+
+describe.skipIf(gpu === null)('every kernel passes the WGSL front end', () => {
+  it.each(files)('%s', async (file) => {
+    const device = await deviceOf(gpu!);
+    const sizes = { B: 4, T: 4, S: 4, H: 64, W: 64, N: 4, E: 8, L: 3, K: 4 };
+    const result = compile(readFileSync(join(root, file), 'utf8'), { path: file, bounds: sizes });
+    const wrong: string[] = [];
+    let count = 0;
+    const seen = new Set<string>();
+    for (const artifact of result.artifacts.values()) {
+      for (const kernel of artifact.kernels) {
+        // Small sizes give plain rows, great ones shared rows.
+        for (const size of [4, 4096]) {
+          const slots = kernel.buffers.map((_b, i) => i);
+          const emitted = emitKernel(kernel, wgslSchedule(kernel, () => size), slots, null);
+          const code = shaderText(emitted);
+          if (seen.has(code)) continue;
+          seen.add(code);
+          count++;
+          expect(emitted.slots.length, kernel.name).toBeLessThanOrEqual(8);
+          const found = await complaints(device, code);
+          if (found.length > 0) wrong.push(`${artifact.name} ${kernel.name} ${size}: ${found[0]}`);
+        }
+      }
+    }
+    expect(wrong.slice(0, 10)).toEqual([]);
+    if (result.artifacts.size > 0) expect(count).toBeGreaterThan(0);
+    device.destroy();
+  });
+});
