@@ -24,9 +24,16 @@ import type { Type } from './types.ts';
 
 /** The type of an expression; names of callables stay callables. */
 export function check(f: Frame, e: Expr): Type {
-  const type = compute(f, e);
+  const type = f.session.deeper(() => compute(f, e)) ?? tooDeep(f, e);
   f.session.types.set(e, type);
   return type;
+}
+
+function tooDeep(f: Frame, e: Expr): Type {
+  // Both sides of the operator at the limit are one cause.
+  if (!f.tooDeep) f.report('NN724', e.span, {});
+  f.tooDeep = true;
+  return ERROR;
 }
 
 /** The type of an expression used as a value: a mask's name is a mask, a model's name its network. */

@@ -127,6 +127,11 @@ export function addLetter(f: Frame, letter: Letter): void {
 
 /** Walks an equation's expression: makes the letters of its reductions and collects what its reads say about extents. */
 export function gather(f: Frame, e: Expr, out: Gathered): void {
+  // Too deep an expression is reported when it is checked.
+  f.session.deeper(() => gatherIn(f, e, out));
+}
+
+function gatherIn(f: Frame, e: Expr, out: Gathered): void {
   switch (e.kind) {
     case 'unary':
       return gather(f, e.operand, out);

@@ -86,6 +86,9 @@ export interface Returned {
   readonly span: Span;
 }
 
+/** Operators in one another: far more than a person writes, far less than the call stack holds. */
+const DEEPEST = 400;
+
 export class Session {
   readonly program: Program;
   readonly problems: Problem[] = [];
@@ -104,6 +107,7 @@ export class Session {
   readonly candidates = new Map<Problem, readonly Fix[]>();
   private readonly seen = new Set<string>();
   private counter = 0;
+  private depth = 0;
   private readonly mutes: Problem[][] = [];
 
   constructor(program: Program) {
@@ -113,6 +117,25 @@ export class Session {
   /** Reported so far, here or to a mute listener. */
   get problemCount(): number {
     return this.mutes.at(-1)?.length ?? this.problems.length;
+  }
+
+  /** Runs `f` one level deeper in the syntax; null where the call stack could end. */
+  deeper<T>(f: () => T): T | null {
+    if (this.depth >= DEEPEST) return null;
+    this.depth++;
+    try {
+      return f();
+    } finally {
+      this.depth--;
+    }
+  }
+
+  /** Another body starts at the surface, wherever the call to it stands. */
+  atSurface(f: () => void): void {
+    const outer = this.depth;
+    this.depth = 0;
+    f();
+    this.depth = outer;
   }
 
   fresh(): number {
@@ -174,6 +197,8 @@ export class Frame {
   readonly sizesOfParameters = new Set<string>();
   /** A damaged declaration: undefined names stay quiet. */
   damaged = false;
+  /** An expression of this body was too deep to check: reported once. */
+  tooDeep = false;
   label: string | null = null;
   /** Letters of the reductions of the running equation. */
   reductions = new Map<object, readonly LocalBinding[]>();

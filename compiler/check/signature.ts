@@ -94,7 +94,7 @@ export function ensureBody(session: Session, signature: Signature): void {
   const f = frames.get(signature)!;
   const callable = f.callable!;
   session.bodyChecks.set(callable, (session.bodyChecks.get(callable) ?? 0) + 1);
-  checkBody(f, callable, signature);
+  session.atSurface(() => checkBody(f, callable, signature));
   signature.requirements.push(...f.requirements);
   signature.instanceSizes = new Set([...f.sizesOfParameters].filter((s) => signature.sizes.includes(s)));
   signature.state = 'checked';

@@ -13,7 +13,7 @@ import type {
 } from '../../grammar/ast.ts';
 import { name as nameAtom, names } from '../sizes/poly.ts';
 import { combine } from './arithmetic.ts';
-import { broadcast, sameAxis, sameShape } from './broadcast.ts';
+import { broadcast, sameShape } from './broadcast.ts';
 import { noteLabel } from './calls.ts';
 import { checkCondition, isBelow, joinElements } from './choices.ts';
 import { negate } from './conditions.ts';

@@ -40,8 +40,6 @@ export type WasmLeaf =
       /** Register tile. */
       readonly tile: readonly [rows: number, columns: number];
       readonly unroll: number;
-      /** A fence after so many rows. */
-      readonly fence: number;
       /** Greatest bytes of a packed block: of rows (stays in L2), of columns (L2 and L3). */
       readonly block: readonly [rows: number, columns: number];
     };
@@ -361,8 +359,7 @@ export function productLeaf(kernel: Kernel, stage: Stage): Extract<WasmLeaf, { k
     columns: columnsSide,
     over: stage.over,
     tile: [5, 8],
-    unroll: 4,
-    fence: 2,
+    unroll: 1,
     block: [1 << 18, 1 << 20],
   };
 }
@@ -386,7 +383,7 @@ export function printWasmSchedule(schedule: WasmSchedule): string {
     const batch = leaf.batch.length === 0 ? '' : ` batch ${leaf.batch.join(' ')}`;
     lines.push(
       `${indent}${leaf.stage}: product${batch} rows ${leaf.rows.axes.join(' ')} columns ${leaf.columns.axes.join(' ')} over ${leaf.over.join(' ')}` +
-        ` tile ${leaf.tile.join('x')} unroll ${leaf.unroll} fence ${leaf.fence}`,
+        ` tile ${leaf.tile.join('x')} unroll ${leaf.unroll}`,
     );
   }
   return lines.join('\n');

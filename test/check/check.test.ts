@@ -91,6 +91,13 @@ describe('mutilated programs', () => {
     expect(reported).toBeGreaterThan(COUNT);
   }, 600_000);
 
+  it('deep expressions are reported', () => {
+    const f = (e: string): string => `fn f(x: float[N]) -> float[N] = ${e}\n`;
+    expect(places(checkText(f(Array(3000).fill('x').join(' + '))))).toEqual(['NN724 1']);
+    expect(places(checkText(f(['x', ...Array<string>(3000).fill('relu')].join(' |> '))))).toEqual(['NN724 1']);
+    expect(places(checkText(f(Array(200).fill('x').join(' + '))))).toEqual([]);
+  });
+
   it('single declarations cut anywhere', () => {
     const { text } = designed.find((d) => d.name === 'gpt2.nn')!;
     for (let cut = 0; cut < text.length; cut += 37) checkText(text.slice(0, cut), { fixes: false });

@@ -148,8 +148,13 @@ model M(x: float[B, 10]) -> float[B, 10] { x |> Middle(4) }`,
   },
   {
     name: 'a window larger than the picture',
-    text: `model M(x: float[B, 3, 4, 4]) -> float[B, 8, 1, 1] { x |> Conv2d(8, kernel: 5) }`,
-    expected: ['NN107 1'],
+    text: `block Window(kernel: int)(x: float[B, H]) -> float[B, H - kernel + 1] {
+  require H >= kernel, "the window must fit"
+  let y[b, i: H - kernel + 1] = sum[k: kernel] x[b, i + k]
+  return y
+}
+model M(x: float[B, 4]) -> float[B, 1] { x |> Window(5) |> Linear(1) }`,
+    expected: ['NN107 6'],
   },
   {
     name: 'half of an odd size',

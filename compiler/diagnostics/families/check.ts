@@ -265,6 +265,8 @@ export interface CheckProblems {
   NN721: { readonly what: string; readonly where: string };
   /** A condition that is not known at build. */
   NN722: { readonly what: string; readonly type: string };
+  /** An expression nested too deep. */
+  NN724: Readonly<Record<never, never>>;
   /** A result that declares a new size. */
   NN723: { readonly name: string; readonly suggestion: string | null };
 }

@@ -445,4 +445,14 @@ train Fit {
       label: 'a result introduces no sizes',
     }),
   },
+  NN724: {
+    severity: 'error',
+    title: 'an expression nested too deep',
+    explain:
+      'Some 400 operators or stages in one another are the most that can be checked. Name parts of the expression with `let`.',
+    render: () => ({
+      message: 'this expression is nested too deep: name parts of it with `let`',
+      label: 'hundreds of levels down',
+    }),
+  },
 };

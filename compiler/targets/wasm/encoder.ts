@@ -260,8 +260,9 @@ interface ModuleFunction {
   body: FunctionBody | null;
 }
 
-/** Imports: `e.m`, the memory. Exports: functions by name. */
+/** Imports: `e.m`, the memory, and functions `e.name`. Exports: functions by name. */
 export class ModuleBuilder {
+  private readonly imported: { readonly name: string; readonly signature: Signature }[] = [];
   private readonly functions: ModuleFunction[] = [];
   private readonly data: { readonly at: number; readonly bytes: Uint8Array }[] = [];
   private readonly memory: { readonly pages: number; readonly shared: boolean };
@@ -271,14 +272,21 @@ export class ModuleBuilder {
     this.memory = memory;
   }
 
+  /** A function of another module; before all that are declared here. */
+  import(name: string, signature: Signature): number {
+    if (this.functions.length > 0) throw new Error('imports come first');
+    this.imported.push({ name, signature });
+    return this.imported.length - 1;
+  }
+
   /** Its number, for `call`; the body may follow later. */
   declare(signature: Signature, exported: string | null = null): number {
     this.functions.push({ signature, exported, body: null });
-    return this.functions.length - 1;
+    return this.imported.length + this.functions.length - 1;
   }
 
   define(target: number, body: FunctionBody): void {
-    this.functions[target]!.body = body;
+    this.functions[target - this.imported.length]!.body = body;
   }
 
   constants(at: number, bytes: Uint8Array): void {
@@ -299,6 +307,14 @@ export class ModuleBuilder {
       if (known === undefined) types.set(key, (known = { index: types.size, signature }));
       return known.index;
     };
+    const imports = new Bytes();
+    imports.u32(1 + this.imported.length);
+    for (const { name, signature } of this.imported) {
+      imports.name('e');
+      imports.name(name);
+      imports.byte(0);
+      imports.u32(typeOf(signature));
+    }
     const table = new Bytes();
     table.u32(this.functions.length);
     for (const f of this.functions) table.u32(typeOf(f.signature));
@@ -314,8 +330,6 @@ export class ModuleBuilder {
     }
     section(1, typeSection);
 
-    const imports = new Bytes();
-    imports.u32(1);
     imports.name('e');
     imports.name('m');
     imports.byte(2);
@@ -325,7 +339,9 @@ export class ModuleBuilder {
     section(2, imports);
     section(3, table);
 
-    const exported = this.functions.flatMap((f, index) => (f.exported === null ? [] : [{ name: f.exported, index }]));
+    const exported = this.functions.flatMap((f, index) =>
+      (f.exported === null ? [] : [{ name: f.exported, index: this.imported.length + index }]),
+    );
     const exports = new Bytes();
     exports.u32(exported.length);
     for (const { name, index } of exported) {

@@ -31,7 +31,7 @@ import { stageRoots, visit } from '../../plan/usage.ts';
 import { WIDTH } from '../../plan/plan.ts';
 import type { ValueType } from './encoder.ts';
 import type { Fn } from './function.ts';
-import type { LibraryName } from './math.ts';
+import type { LibraryName, Pool } from './math.ts';
 import { applyScalar, foldable } from './scalar.ts';
 
 /** Axis → constant added to it. */
@@ -63,6 +63,7 @@ export interface ValueBinding {
 /** What the functions of a module have in common. */
 export interface Context {
   readonly library: (name: LibraryName) => number;
+  readonly pool: Pool | null;
 }
 
 export const typeOf = (dtype: DType, wide: boolean): ValueType =>

@@ -14,14 +14,56 @@ import type { Op } from './opcodes.ts';
 /** Puts one value on the stack. */
 export type V = () => void;
 
+/**
+ * Constants of wide code, in memory: V8 builds a vector constant from four instructions wherever it stands, a broadcast load is one. Without a
+ * pool constants stand in the code.
+ */
+export class Pool {
+  private readonly words: number[] = [];
+  private readonly places = new Map<number, number>();
+  readonly start: number;
+  private readonly room: number;
+
+  /** `room` bytes from address `start` on. */
+  constructor(start: number, room: number) {
+    this.start = start;
+    this.room = room;
+  }
+
+  /** Where these 32 bits lie; null if the pool is full. */
+  at(bits: number): number | null {
+    let place = this.places.get(bits);
+    if (place === undefined) {
+      if (4 * this.words.length + 4 > this.room) return null;
+      place = this.start + 4 * this.words.length;
+      this.words.push(bits);
+      this.places.set(bits, place);
+    }
+    return place;
+  }
+
+  bytes(): Uint8Array {
+    return new Uint8Array(new Int32Array(this.words).buffer);
+  }
+}
+
 /** The same operations on f32 / i32 or on four lanes of them. Comparisons give masks: 0 or 1, or all bits of a lane. */
 export class Lanes {
   readonly fn: Fn;
   readonly wide: boolean;
+  private readonly pool: Pool | null;
 
-  constructor(fn: Fn, wide: boolean) {
+  constructor(fn: Fn, wide: boolean, pool: Pool | null) {
     this.fn = fn;
     this.wide = wide;
+    this.pool = pool;
+  }
+
+  private word(bits: number): void {
+    const place = this.pool?.at(bits) ?? null;
+    if (place === null) return this.fn.code.v128([bits, bits, bits, bits]);
+    this.fn.code.i32(place);
+    this.fn.code.access('v128.load32_splat');
   }
 
   private op(narrow: Op, wide: Op, ...args: V[]): V {
@@ -44,13 +86,12 @@ export class Lanes {
   f(value: number): V {
     return () => {
       if (!this.wide) return this.fn.code.f32(value);
-      const bits = new Int32Array(new Float32Array([value]).buffer)[0]!;
-      this.fn.code.v128([bits, bits, bits, bits]);
+      this.word(new Int32Array(new Float32Array([value]).buffer)[0]!);
     };
   }
 
   i(value: number): V {
-    return () => (this.wide ? this.fn.code.v128([value, value, value, value]) : this.fn.code.i32(value));
+    return () => (this.wide ? this.word(value) : this.fn.code.i32(value));
   }
 
   add = (a: V, b: V): V => this.op('f32.add', 'f32x4.add', a, b);
@@ -537,17 +578,19 @@ function power(fn: Fn): void {
 
 // ----------------------------------------------------------------------------------------------------------------------- by name
 
-const unary = (into: (l: Lanes, x: V) => void, wide: boolean): (() => FunctionBody) => {
+type Body = (pool: Pool | null) => FunctionBody;
+
+const unary = (into: (l: Lanes, x: V) => void, wide: boolean): Body => {
   const type: ValueType = wide ? 'v128' : 'f32';
-  return () => {
+  return (pool) => {
     const fn = new Fn({ parameters: [type], results: [type] });
-    const l = new Lanes(fn, wide);
+    const l = new Lanes(fn, wide, pool);
     into(l, l.local(0));
     return fn.done();
   };
 };
 
-const inF64 = (parameters: number, body: (fn: Fn) => void): (() => FunctionBody) => () => {
+const inF64 = (parameters: number, body: (fn: Fn) => void): Body => () => {
   const fn = new Fn({ parameters: Array.from({ length: parameters }, (): ValueType => 'f32'), results: ['f32'] });
   body(fn);
   return fn.done();
@@ -556,9 +599,9 @@ const inF64 = (parameters: number, body: (fn: Fn) => void): (() => FunctionBody)
 const f32: Signature = { parameters: ['f32'], results: ['f32'] };
 const v128: Signature = { parameters: ['v128'], results: ['v128'] };
 
-function random(wide: boolean): FunctionBody {
+function random(wide: boolean, pool: Pool | null): FunctionBody {
   const fn = new Fn(wide ? RANDOM_WIDE : RANDOM);
-  const l = new Lanes(fn, wide);
+  const l = new Lanes(fn, wide, pool);
   const [a, b, c, d, e] = [0, 1, 2, 3, 4].map((k) => l.local(k)) as [V, V, V, V, V];
   randomInto(l, a, b, c, d, e);
   return fn.done();
@@ -583,8 +626,16 @@ export const library = {
   sin: { signature: f32, body: inF64(1, (fn) => trigonometric(fn, 0)) },
   cos: { signature: f32, body: inF64(1, (fn) => trigonometric(fn, 1)) },
   pow: { signature: { parameters: ['f32', 'f32'], results: ['f32'] }, body: inF64(2, power) },
-  random: { signature: RANDOM, body: () => random(false) },
-  random4: { signature: RANDOM_WIDE, body: () => random(true) },
-} satisfies Record<string, { readonly signature: Signature; readonly body: () => FunctionBody }>;
+  random: { signature: RANDOM, body: (pool) => random(false, pool) },
+  random4: { signature: RANDOM_WIDE, body: (pool) => random(true, pool) },
+} satisfies Record<string, { readonly signature: Signature; readonly body: Body }>;
 
 export type LibraryName = keyof typeof library;
+
+/** Those whose wide form is written in line. */
+export const wideInto: Partial<Record<LibraryName, (l: Lanes, x: V) => void>> = {
+  exp4: expInto,
+  log4: logInto,
+  tanh4: tanhInto,
+  erf4: erfInto,
+};

@@ -1,54 +1,59 @@
-/** The functions of one module: library functions and register tiles when first asked for, kernels, programs. */
+/** The functions of one module: library functions when first asked for, register tiles (imported), kernels, programs. */
 import type { Kernel } from '../../kernel/types.ts';
 import { wasmSchedule, type WasmSchedule } from '../../schedule/wasm.ts';
 import { ModuleBuilder } from './encoder.ts';
 import { KernelEmitter, signatureOf, type KernelContext } from './kernel.ts';
-import { library, type LibraryName } from './math.ts';
-import { tileFunction, tileSignature, type TileShape } from './tile.ts';
+import { library, Pool, type LibraryName } from './math.ts';
+import { PANEL, tileName, tileSignature } from './tile.ts';
 
 export interface ModuleOptions {
   readonly pages: number;
   readonly shared: boolean;
-  /** Fused multiply-add where the engine has it. */
-  readonly relaxed: boolean;
 }
+
+/** Addresses of the constants; the rest of the first page up to FIRST is a margin. */
+const CONSTANTS = { start: 64, room: 832 } as const;
+/** Where data may begin. */
+export const FIRST = 1024;
 
 export class WasmModule implements KernelContext {
   readonly builder: ModuleBuilder;
-  readonly relaxed: boolean;
-  private readonly functions = new Map<string, number>();
+  /** Whether a kernel wants the tiles' module. */
+  tiles = false;
+  private readonly functions = new Map<LibraryName, number>();
+  readonly pool: Pool | null = new Pool(CONSTANTS.start, CONSTANTS.room);
 
   constructor(options: ModuleOptions) {
-    this.builder = new ModuleBuilder({ pages: options.pages, shared: options.shared });
-    this.relaxed = options.relaxed;
-  }
-
-  private once(key: string, make: () => number): number {
-    let known = this.functions.get(key);
-    if (known === undefined) this.functions.set(key, (known = make()));
-    return known;
+    this.builder = new ModuleBuilder(options);
+    for (let rows = 1; rows <= PANEL.rows; rows++) this.builder.import(tileName(rows), tileSignature);
   }
 
   library(name: LibraryName): number {
-    return this.once(name, () => {
+    let known = this.functions.get(name);
+    if (known === undefined) {
       const { signature, body } = library[name];
-      const target = this.builder.declare(signature);
-      this.builder.define(target, body());
-      return target;
-    });
+      known = this.builder.declare(signature);
+      this.functions.set(name, known);
+      this.builder.define(known, body(this.pool));
+    }
+    return known;
   }
 
-  tile(shape: TileShape): number {
-    return this.once(`tile ${shape.rows} ${shape.unroll} ${shape.fence}`, () => {
-      const target = this.builder.declare(tileSignature);
-      this.builder.define(target, tileFunction(shape, this.relaxed));
-      return target;
-    });
+  tile(rows: number): number {
+    this.tiles = true;
+    return rows - 1;
   }
 
+  /** A kernel's function; `exported` under its name. */
   kernel(kernel: Kernel, exported: boolean, schedule: WasmSchedule = wasmSchedule(kernel)): number {
     const target = this.builder.declare(signatureOf(kernel), exported ? kernel.name : null);
     this.builder.define(target, new KernelEmitter(kernel, this).emit(schedule));
     return target;
+  }
+
+  encode(): Uint8Array<ArrayBuffer> {
+    const constants = this.pool?.bytes() ?? new Uint8Array();
+    if (constants.length > 0) this.builder.constants(CONSTANTS.start, constants);
+    return this.builder.encode();
   }
 }

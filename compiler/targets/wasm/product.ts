@@ -14,11 +14,11 @@ import { Expressions, NO_SHIFT, type Context, type Shift } from './expression.ts
 import type { Fn } from './function.ts';
 import { KernelEmitter, partsOfStage, type KernelContext } from './kernel.ts';
 import { Packer } from './pack.ts';
-import { PANEL, type TileShape } from './tile.ts';
+import { PANEL } from './tile.ts';
 
 export interface ProductContext {
-  readonly tile: (shape: TileShape) => number;
-  readonly relaxed: boolean;
+  /** The function of the register tile of so many rows. */
+  readonly tile: (rows: number) => number;
 }
 
 type Leaf = Extract<WasmLeaf, { kind: 'product' }>;
@@ -80,8 +80,7 @@ export function emitProduct(
 ): void {
   const { fn, x, kernel } = emitter;
   const n = new Arithmetic(fn);
-  const rows = context.relaxed ? leaf.tile[0] + 1 : leaf.tile[0];
-  const columns = PANEL.columns;
+  const { rows, columns } = PANEL;
   const workspace = kernel.buffers.length + kernel.sizes.length;
   const product = (axes: readonly string[]): Poly => axes.reduce((p, a) => mul(p, kernel.axes.get(a)!), num(1));
   const size = (p: Poly): number => x.inLocal(x.index(p));
@@ -136,11 +135,10 @@ export function emitProduct(
               fn.code.set(b);
               fn.code.get(strip);
               fn.code.set(c);
-              const shape: TileShape = { rows: count, unroll: leaf.unroll, fence: context.relaxed ? 1 : leaf.fence };
               fn.for(0, { local: np }, 1, () => {
                 for (const local of [a, b, K, c, pitch]) fn.code.get(local);
                 fn.code.i32(4 * rows);
-                fn.code.call(context.tile(shape));
+                fn.code.call(context.tile(count));
                 fn.code.get(b);
                 fn.code.get(panelB);
                 fn.code.op('i32.add');

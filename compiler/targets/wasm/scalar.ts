@@ -6,7 +6,7 @@ import type { DType } from '../../graph/types.ts';
 import type { Combine, Expr, ScalarOp } from '../../kernel/types.ts';
 import type { Context } from './expression.ts';
 import type { Fn } from './function.ts';
-import type { LibraryName } from './math.ts';
+import { Lanes, wideInto, type LibraryName } from './math.ts';
 import type { Op } from './opcodes.ts';
 
 interface Cx {
@@ -15,6 +15,7 @@ interface Cx {
   readonly wide: boolean;
   readonly fn: Fn;
   readonly call: (name: LibraryName) => void;
+  readonly context: Context;
   /** Puts argument k on the stack (again). */
   readonly arg: (k: number) => void;
 }
@@ -35,9 +36,14 @@ const plain =
 
 const called =
   (name: LibraryName, name4: LibraryName | null): Row =>
-  ({ from, wide, arg, call }) => {
+  ({ from, wide, arg, call, fn, context }) => {
     for (const k of from.keys()) arg(k);
-    call(wide ? name4! : name);
+    const into = wide ? wideInto[name4!] : undefined;
+    if (into === undefined) return call(wide ? name4! : name);
+    // In line: a call costs as much as a third of the function.
+    const x = fn.hold('v128');
+    const lanes = new Lanes(fn, true, context.pool);
+    into(lanes, lanes.local(x));
   };
 
 /** max and min: NaN goes through; the cheap instruction where one side is a constant that is none. */
@@ -277,7 +283,7 @@ export function applyScalar(
     fn.code.call(context.library('pow'));
     return fn.code.op('i32.trunc_sat_f32_s');
   }
-  row({ dtype: e.dtype, from, wide, fn, call: (name) => fn.code.call(context.library(name)), arg });
+  row({ dtype: e.dtype, from, wide, fn, call: (name) => fn.code.call(context.library(name)), context, arg });
 }
 
 // --------------------------------------------------------------------------------------------------------------------------- reductions

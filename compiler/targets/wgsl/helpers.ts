@@ -21,7 +21,7 @@ export type Helper =
   | 'remainder'
   | 'toHalf'
   | 'threefry'
-  | 'uniform';
+  | 'draw';
 
 interface Row {
   readonly needs: readonly Helper[];
@@ -265,10 +265,10 @@ fn threefry(k0: u32, k1: u32, c0: u32, c1: u32) -> vec2<u32> {
   return p;
 }`,
   },
-  uniform: {
+  draw: {
     needs: ['threefry'],
     text: `
-fn uniform(seed: i32, stream: i32, step: i32, position: i32, word: i32) -> f32 {
+fn draw(seed: i32, stream: i32, step: i32, position: i32, word: i32) -> f32 {
   let p = threefry(u32(seed), u32(stream), u32(step), u32(position));
   return f32(select(p.y, p.x, word == 0) >> 8u) * 5.9604644775390625e-8f;
 }`,

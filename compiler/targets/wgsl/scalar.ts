@@ -92,7 +92,7 @@ export const scalars = {
     return `${target}(${a})`;
   },
   random: ([seed, stream, step, position, word], { use }) =>
-    `${use('uniform')}(${seed}, ${stream}, ${step}, ${position}, ${word})`,
+    `${use('draw')}(${seed}, ${stream}, ${step}, ${position}, ${word})`,
 } satisfies Record<ScalarOp, Row>;
 
 export const scalarCode = (op: ScalarOp, args: readonly string[], cx: ScalarCode): string => {

@@ -9,7 +9,9 @@ import type { Kernel, KernelProgram, KernelStep } from '../../../compiler/kernel
 import type { Tensor } from '../../../compiler/ops/record.ts';
 import { printWasmSchedule, wasmSchedule, type WasmSchedule } from '../../../compiler/schedule/wasm.ts';
 import { evaluate } from '../../../compiler/sizes/poly.ts';
-import { WasmModule } from '../../../compiler/targets/wasm/module.ts';
+import { FIRST, WasmModule } from '../../../compiler/targets/wasm/module.ts';
+import { collapse } from '../../../compiler/targets/wasm/collapse.ts';
+import { tileModule } from '../../../compiler/targets/wasm/tile.ts';
 import { workspaceBytes } from '../../../compiler/targets/wasm/product.ts';
 import { rounded, type Sizes } from '../../fuse/support.ts';
 
@@ -43,9 +45,9 @@ export function run(
   given: ReadonlyMap<string, ArrayLike<number>>,
   sizes: Sizes,
   schedules: Schedules = wasmSchedule,
-  relaxed = false,
 ): Ran {
-  const kernels = kernelsOf(program);
+  const kernels = kernelsOf(program).map(collapse);
+  const originals = kernelsOf(program);
   const env = (s: string): number => sizes[s] ?? Number.NaN;
   // Every buffer has room of its own, with nonsense between.
   let at = 1024;
@@ -58,15 +60,16 @@ export function run(
     at += (Math.ceil((length * (b.dtype === 'bool' ? 1 : 4)) / 64) + 2) * 64;
   }
   const workspace = at;
-  const bytes = Math.max(0, ...kernels.map((k) => workspaceBytes(k, schedules(k), (s) => sizes[s] ?? 64)));
+  const bytes = Math.max(0, ...kernels.map((k) => workspaceBytes(k, schedules(k), (s: string) => sizes[s] ?? 64)));
   const pages = Math.ceil((workspace + bytes + 4096) / 65536);
-  const module = new WasmModule({ pages, shared: false, relaxed });
-  const names = new Map(kernels.map((k, n) => [k, `k${n}`]));
-  for (const k of kernels) module.kernel({ ...k, name: names.get(k)! }, true, schedules(k));
-  const code = module.builder.encode();
+  const module = new WasmModule({ pages, shared: false });
+  const names = new Map(originals.map((k, n) => [k, `k${n}`]));
+  for (const [n, k] of kernels.entries()) module.kernel({ ...k, name: `k${n}` }, true, schedules(k));
+  const code = module.encode();
   const memory = new WebAssembly.Memory({ initial: pages });
-  new Float32Array(memory.buffer).fill(Number.NaN);
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(code), { e: { m: memory } });
+  new Float32Array(memory.buffer, FIRST).fill(Number.NaN);
+  const tiles = new WebAssembly.Instance(new WebAssembly.Module(tileModule(false)), { e: { m: memory } });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(code), { e: { m: memory, ...tiles.exports } });
   const exported = instance.exports as Record<string, (...args: number[]) => void>;
   const buffers = new Map<number, Data>();
   for (const b of program.buffers) {
@@ -111,7 +114,7 @@ export function compare(
   tolerance: number,
 ): void {
   const text = (): string =>
-    [printProgram(program), ...kernelsOf(program).map((k) => `${printKernel(k)}\n${printWasmSchedule(schedules(k))}`)].join('\n\n');
+    [printProgram(program), ...kernelsOf(program).map((k) => `${printKernel(k)}\n${printWasmSchedule(schedules(collapse(k)))}`)].join('\n\n');
   const given = new Map([...rounded(inputs)].map(([name, t]) => [name, t.data]));
   const wanted = interpret(program, given, sizes);
   let found: Ran;

@@ -1,0 +1,156 @@
+/**
+ * One ES module for a unit, without imports: the WebAssembly of its kernels and programs as text (base64), the plan as data, the runtime, and the same
+ * class as the TypeScript target's. One memory holds both arenas and the workspace; a call of a program is one call into WebAssembly.
+ *
+ * The runtime is the one of the TypeScript target: a program's plan has one step here, the program's function, and `allocate` puts the views
+ * onto the WebAssembly memory.
+ */
+import type { Unit } from '../../graph/types.ts';
+import type { Kernel } from '../../kernel/types.ts';
+import { wasmSchedule } from '../../schedule/wasm.ts';
+import type { Plan } from '../../../runtime/plan.ts';
+import { classLines, declarationLines } from '../ts/class.ts';
+import { literal } from '../ts/emit.ts';
+import { runtimeText } from '../ts/runtime.generated.ts';
+import { collapse } from './collapse.ts';
+import { FIRST, WasmModule } from './module.ts';
+import { workspaceBytes } from './product.ts';
+import { programFunction, programSignature, type Layout } from './program.ts';
+import { tileModule } from './tile.ts';
+
+export interface EmittedWasm {
+  /** An ES module without imports; it compiles its WebAssembly while it is loaded (top-level `await`). */
+  readonly code: string;
+  readonly declarations: string;
+  /** The WebAssembly itself, without the register tiles. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Bytes of memory that one instance takes. */
+  readonly memory: number;
+}
+
+/** Before, between and after the arenas: vector accesses may go past a buffer by less than this. */
+const MARGIN = 128;
+const PAGE = 65536;
+
+const align = (n: number): number => Math.ceil(n / 64) * 64;
+
+function base64(bytes: Uint8Array): string {
+  let text = '';
+  for (let i = 0; i < bytes.length; i += 4096) text += String.fromCharCode(...bytes.subarray(i, i + 4096));
+  return btoa(text);
+}
+
+/** The greatest value of every size name of every kernel. */
+function kernelBounds(plan: Plan, kernels: readonly Kernel[]): readonly ReadonlyMap<string, number>[] {
+  const bounds = kernels.map(() => new Map<string, number>());
+  const of = new Map(plan.sizes.map((s) => [s.name, s.bound]));
+  const value = (e: Plan['buffers'][number]['shape'][number], loops: ReadonlyMap<string, number>): number => {
+    if (typeof e === 'number') return e;
+    if (typeof e === 'string') return loops.get(e) ?? of.get(e) ?? 0;
+    const args = e.args.map((a) => value(a, loops));
+    if (e.op === 'add') return args.reduce((a, b) => a + b, 0);
+    if (e.op === 'mul') return args.reduce((a, b) => a * b, 1);
+    return e.op === 'pow' ? args[0]! ** args[1]! : Math.floor(args[0]! / args[1]!);
+  };
+  const go = (steps: Plan['programs'][string]['steps'], loops: ReadonlyMap<string, number>): void => {
+    for (const step of steps) {
+      if (step.kind === 'loop') go(step.body, new Map([...loops, [step.variable, value(step.count, loops)]]));
+      if (step.kind !== 'call') continue;
+      const own = bounds[step.kernel]!;
+      for (const [k, name] of kernels[step.kernel]!.sizes.entries())
+        own.set(name, Math.max(own.get(name) ?? 0, value(step.sizes[k]!, loops)));
+    }
+  };
+  for (const program of Object.values(plan.programs)) go(program.steps, new Map());
+  return bounds;
+}
+
+/** The runtime's text with `allocate` replaced by the one below. */
+function machineText(): string {
+  const text = runtimeText.javascript.machine;
+  const changed = text.replace(/(?:\/\*\*[^/]*\*\/\n)?(?:export )?function allocate\(plan\) \{[\s\S]*?\n\}\n/, '');
+  if (changed === text) throw new Error('the runtime has no function allocate');
+  return changed.trimEnd();
+}
+
+/** `kernels` in the plan's order. */
+export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): EmittedWasm {
+  const persistent = FIRST;
+  const work = align(persistent + plan.arenas.persistent + MARGIN);
+  const workspace = align(work + plan.arenas.work + MARGIN);
+  const joined = kernels.map(collapse);
+  const schedules = joined.map(wasmSchedule);
+  const bounds = kernelBounds(plan, kernels);
+  const room = joined.map((k, i) => workspaceBytes(k, schedules[i]!, (s) => bounds[i]!.get(s) ?? 1));
+  const pages = Math.ceil((workspace + Math.max(0, ...room) + MARGIN) / PAGE);
+  const layout: Layout = { persistent, work, workspace };
+
+  const module = new WasmModule({ pages, shared: false });
+  const functions = joined.map((k, i) => module.kernel(k, false, schedules[i]!));
+  const names = Object.keys(plan.programs);
+  for (const name of names) {
+    const target = module.builder.declare(programSignature(plan), name);
+    module.builder.define(target, programFunction(plan, plan.programs[name]!.steps, functions, layout));
+  }
+  const bytes = module.encode();
+  const shown: Plan = {
+    ...plan,
+    kernels: names,
+    programs: Object.fromEntries(
+      names.map((name, k) => [
+        name,
+        {
+          ...plan.programs[name]!,
+          steps: [{ kind: 'call' as const, kernel: k, buffers: [0], sizes: plan.sizes.map((s) => s.name) }],
+        },
+      ]),
+    ),
+  };
+  const sizes = plan.sizes.map((_, k) => `s[at[${k}]]`);
+  const code = [
+    `// ${unit.name}, compiled by nnc to WebAssembly with SIMD: the programs, the plan of memory, the runtime, and the class ${unit.name}.`,
+    '',
+    'const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));',
+    `const programs = await WebAssembly.compile(bytes('${base64(bytes)}'));`,
+    ...(module.tiles
+      ? [
+          '// Register tiles of products: with fused multiply-add where the engine has it.',
+          `const relaxed = bytes('${base64(tileModule(true))}');`,
+          `const tiles = await WebAssembly.compile(WebAssembly.validate(relaxed) ? relaxed : bytes('${base64(tileModule(false))}'));`,
+        ]
+      : []),
+    '',
+    '// Memory → functions of the instance on it.',
+    'const instances = new WeakMap();',
+    '',
+    'function allocate(plan) {',
+    `  const memory = new WebAssembly.Memory({ initial: ${pages} });`,
+    '  const { buffer } = memory;',
+    module.tiles
+      ? '  const e = { m: memory, ...new WebAssembly.Instance(tiles, { e: { m: memory } }).exports };'
+      : '  const none = () => undefined;\n  const e = { m: memory, t1: none, t2: none, t3: none, t4: none, t5: none };',
+    '  instances.set(buffer, new WebAssembly.Instance(programs, { e }).exports);',
+    '  const views = plan.buffers.map((b) =>',
+    `    viewOf(b.dtype, buffer, b.offset + (b.arena === 'persistent' ? ${persistent} : ${work}), b.bytes),`,
+    '  );',
+    '  return { persistent: buffer, work: buffer, views };',
+    '}',
+    '',
+    'const kernels = [',
+    ...names.map((name) => `  ([on], s, at) => { const { ${name} } = instances.get(on.buffer); return () => ${name}(${sizes.join(', ')}); },`),
+    '];',
+    '',
+    `const plan = ${literal(shown)};`,
+    '',
+    ...classLines(plan, false),
+    '',
+    machineText(),
+    '',
+  ].join('\n');
+  return {
+    code,
+    declarations: [...declarationLines(plan), '', runtimeText.declarations].join('\n'),
+    bytes,
+    memory: pages * PAGE,
+  };
+}

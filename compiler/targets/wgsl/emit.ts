@@ -1,0 +1,190 @@
+/**
+ * One ES module for a unit, without imports: its kernels as WGSL, the plan (with this target's offsets) as rows of data, the runtime's text, and a typed
+ * class named after the unit. A kernel is emitted once for each way in which its buffers lie in its calls (slots.ts).
+ */
+import type { Origins, OriginId } from '../../graph/origin.ts';
+import type { Unit } from '../../graph/types.ts';
+import type { Kernel, Schedule } from '../../kernel/types.ts';
+import type { Sources } from '../../source/source.ts';
+import { sizeExpr } from '../../plan/sizes.ts';
+import { wgslSchedule } from '../../schedule/wgsl.ts';
+import type { Plan, PlanStep } from '../../../runtime/plan.ts';
+import { literal } from '../ts/emit.ts';
+import { classLines, declarationLines } from './class.ts';
+import { closure, helperText, type Helper } from './helpers.ts';
+import { emitKernel, type EmittedKernel } from './kernel.ts';
+import { gpuPlan } from './layout.ts';
+import { webgpuText } from './runtime.generated.ts';
+import { slotMap, type SlotMap } from './slots.ts';
+
+export interface WgslOptions {
+  /** TypeScript, or JavaScript with declarations beside it. */
+  readonly types: boolean;
+  /** Where kernels came from; without them there are no places in comments and messages. */
+  readonly origins?: Origins;
+  readonly sources?: Sources;
+}
+
+export interface EmittedWgsl {
+  readonly code: string;
+  /** The .d.ts; empty for TypeScript. */
+  readonly declarations: string;
+}
+
+interface Variant {
+  readonly kernel: Kernel;
+  readonly map: SlotMap;
+  readonly emitted: EmittedKernel;
+  readonly place: string | null;
+}
+
+/** `kernels` in the plan's order; their CPU schedules play no part, the target has its own. The plan is the CPU's, too: offsets are laid anew. */
+export function emitWgsl(
+  unit: Unit,
+  plan: Plan,
+  kernels: readonly Kernel[],
+  _schedules: readonly Schedule[],
+  options: WgslOptions,
+): EmittedWgsl {
+  const { types } = options;
+  const own = gpuPlan(plan);
+  const placeOf = places(options);
+  const bounds = new Map(plan.sizes.map((s) => [s.name, s.bound]));
+  const variants: Variant[] = [];
+  const positions = new Map<string, number>();
+  const calls: Record<string, number[]> = {};
+  for (const [name, program] of Object.entries(own.programs)) {
+    const list: number[] = (calls[name] = []);
+    const go = (steps: readonly PlanStep[]): void => {
+      for (const step of steps) {
+        if (step.kind === 'loop') go(step.body);
+        if (step.kind !== 'call') continue;
+        const map = slotMap(
+          step.buffers.map((b) => {
+            const { arena, offset } = own.buffers[b]!;
+            return `${arena} ${offset}`;
+          }),
+        );
+        const key = `${step.kernel}: ${map.join()}`;
+        let position = positions.get(key);
+        if (position === undefined) {
+          position = variants.length;
+          positions.set(key, position);
+          const kernel = kernels[step.kernel]!;
+          const place = placeOf(kernel.origin);
+          const schedule = wgslSchedule(kernel, (s) => bounds.get(s) ?? 64);
+          variants.push({ kernel, map, place, emitted: emitKernel(kernel, schedule, map, place) });
+        }
+        list.push(position);
+      }
+    };
+    go(program.steps);
+  }
+
+  const files = options.sources?.files.filter((f) => !f.library).map((f) => f.path) ?? [];
+  const lines = [
+    `// ${unit.name}, compiled by nnc${files.length === 0 ? '' : ` from ${files.join(', ')}`}, for WebGPU. Kernels, then the plan of memory and steps, the class ${unit.name}, and the runtime.`,
+    '',
+    ...helperLines(variants.map((v) => v.emitted)),
+    ...variants.flatMap((v, i) => shaderLines(v, i)),
+    ...tableLines(variants, calls, types),
+    '',
+    ...planLines(own, types),
+    '',
+    ...classLines(own, types),
+    '',
+    ...(types ? webgpuText.typescript : webgpuText.javascript).trimEnd().split('\n'),
+    '',
+  ];
+  return {
+    code: lines.join('\n'),
+    declarations: types ? '' : [...declarationLines(own), '', webgpuText.declarations].join('\n'),
+  };
+}
+
+function places({ origins, sources }: WgslOptions): (origin: OriginId) => string | null {
+  return (origin) => {
+    if (origins === undefined || sources === undefined) return null;
+    let row = origins.rows[origin];
+    // The library's own text is not the user's: go up to the call in their file.
+    while (row !== undefined && row.parent !== null && sources.get(row.span.file).library) row = origins.rows[row.parent];
+    return row === undefined ? null : sources.place(row.span);
+  };
+}
+
+const constantOf = (helper: Helper): string => `wgsl_${helper}`;
+const shaderOf = (position: number): string => `shader_${position}`;
+
+/** Nothing in WGSL needs escaping inside a template literal; what comes in from names is escaped all the same. */
+const template = (text: string): string => text.replace(/[\\`]|\$\{/g, (c) => `\\${c}`);
+
+function helperLines(kernels: readonly EmittedKernel[]): string[] {
+  const used = closure(new Set(kernels.flatMap((k) => [...k.helpers])));
+  return used.flatMap((h) => [`const ${constantOf(h)} = \`${template(helperText(h))}\n\`;`, '']);
+}
+
+function shaderLines(variant: Variant, position: number): string[] {
+  const { emitted, kernel } = variant;
+  const shapes = kernel.buffers.map((b) => `${b.name} ${b.dtype}${b.access === 'read' ? '' : ' (written)'}`);
+  const helpers = closure(emitted.helpers).map((h) => `\${${constantOf(h)}}`);
+  return [
+    `// ${kernel.name}: ${shapes.join(', ')}`,
+    `const ${shaderOf(position)} = \`${helpers.join('')}${template(emitted.lines.join('\n'))}`,
+    '`;',
+    '',
+  ];
+}
+
+function tableLines(variants: readonly Variant[], calls: Readonly<Record<string, number[]>>, types: boolean): string[] {
+  const rows = variants.map((v, i) => {
+    const passes = v.emitted.passes.map((p) => ({ entry: p.entry, count: sizeExpr(p.count), per: p.per }));
+    const row = literal({ name: v.kernel.name, place: v.place, slots: v.map, sizes: v.kernel.sizes, passes });
+    return `    { code: ${shaderOf(i)}, ${row.slice(2)},`;
+  });
+  return [
+    '// Each kernel for each way in which its buffers lie; which of them every call of a program is.',
+    `const table${types ? ': GpuProgramTable' : ''} = {`,
+    '  kernels: [',
+    ...rows,
+    '  ],',
+    '  calls: {',
+    ...Object.entries(calls).map(([name, list]) => `    ${name}: ${literal(list)},`),
+    '  },',
+    '};',
+  ];
+}
+
+function planLines(plan: Plan, types: boolean): string[] {
+  const list = (key: string, rows: readonly unknown[]): string[] =>
+    rows.length === 0 ? [`  ${key}: [],`] : [`  ${key}: [`, ...rows.map((r) => `    ${literal(r)},`), '  ],'];
+  return [
+    `const plan${types ? ': Plan' : ''} = {`,
+    `  name: ${literal(plan.name)},`,
+    `  kind: ${literal(plan.kind)},`,
+    `  training: ${literal(plan.training)},`,
+    `  sizes: ${literal(plan.sizes)},`,
+    `  arenas: ${literal(plan.arenas)},`,
+    '  buffers: [',
+    ...plan.buffers.map((row, i) => `    ${literal(row)}, // ${i}`),
+    '  ],',
+    ...list('leaves', plan.leaves),
+    ...list('inputs', plan.inputs),
+    ...list('requirements', plan.requirements),
+    `  kernels: ${literal(plan.kernels)},`,
+    '  programs: {',
+    ...Object.entries(plan.programs).flatMap(([name, p]) => [
+      `    ${name}: {`,
+      `      name: ${literal(p.name)},`,
+      '      steps: [',
+      ...p.steps.map((s) => `        ${literal(s)},`),
+      '      ],',
+      `      inputs: ${literal(p.inputs)},`,
+      `      outputs: ${literal(p.outputs)},`,
+      `      infer: ${literal(p.infer)},`,
+      `      required: ${literal(p.required)},`,
+      '    },',
+    ]),
+    '  },',
+    '};',
+  ];
+}

@@ -1,0 +1,1 @@
+export const webgpuText = { typescript: '', javascript: '', declarations: '' } as const;

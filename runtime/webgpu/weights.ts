@@ -1,0 +1,85 @@
+/** Weights in and out of a GPU program: the persistent leaves by path, read back as copies. */
+import { NncError } from '../errors.ts';
+import type { PlanLeaf } from '../plan.ts';
+import type { Checkpoint, CreateOptions, Weights, WeightTensor } from '../weights.ts';
+import type { GpuMachine, GpuOptions } from './machine.ts';
+
+export interface GpuCreateOptions extends CreateOptions, GpuOptions {}
+
+export const isWeight = (leaf: PlanLeaf): boolean => leaf.kind === 'param' || leaf.kind === 'state';
+
+const ARRAYS = { f32: Float32Array, f16: Float32Array, i32: Int32Array, bool: Uint8Array } as const;
+
+export async function takeLeaves(
+  machine: GpuMachine,
+  wanted: (leaf: PlanLeaf) => boolean,
+): Promise<Map<string, WeightTensor>> {
+  const leaves = machine.plan.leaves.filter(wanted);
+  const found = await machine.read(leaves.map((leaf) => leaf.buffer));
+  return new Map(
+    leaves.map((leaf) => {
+      const { shape, data } = found.get(leaf.buffer)!;
+      return [leaf.path, { dtype: leaf.dtype, shape, data }];
+    }),
+  );
+}
+
+/** Writes all wanted leaves; on anything missing, surplus or of another type writes nothing and throws one error that lists it all. */
+export function putLeaves(machine: GpuMachine, weights: Weights, wanted: (leaf: PlanLeaf) => boolean): void {
+  const problems: string[] = [];
+  const leaves = machine.plan.leaves.filter(wanted);
+  const known = new Set(leaves.map((leaf) => leaf.path));
+  for (const leaf of leaves) {
+    const tensor = weights.get(leaf.path);
+    const shape = machine.shape(leaf.buffer);
+    const array = ARRAYS[leaf.dtype];
+    if (tensor === undefined) problems.push(`${leaf.path} (${leaf.dtype}[${shape.join(', ')}]) is missing.`);
+    else if (tensor.dtype !== leaf.dtype) problems.push(`${leaf.path} is ${tensor.dtype}, not ${leaf.dtype}.`);
+    else if (tensor.shape.join() !== shape.join()) {
+      problems.push(`${leaf.path} has shape [${tensor.shape.join(', ')}], not [${shape.join(', ')}].`);
+    } else if (tensor.data.constructor.name !== array.name) {
+      problems.push(`${leaf.path} must be a ${array.name}, not ${tensor.data.constructor.name}.`);
+    } else if (tensor.data.length !== shape.reduce((n, extent) => n * extent, 1)) {
+      problems.push(`${leaf.path} has ${tensor.data.length} elements, which is not [${shape.join(', ')}].`);
+    }
+  }
+  for (const path of weights.keys())
+    if (!known.has(path)) problems.push(`There is no ${path} in ${machine.plan.name}.`);
+  if (problems.length > 0) throw new NncError('NN526', null, problems);
+  for (const leaf of leaves) machine.upload(leaf.buffer, weights.get(leaf.path)!.data);
+}
+
+export async function takeCheckpoint(machine: GpuMachine): Promise<Checkpoint> {
+  const { seed, steps } = machine;
+  return { unit: machine.plan.name, seed, step: steps, tensors: await takeLeaves(machine, () => true) };
+}
+
+export function putCheckpoint(machine: GpuMachine, checkpoint: Checkpoint): void {
+  if (checkpoint.unit !== machine.plan.name) {
+    throw new NncError('NN526', null, [`The checkpoint is of ${checkpoint.unit}, not of ${machine.plan.name}.`]);
+  }
+  putLeaves(machine, checkpoint.tensors, () => true);
+  machine.seed = checkpoint.seed;
+  machine.steps = checkpoint.step;
+}
+
+/** Initial weights by the seed, then those given; the carries as they start. */
+export async function begin(machine: GpuMachine, options: CreateOptions): Promise<Map<string, WeightTensor>> {
+  const { seed = 0 } = options;
+  if (!Number.isInteger(seed) || seed < -(2 ** 31) || seed >= 2 ** 32) {
+    throw new NncError('NN527', 'seed', [`The seed must be an integer of 32 bits, not ${seed}.`]);
+  }
+  machine.seed = seed | 0;
+  machine.initialise();
+  const carries = await takeLeaves(machine, (leaf) => leaf.kind === 'carry');
+  if (options.weights !== undefined) putLeaves(machine, options.weights, isWeight);
+  return carries;
+}
+
+/** The carries as they start. */
+export function resetCarries(machine: GpuMachine, carries: Weights): void {
+  for (const leaf of machine.plan.leaves) {
+    const start = carries.get(leaf.path);
+    if (start !== undefined) machine.upload(leaf.buffer, start.data);
+  }
+}
