@@ -442,8 +442,19 @@ export class ExpressionBuilder {
     return { expr, start: left.start, end: to, level: level.with };
   }
 
-  /** The bracket of a reduction. */
+  /** The bracket of a reduction. The operands behind it are built already: for the spans inside, the place goes back to it for a while. */
   private bracket(node: CstNode): { indices: readonly IndexName[]; guard: Expr | null; close: number } {
+    const reached = this.at;
+    const open = node.children['LBracket']?.[0];
+    if (open !== undefined && 'image' in open) this.at = start(open);
+    try {
+      return this.bracketHere(node);
+    } finally {
+      this.at = Math.max(this.at, reached);
+    }
+  }
+
+  private bracketHere(node: CstNode): { indices: readonly IndexName[]; guard: Expr | null; close: number } {
     this.token(node, 'LBracket');
     const indices = this.nodes(node, 'indexName').flatMap((name) => this.indexName(name) ?? []);
     const guard = this.token(node, 'Where') === null ? null : this.expression(this.node(node, 'expression'));

@@ -65,6 +65,17 @@ export function lookup(program: Program, module: ProgramModule, name: string): D
   return module.names.get(name) ?? program.library.get(name) ?? null;
 }
 
+const libraryTrees = new Map<number, { readonly text: string; readonly result: ReturnType<typeof parse> }>();
+
+/** The library comes first and so has the same file numbers each time: its trees are kept between loads. */
+function parsedLibrary(id: number, text: string): ReturnType<typeof parse> {
+  const known = libraryTrees.get(id);
+  if (known !== undefined && known.text === text) return known.result;
+  const result = parse({ id, text });
+  libraryTrees.set(id, { text, result });
+  return result;
+}
+
 /** The module with other values for some of its consts. */
 function overridden(module: Module, consts: Readonly<Record<string, number>>): Module {
   const declarations = module.declarations.map((d): Declaration => {
@@ -96,7 +107,7 @@ export function loadProgram(
 
   const add = (modulePath: string, source: string, isLibrary: boolean): ProgramModule => {
     const file = sources.add(modulePath, source, isLibrary);
-    const parsed = parse({ id: file.id, text: source });
+    const parsed = isLibrary ? parsedLibrary(file.id, source) : parse({ id: file.id, text: source });
     for (const p of parsed.problems) problems.push(p as unknown as Problem);
     const module: ProgramModule = {
       path: modulePath,

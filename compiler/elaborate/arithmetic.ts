@@ -197,7 +197,7 @@ export function decide(eq: Equation | null, op: BinaryOperator, left: Poly, righ
   }
 }
 
-function integers(op: BinaryOperator, a: Poly, b: Poly): Value | null {
+function integers(cx: Elaboration, op: BinaryOperator, a: Poly, b: Poly): Value | null {
   switch (op) {
     case '+':
       return integer(add(a, b));
@@ -210,8 +210,8 @@ function integers(op: BinaryOperator, a: Poly, b: Poly): Value | null {
     case '/': {
       const exact = divideExact(a, b);
       if (exact !== null) return integer(exact);
-      // Not exact as polynomials: of positions it is a real quotient; of sizes the checker has proved that it divides.
-      if (hasLetters(a) || hasLetters(b) || (asConst(a) !== null && asConst(b) !== null)) return null;
+      // Not exact as polynomials. Where an integer is wanted, or a `require` says so, the checker has proved that it divides; else it is a real quotient.
+      if (hasLetters(a) || hasLetters(b) || !(cx.wantInteger || cx.unit.divides(a, b))) return null;
       return integer(floorDiv(a, b));
     }
     case '^': {
@@ -240,7 +240,7 @@ export function binary(
       const known = decide(eq, op, left.poly, right.poly);
       if (known !== null) return boolean(known);
     } else {
-      const folded = integers(op, left.poly, right.poly);
+      const folded = integers(cx, op, left.poly, right.poly);
       if (folded !== null) return folded;
     }
   }

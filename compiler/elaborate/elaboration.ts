@@ -11,7 +11,7 @@ import { problem } from '../diagnostics/problem.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { OriginId, Origins } from '../graph/origin.ts';
 import type { Leaf, Node, RuntimeRequirement, TensorType } from '../graph/types.ts';
-import type { Poly } from '../sizes/poly.ts';
+import { mod, ZERO, type Poly } from '../sizes/poly.ts';
 import type { Scope } from './scope.ts';
 import type { Value } from './values.ts';
 
@@ -47,6 +47,11 @@ export class UnitState {
   readonly requirements = new Map<string, RuntimeRequirement>();
   readonly bounds = new Map<string, number>();
   readonly consts = new Map<object, Value>();
+  /** Whether a `require` left for run time says that b divides a. */
+  divides(a: Poly, b: Poly): boolean {
+    return this.requirements.has(`${mod(a, b).key} == ${ZERO.key}`);
+  }
+
   private readonly segments = new Map<string, { byNode: Map<object, string>; used: Set<string> }>();
 
   /** The segment for this occurrence under `prefix`: `wanted`, or `wanted_2` if another occurrence has it. */
@@ -111,6 +116,8 @@ export class Elaboration {
   masks: Value[] | null = null;
   /** Condition under which the expression being evaluated is used at all: reads take their gradient only there. */
   guard: Value | null = null;
+  /** Evaluating a size or an index: `/` is exact there. */
+  wantInteger = false;
   /** The shape that a draw or an initialiser takes outside an equation. */
   drawSizes: readonly Poly[] | null = null;
   /** Inside an optimizer's body: the parameter whose slots its states are. */

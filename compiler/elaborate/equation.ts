@@ -11,6 +11,7 @@ import { add, coefficientOf, divideExact, floorDiv, mul, name, names, neg, num, 
 import { binary, hasLetters, lift, logical, polyNode, provablyNonNegative, select, wrap } from './arithmetic.ts';
 import { refuse, type Elaboration } from './elaboration.ts';
 import { evaluate, sizeOf, wholeTensor } from './expressions.ts';
+import { namesIn } from './instances.ts';
 import type { Scope } from './scope.ts';
 import { boolean, float, integer, type LabelledValue, type Value } from './values.ts';
 
@@ -191,8 +192,27 @@ export function resolveExtents(cx: Elaboration, eq: Equation, left: readonly Ind
   };
   for (const e of exprs) walk(e, eq.scope);
 
+  // What stands alone nowhere but is shifted in a read (`x[…, e + n]`) has that axis's extent.
+  const shifted = (): boolean => {
+    let found = false;
+    for (const { e, scope } of reads) {
+      const sizes = target(cx, eq, e.target, scope).type.sizes;
+      if (e.indices.some((i) => i.kind !== 'expression' && (i.kind === 'group' || i.run))) continue;
+      e.indices.forEach((index, axis) => {
+        if (index.kind !== 'expression' || index.value.kind !== 'binary' || !['+', '-'].includes(index.value.operator)) return;
+        const letters = [...namesIn(index.value)].flatMap((n) => letterOf(scope.get(n)) ?? []);
+        const [label] = letters;
+        if (letters.length !== 1 || label === undefined || eq.known(label) !== null) return;
+        if (index.value.left.kind !== 'name' && index.value.right.kind !== 'name') return;
+        eq.setExtent(label, sizes[axis]!);
+        found = true;
+      });
+    }
+    return found;
+  };
+
   // A bare letter has its axis's extent; a group's open part is the quotient of what is known: repeat until nothing new is learnt.
-  for (let changed = true; changed; ) {
+  for (let changed = true; changed || shifted(); ) {
     changed = false;
     for (const { e, scope } of reads) {
       const sizes = target(cx, eq, e.target, scope).type.sizes;
@@ -221,6 +241,10 @@ export function resolveExtents(cx: Elaboration, eq: Equation, left: readonly Ind
         } else if (index.kind === 'group') {
           let product: Poly = ONE;
           const open: string[] = [];
+          for (const part of index.parts) {
+            const label = part.extent === null ? null : letterOf(scope.get(part.name.text));
+            if (label !== null && eq.known(label) === null) eq.setExtent(label, sizeOf(cx, part.extent!, scope, null));
+          }
           for (const label of groupLabels(index.parts, scope)) {
             const extent = eq.known(label);
             if (extent === null) open.push(label);
@@ -350,7 +374,14 @@ export function readTensor(cx: Elaboration, eq: Equation, e: ReadExpr, scope: Sc
       index.kind === 'expression'
         ? index.value
         : { kind: 'name', name: (index as IndexName).name.text, span: (index as IndexName).span };
-    const value = evaluate(cx, expr, scope, eq);
+    const outer = cx.wantInteger;
+    cx.wantInteger = true;
+    let value: Value;
+    try {
+      value = evaluate(cx, expr, scope, eq);
+    } finally {
+      cx.wantInteger = outer;
+    }
     if (value.kind === 'integer') items.push({ span: index.span, poly: value.poly, data: null });
     else {
       const lifted = lift(cx, eq, value, index.span);

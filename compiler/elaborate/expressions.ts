@@ -201,7 +201,14 @@ function containsRead(e: Expr): boolean {
 
 /** A size or whole number known at build (maybe symbolic). */
 export function sizeOf(cx: Elaboration, e: Expr, scope: Scope, eq: Equation | null): Poly {
-  const v = evaluate(cx, e, scope, eq);
+  const outer = cx.wantInteger;
+  cx.wantInteger = true;
+  let v: Value;
+  try {
+    v = evaluate(cx, e, scope, eq);
+  } finally {
+    cx.wantInteger = outer;
+  }
   if (v.kind === 'integer') return v.poly;
   const c = constantOf(v);
   if (c !== null && Number.isInteger(c)) return num(c);

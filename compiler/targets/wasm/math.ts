@@ -4,7 +4,7 @@
  *
  * exp 1.0, log 0.9, tanh 1.4, erf 2.5 · sin, cos, pow 0.51 (in f64, one lane at a time).
  *
- * Results of exp below 2^-126 become 0. There is no fused multiply-add here, so every engine gives the same bits.
+ * Results of exp below 2^-125 become 0. There is no fused multiply-add here, so every engine gives the same bits.
  * The polynomials of exp, log and tanh are those of S. Moshier's Cephes library (expf, logf, tanhf); erf was fitted for its own halves.
  */
 import type { FunctionBody, Signature, ValueType } from './encoder.ts';
@@ -155,22 +155,24 @@ export class Lanes {
 
 /** Leaves exp(x) on the stack. */
 export function expInto(l: Lanes, x: V): void {
-  // Beyond these the result is infinite or below 2^-126.
-  const clamped = l.hold(l.clampFrom(l.clampTo(x, 89), -88));
-  const n = l.hold(l.nearest(l.mul(clamped, l.f(Math.LOG2E))));
+  // Beyond these the result is infinite or below 2^-125.
+  const clamped = l.hold(l.clampFrom(l.clampTo(x, 89), -87));
+  // Adding 1.5 · 2^23 rounds to whole numbers and leaves them in the low bits.
+  const shifted = l.hold(l.add(l.mul(clamped, l.f(Math.LOG2E)), l.f(12582912)));
+  const n = l.hold(l.sub(shifted, l.f(12582912)));
   // ln 2 in two parts, the first with few enough bits that its product with n is exact.
   const r = l.hold(l.sub(l.sub(clamped, l.mul(n, l.f(0.693359375))), l.mul(n, l.f(-2.12194440054690583e-4))));
   const tail = l.polynomial(r, [
     1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1,
   ]);
   const p = l.hold(l.add(l.add(l.mul(tail, l.mul(r, r)), r), l.f(1)));
-  // 2^n in two factors, since 2^128 is no f32.
-  const whole = l.hold(l.toInt(n), 'i32');
-  const half = l.hold(l.shr(whole, 1), 'i32');
-  const power = (e: V): V => l.float(l.shl(l.iadd(e, l.i(127)), 23));
-  const value = l.mul(l.mul(p, power(half)), power(l.isub(whole, half)));
-  l.select(l.lt(x, l.f(-87.33654)), l.f(0), value)();
+  // 2 p · 2^(n - 1), since 2^128 is no f32.
+  const scale = l.float(l.iadd(l.shl(l.bits(shifted), 23), l.i(126 << 23)));
+  l.select(l.lt(x, l.f(EXP_LEAST)), l.f(0), l.mul(l.add(p, p), scale))();
 }
+
+/** Below this exp gives 0: -125.4 ln 2. */
+const EXP_LEAST = -86.92;
 
 export function logInto(l: Lanes, x: V): void {
   const small = l.hold(l.lt(x, l.f(2 ** -126)), 'i32');

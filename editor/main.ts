@@ -1,0 +1,4 @@
+/** The server as a program of its own, for the extension's bundle. */
+import { lsp } from './lsp.ts';
+
+lsp();

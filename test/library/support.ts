@@ -1,0 +1,97 @@
+/**
+ * The cases of `fixtures/library.json` as programs: all of a group in one text, one train block each. Every floating tensor is a parameter, and plain gradient descent with
+ * rate 1 on sum(value * cot) subtracts from each its gradient; from `cot` it subtracts the value. So one step gives everything.
+ */
+import { readFileSync } from 'node:fs';
+import { distance } from '../support/artifact.ts';
+
+export type Nested = number | readonly Nested[];
+
+export interface Case {
+  readonly group: string;
+  readonly name: string;
+  /** An expression; the statements before it. */
+  readonly body: string;
+  readonly more?: string;
+  readonly shape: readonly number[];
+  /** By name, or by path where a layer makes the parameter itself. */
+  readonly tensors: Readonly<Record<string, Nested>>;
+  readonly ints: Readonly<Record<string, { readonly value: Nested; readonly below: number }>>;
+  readonly value: Nested;
+  readonly gradients: Readonly<Record<string, Nested>>;
+  readonly states?: Readonly<Record<string, { readonly before: Nested; readonly after: Nested }>>;
+}
+
+export interface Run {
+  readonly optimizer: string;
+  readonly before: Nested;
+  /** By the number of the step. */
+  readonly after: Readonly<Record<string, Nested>>;
+}
+
+export interface Rates {
+  readonly schedule: string;
+  readonly rates: readonly number[];
+}
+
+export const fixtures = JSON.parse(readFileSync(new URL('../fixtures/library.json', import.meta.url), 'utf8')) as {
+  readonly cases: readonly Case[];
+  readonly optimizers: readonly Run[];
+  readonly schedules: readonly Rates[];
+};
+
+export const groups: ReadonlyMap<string, readonly Case[]> = new Map(
+  [...new Set(fixtures.cases.map((c) => c.group))].map((group) => [group, fixtures.cases.filter((c) => c.group === group)]),
+);
+
+export function shapeOf(value: Nested): number[] {
+  const shape: number[] = [];
+  for (let v = value; typeof v !== 'number'; v = v[0]!) shape.push(v.length);
+  return shape;
+}
+
+export const flat = (value: Nested): number[] => [value].flat(Infinity) as number[];
+
+/** One model and one train block (`Fit3`) for each case, by its place in the group. */
+export function programOf(cases: readonly Case[]): string {
+  return cases
+    .map((c, k) => {
+      const ints = Object.entries(c.ints).map(([n, i]) => `${n}: i32[${shapeOf(i.value).join(', ')}] < ${i.below}`);
+      const own = Object.entries(c.tensors).filter(([path]) => !path.includes('.'));
+      const params = own.map(([n, v]) => `param ${n}: float[${shapeOf(v).join(', ')}] = 0`);
+      const shape = c.shape.length > 0 ? `[${c.shape.join(', ')}]` : '';
+      return `
+fn shaped${k}(y: float${shape}) -> float${shape} = y
+model Case${k}(${[...ints, 'on: float[B]'].join(', ')}) -> float {
+  ${params.join('\n  ')}
+  ${c.more ?? ''}
+  let y = ${c.body}
+  return sum(shaped${k}(y) * ${c.shape.length > 0 ? 'cot' : 'sum(cot)'})
+}
+train Fit${k} {
+  ${[...ints, 'on: float[B]'].map((i) => `input ${i}`).join('\n  ')}
+  minimize Case${k}(${[...Object.keys(c.ints), 'on'].join(', ')})
+  optimizer SGD(lr: 1)
+  batch B = 1
+}`;
+    })
+    .join('\n');
+}
+
+/** The largest difference, of what is allowed: `relative` of the largest magnitude, and of 1. */
+export function off(actual: ArrayLike<number>, expected: ArrayLike<number>, relative: number): number {
+  const { gap, scale } = distance(actual, expected);
+  return gap / (relative * Math.max(scale, 1));
+}
+
+/** What a case says of every leaf after the step; the value stands where `cot` was. */
+export function expectedOf(c: Case): Map<string, { readonly before: number[]; readonly change: number[]; readonly trained: boolean }> {
+  const rows = Object.entries(c.tensors).map(([path, tensor]) => {
+    const change = flat(path === 'cot' ? c.value : c.gradients[path]!);
+    return [path, { before: flat(tensor), change, trained: true }] as const;
+  });
+  const states = Object.entries(c.states ?? {}).map(
+    ([path, s]) => [path, { before: flat(s.before), change: flat(s.after), trained: false }] as const,
+  );
+  return new Map([...rows, ...states]);
+}
