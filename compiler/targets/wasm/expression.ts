@@ -32,6 +32,7 @@ import { WIDTH } from '../../plan/plan.ts';
 import type { ValueType } from './encoder.ts';
 import type { Fn } from './function.ts';
 import type { LibraryName, Pool } from './math.ts';
+import { decide } from './residues.ts';
 import { applyScalar, foldable } from './scalar.ts';
 
 /** Axis → constant added to it. */
@@ -256,7 +257,7 @@ export class Expressions {
   }
 
   private guardsVary(guards: readonly Guard[]): boolean {
-    return guards.some((g) => this.lane !== null && [g.e, g.lo, g.hi].some((p) => names(p).has(this.lane!)));
+    return guards.some((g) => this.lane !== null && decide(g, this.kernel) !== true && [g.e, g.lo, g.hi].some((p) => names(p).has(this.lane!)));
   }
 
   // -------------------------------------------------------------------------------------------------------------------- index arithmetic
@@ -495,6 +496,7 @@ export class Expressions {
       const hi = this.shifted(g.hi, shift);
       const above = asConst(sub(e, lo));
       const below = asConst(sub(hi, e));
+      if (decide({ e, lo, hi }, this.kernel) === true) continue;
       const low = !(above !== null && above >= 0) && !(asConst(lo) === 0 && this.natural(e));
       const high = below === null || below <= 0;
       if (!low && !high) continue;

@@ -6,7 +6,7 @@
  *
  * Not here: what to vectorise (schedule/wasm.ts), products of matrices (product.ts), expressions and hoisting (expression.ts).
  */
-import { add as addPoly, mul, name as nameOf, num, substitute, type Poly } from '../../sizes/poly.ts';
+import { add as addPoly, asConst, mul, name as nameOf, num, substitute, type Poly } from '../../sizes/poly.ts';
 import type { Def, Expr, Kernel, Stage, Write } from '../../kernel/types.ts';
 import { Levels } from '../../kernel/levels.ts';
 import type { WasmLeaf, WasmSchedule } from '../../schedule/wasm.ts';
@@ -184,7 +184,19 @@ export class KernelEmitter {
 
   private leaf(leaf: WasmLeaf, wideRows: boolean): void {
     const stage = this.stages.get(leaf.stage)!;
-    if (leaf.kind === 'product') return emitProduct(this, leaf, stage, this.context);
+    if (leaf.kind === 'product') {
+      // A few rows only are not worth packing the columns.
+      const rows = leaf.rows.axes.reduce<Poly>((p, a) => mul(p, this.extent(a)), num(1));
+      if (asConst(rows) !== null) return emitProduct(this, leaf, stage, this.context);
+      this.x.push(this.x.index(rows));
+      this.fn.code.i32(leaf.few.below);
+      this.fn.code.op('i32.lt_s');
+      this.fn.if(
+        () => this.leaf(leaf.few.leaf, wideRows),
+        () => emitProduct(this, leaf, stage, this.context),
+      );
+      return;
+    }
     const parts = partsOf(stage);
     const nest = (k: number, wide: boolean, points: readonly Shift[]): void => {
       const axis = leaf.free[k];

@@ -71,7 +71,14 @@ describe.each([1, 4, 7, 16, 37])('rows of %i', (D) => {
     const b = newBuilder();
     const table = b.input('table', 'param', m.f32(m.N, m.D));
     const token = b.input('token', 'data', { dtype: 'i32', sizes: [m.B, m.T] });
-    const y = b.gather(table, [token], [m.B, m.T, m.D], [{ from: 'index', which: 0 }, { from: 'axis', axis: 2 }], [0, 1]);
+    const y = b.gather(table, [token], {
+      sizes: [m.B, m.T, m.D],
+      sources: [
+        { from: 'index', which: 0 },
+        { from: 'axis', axis: 2 },
+      ],
+      on: [0, 1],
+    });
     check(b, withGradients(b, y, [table]), { ...sizes, N: 6 });
   });
 });

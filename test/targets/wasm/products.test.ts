@@ -7,7 +7,7 @@ import type { Tensor } from '../../../compiler/ops/record.ts';
 import { fill } from '../../../compiler/ops/tensor.ts';
 import { productLeaf, wasmSchedule } from '../../../compiler/schedule/wasm.ts';
 import { num, type Poly } from '../../../compiler/sizes/poly.ts';
-import { collapse } from '../../../compiler/targets/wasm/collapse.ts';
+import { prepare } from '../../../compiler/targets/wasm/prepare.ts';
 import { drawer, newBuilder } from '../../ops/harness.ts';
 import * as m from '../../fuse/models.ts';
 import { compare, run } from './support.ts';
@@ -27,7 +27,7 @@ function product(a: string, b: string, out: string, of: Readonly<Record<string, 
   const program = fuse(g.finish([{ name: 'c', node: g.contract(x, y, [...a], [...b], [...out]), updates: null }]), {
     origins: g.origins,
   });
-  const kernel = collapse(kernelsOf(program)[0]!);
+  const kernel = prepare(kernelsOf(program)[0]!);
   expect(productLeaf(kernel, kernel.stages[0]!), 'is a product').not.toBeNull();
   const inputs = new Map([
     ['a', draw([...a].map((s) => of[s]!), 1)],

@@ -10,7 +10,7 @@ import type { Tensor } from '../../../compiler/ops/record.ts';
 import { printWasmSchedule, wasmSchedule, type WasmSchedule } from '../../../compiler/schedule/wasm.ts';
 import { evaluate } from '../../../compiler/sizes/poly.ts';
 import { FIRST, WasmModule } from '../../../compiler/targets/wasm/module.ts';
-import { collapse } from '../../../compiler/targets/wasm/collapse.ts';
+import { prepare } from '../../../compiler/targets/wasm/prepare.ts';
 import { tileModule } from '../../../compiler/targets/wasm/tile.ts';
 import { workspaceBytes } from '../../../compiler/targets/wasm/product.ts';
 import { rounded, type Sizes } from '../../fuse/support.ts';
@@ -46,7 +46,7 @@ export function run(
   sizes: Sizes,
   schedules: Schedules = wasmSchedule,
 ): Ran {
-  const kernels = kernelsOf(program).map(collapse);
+  const kernels = kernelsOf(program).map(prepare);
   const originals = kernelsOf(program);
   const env = (s: string): number => sizes[s] ?? Number.NaN;
   // Every buffer has room of its own, with nonsense between.
@@ -114,7 +114,7 @@ export function compare(
   tolerance: number,
 ): void {
   const text = (): string =>
-    [printProgram(program), ...kernelsOf(program).map((k) => `${printKernel(k)}\n${printWasmSchedule(schedules(collapse(k)))}`)].join('\n\n');
+    [printProgram(program), ...kernelsOf(program).map((k) => `${printKernel(k)}\n${printWasmSchedule(schedules(prepare(k)))}`)].join('\n\n');
   const given = new Map([...rounded(inputs)].map(([name, t]) => [name, t.data]));
   const wanted = interpret(program, given, sizes);
   let found: Ran;

@@ -16,7 +16,7 @@ const gpt2 = { vocab: 13, width: 8, heads: 2, layers: 1, context: 8 };
 
 export const cases: readonly Case[] = [
   { file: 'test/golden/cases/linear.nn', unit: 'Net', sizes: { B: 3 } },
-  { file: 'test/golden/cases/softmax.nn', unit: 'Net', sizes: { B: 3 } },
+  { file: 'test/golden/cases/softmax.nn', unit: 'Net', sizes: { B: 3, C: 5 } },
   { file: 'test/golden/cases/convolution.nn', unit: 'Net', sizes: { B: 2 } },
   { file: 'test/golden/cases/recurrence.nn', unit: 'Net', sizes: { B: 3, T: 4 } },
   { file: 'test/golden/cases/training.nn', unit: 'Fit', sizes: { B: 3 } },

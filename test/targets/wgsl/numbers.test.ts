@@ -5,7 +5,7 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compile } from '../../../compiler/index.ts';
 import { evaluate } from '../../../compiler/graph/evaluate.ts';
 import type { Tensor } from '../../../compiler/ops/record.ts';
@@ -88,13 +88,18 @@ function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
 const typed = (t: Tensor): Data =>
   t.dtype === 'f32' || t.dtype === 'f16' ? Float32Array.from(t.data) : (t.data as Int32Array);
 
-const device = gpu === null ? null : await deviceOf(gpu);
+let device: GpuDevice | null = null;
+beforeAll(async () => {
+  if (gpu !== null) device = await deviceOf(gpu);
+});
 afterAll(() => {
   device?.destroy();
 });
 
-describe.skipIf(device === null)('WGSL computes what the evaluator computes', () => {
-  it.each(cases)('$file: $unit', async (c) => {
+const named = cases.map((c): [string, Case] => [`${c.file}: ${c.unit}`, c]);
+
+describe.skipIf(gpu === null)('WGSL computes what the evaluator computes', () => {
+  it.each(named)('%s', async (_name, c) => {
     const whole = `${readFileSync(join(root, c.file), 'utf8')}\n${c.more ?? ''}`;
     const text = c.sgd === true ? whole.replace(/optimizer Adam\(.*\)/, 'optimizer SGD(lr: 0.1)') : whole;
     const options = { path: c.file, only: c.unit, bounds: c.sizes, ...(c.consts ? { consts: c.consts } : {}) };
@@ -141,12 +146,32 @@ describe.skipIf(device === null)('WGSL computes what the evaluator computes', ()
   });
 
   it('draws the masks that the TypeScript target draws', async () => {
-    const text = 'model Net(x: float[B, 40]) -> float[B, 40] { return x |> dropout(0.5) }\ntrain Fit {\n  input x: float[B, 40]\n  minimize mean(dropout(x, 0.5))\n  optimizer SGD(lr: 0.1)\n}';
-    void text;
-    await instantiateBoth();
+    const text = `model Net(x: float[B, 40]) -> float[B, 3] { return x |> dropout(0.5) |> Linear(3) }
+train Fit {
+  input x: float[B, 40]
+  minimize mean(Net(x))
+  optimizer SGD(lr: 0.1)
+}`;
+    const result = compile(text, { only: 'Fit', bounds: { B: 1 } });
+    expect(result.reports.map((r) => r.message)).toEqual([]);
+    const artifact = result.artifacts.get('Fit')!;
+    const here = await instantiate(artifact, 11);
+    const there = await onGpu(artifact, result.sources, device!, { seed: 11 });
+    const x = new Float32Array(40).fill(1);
+    // What was dropped has no gradient: its weights stay bit for bit.
+    const kept = (before: ArrayLike<number>, after: ArrayLike<number>): boolean[] =>
+      Array.from({ length: before.length }, (_, k) => before[k] !== after[k]);
+    for (let step = 0; step < 3; step++) {
+      const [old, oldThere] = [here.weights(), (await there.checkpoint()).tensors];
+      here.step({ x }, { B: 1 });
+      await there.step({ x }, { B: 1 });
+      const [now, nowThere] = [here.weights(), (await there.checkpoint()).tensors];
+      const path = [...old.keys()].find((p) => p.endsWith('weight'))!;
+      const mask = kept(old.get(path)!.data.slice(), now.get(path)!.data);
+      expect(mask.filter(Boolean).length).toBeGreaterThan(9);
+      expect(mask.filter((m) => !m).length).toBeGreaterThan(9);
+      expect(kept(oldThere.get(path)!.data, nowThere.get(path)!.data)).toEqual(mask);
+    }
+    there.destroy();
   });
 });
-
-async function instantiateBoth(): Promise<void> {
-  await Promise.resolve(instantiate);
-}
