@@ -1,7 +1,7 @@
 /**
  * A program as the editor loads it: like `loadProgram`, with the parses of unchanged files kept between keystrokes.
  *
- * The standard library comes first in every compilation, so its files have the same numbers each time and their trees can be shared; the
+ * The trees of the library are shared by all documents; the
  * trees of imported files are shared where number and text are as before. Side tables belong to one check, so sharing trees is safe.
  */
 import { check, type CheckResult } from '../compiler/check/check.ts';
@@ -25,10 +25,19 @@ const isNamed = (d: Declaration): d is NamedDeclaration =>
   d.kind !== 'import' && d.kind !== 'bad' && d.kind !== 'checkpoint';
 
 const libraryFiles = Object.entries(library);
+/** The library's files have the same numbers in every program, so all documents share their trees. */
+let libraryTrees: readonly ParseResult[] | null = null;
+const libraryTree = (id: number): ParseResult => {
+  libraryTrees ??= libraryFiles.map(([, text], k) => parse({ id: k, text }));
+  return libraryTrees[id]!;
+};
 
 /** Remembers the last parse of each path. */
 export class Parses {
-  private readonly kept = new Map<string, { readonly id: number; readonly text: string; readonly parsed: ParseResult }>();
+  private readonly kept = new Map<
+    string,
+    { readonly id: number; readonly text: string; readonly parsed: ParseResult }
+  >();
 
   of(path: string, id: number, text: string): ParseResult {
     const old = this.kept.get(path);
@@ -59,7 +68,7 @@ export function load(path: string, text: string, host: Host, parses: Parses): Lo
 
   const add = (modulePath: string, source: string, isLibrary: boolean): ProgramModule => {
     const file = sources.add(modulePath, source, isLibrary);
-    const parsed = parses.of(modulePath, file.id, source);
+    const parsed = isLibrary ? libraryTree(file.id) : parses.of(modulePath, file.id, source);
     for (const p of parsed.problems) problems.push(p as unknown as Problem);
     const module: ProgramModule = {
       path: modulePath,
@@ -104,7 +113,9 @@ export function load(path: string, text: string, host: Host, parses: Parses): Lo
         const local = as ?? name;
         const own = module.names.get(local.text);
         if (definition === undefined)
-          problems.push(problem('NN703', name.span, { name: name.text, path: target, known: [...imported.names.keys()] }));
+          problems.push(
+            problem('NN703', name.span, { name: name.text, path: target, known: [...imported.names.keys()] }),
+          );
         else if (own !== undefined)
           problems.push(problem('NN701', local.span, { name: local.text, first: own.declaration.name.span }));
         else module.names.set(local.text, definition);

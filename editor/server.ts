@@ -99,7 +99,10 @@ export function serve(connection: Connection, host: ServerHost): void {
         signatureHelpProvider: { triggerCharacters: ['(', ','], retriggerCharacters: [')'] },
         codeActionProvider: { codeActionKinds: [CodeActionKind.QuickFix, FIX_ALL] },
         codeLensProvider: { resolveProvider: true },
-        semanticTokensProvider: { legend: { tokenTypes: [...tokenTypes], tokenModifiers: [...tokenModifiers] }, full: true },
+        semanticTokensProvider: {
+          legend: { tokenTypes: [...tokenTypes], tokenModifiers: [...tokenModifiers] },
+          full: true,
+        },
         workspace: { workspaceFolders: { supported: true, changeNotifications: false } },
       },
     };
@@ -136,7 +139,10 @@ export function serve(connection: Connection, host: ServerHost): void {
   const schedule = (path: string): void => {
     clearTimeout(timers.get(path));
     const wait = workspace.lastCost < 25 ? 4 : Math.min(workspace.lastCost, 200);
-    timers.set(path, setTimeout(() => publish(path), wait));
+    timers.set(
+      path,
+      setTimeout(() => publish(path), wait),
+    );
   };
 
   documents.onDidChangeContent(({ document }) => {
@@ -292,7 +298,12 @@ export function serve(connection: Connection, host: ServerHost): void {
   connection.languages.inlayHint.on(
     answer('inlayHint', (a, { range }: In & { readonly range: Range }, document) => {
       if (options.inlayHints === 'off') return [];
-      return inlayHints(a, document.offsetAt(range.start), document.offsetAt(range.end), options.inlayHints ?? 'names').map((h) => ({
+      return inlayHints(
+        a,
+        document.offsetAt(range.start),
+        document.offsetAt(range.end),
+        options.inlayHints ?? 'names',
+      ).map((h) => ({
         position: document.positionAt(h.offset),
         label: h.label,
         kind: InlayHintKind.Type,
@@ -327,7 +338,14 @@ export function serve(connection: Connection, host: ServerHost): void {
   connection.onCodeAction(
     answer(
       'codeAction',
-      (a, params: In & { readonly range: Range; readonly context: { readonly only?: readonly string[]; readonly diagnostics: readonly Diagnostic[] } }, document) => {
+      (
+        a,
+        params: In & {
+          readonly range: Range;
+          readonly context: { readonly only?: readonly string[]; readonly diagnostics: readonly Diagnostic[] };
+        },
+        document,
+      ) => {
         const wanted = (kind: string): boolean =>
           params.context.only === undefined || params.context.only.some((o) => kind === o || kind.startsWith(`${o}.`));
         const actions: CodeAction[] = [];
@@ -366,7 +384,10 @@ export function serve(connection: Connection, host: ServerHost): void {
   connection.onCodeLensResolve(async (lens, token) => {
     const data = lens.data as { readonly uri: string; readonly name: string } | undefined;
     if (data === undefined) return lens;
-    const title = await answer('codeLens', (a, _: In) => weigh(a, data.name))({ textDocument: { uri: data.uri } }, token);
+    const title = await answer('codeLens', (a, _: In) => weigh(a, data.name))(
+      { textDocument: { uri: data.uri } },
+      token,
+    );
     // Editors want a command; without a name it is a text.
     return { ...lens, command: { title: title ?? 'parameters unknown', command: '' } };
   });
@@ -417,7 +438,11 @@ const SYMBOL_KINDS: Readonly<Record<OutlineKind, SymbolKind>> = {
   interface: SymbolKind.Interface,
 };
 
-const FOLD_KINDS = { region: FoldingRangeKind.Region, comment: FoldingRangeKind.Comment, imports: FoldingRangeKind.Imports };
+const FOLD_KINDS = {
+  region: FoldingRangeKind.Region,
+  comment: FoldingRangeKind.Comment,
+  imports: FoldingRangeKind.Imports,
+};
 
 const SEVERITIES = {
   error: DiagnosticSeverity.Error,
@@ -431,7 +456,9 @@ function toDiagnostic(a: Analysis, d: Diagnosis, addresses: Addresses, options: 
     severity: SEVERITIES[d.severity],
     source: 'nnc',
     code: d.code,
-    ...(options.explainScheme === undefined ? {} : { codeDescription: { href: `${options.explainScheme}:/${d.code}.md` } }),
+    ...(options.explainScheme === undefined
+      ? {}
+      : { codeDescription: { href: `${options.explainScheme}:/${d.code}.md` } }),
     message: d.message,
     ...(d.unused ? { tags: [DiagnosticTag.Unnecessary] } : {}),
     relatedInformation: d.related.map((r) => ({ location: locationOf(a, r.span, addresses), message: r.message })),
@@ -465,7 +492,13 @@ function merge(a: readonly Location[], b: readonly Location[]): Location[] {
 }
 
 /** Occurrences of a top-level name in programs that import its file. `same`: only where it has its own name, not an alias. */
-function elsewhere(workspace: Workspace, a: Analysis, symbol: NameSymbol, addresses: Addresses, same = false): Location[] {
+function elsewhere(
+  workspace: Workspace,
+  a: Analysis,
+  symbol: NameSymbol,
+  addresses: Addresses,
+  same = false,
+): Location[] {
   if (symbol.definition === null || symbol.place === null) return [];
   const { path, library } = a.sources.get(symbol.place.file);
   if (library) return [];

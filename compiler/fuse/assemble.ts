@@ -12,7 +12,7 @@ import { Copier, ExprTable } from '../kernel/expr.ts';
 import type { BufferParameter, Def, Expr, Reason, Stage, Write } from '../kernel/types.ts';
 import type { Node } from '../graph/types.ts';
 import type { Cluster } from './cluster.ts';
-import { offset, type Unit } from './lower.ts';
+import { offset, streamOf, type Unit } from './lower.ts';
 
 /** Where a value lives: a buffer, and the offset of its first element (inside loops: of this round's part). */
 export interface Location {
@@ -29,6 +29,8 @@ export interface Draft {
   readonly buffers: readonly number[];
   readonly access: readonly BufferParameter['access'][];
   readonly reasons: ReadonlyMap<number, Reason>;
+  /** Size parameters that are numbers at this call. */
+  readonly numbers: ReadonlyMap<string, number>;
 }
 
 interface Placed {
@@ -220,6 +222,17 @@ export class Assembly {
       for (const a of stage.over) declare(a, OVER_NAMES);
     }
 
+    const numbers = new Map<string, number>();
+    const streams = new Map<string, Poly>();
+    for (const unit of this.cluster.units)
+      for (const s of unit.sizeNames) {
+        const stream = streamOf(s);
+        if (stream === null || streams.has(s)) continue;
+        const own = fresh('stream', taken);
+        streams.set(s, nameOf(own));
+        numbers.set(own, stream);
+      }
+
     const valueNames = new Map<Unit, string>();
     for (const unit of this.cluster.units) {
       if (this.valued.has(unit) || unit.op !== null) valueNames.set(unit, fresh(valueName(unit), taken));
@@ -236,7 +249,7 @@ export class Assembly {
     const values = new Map<Unit, Expr>();
 
     const valueOf = (unit: Unit): { readonly value: Expr; readonly point: (p: Poly) => Poly } => {
-      const map = new Map<string, Poly>();
+      const map = new Map<string, Poly>(streams);
       for (const a of [...unit.axes, ...unit.over]) map.set(a, this.points[this.axis(unit, a)]!);
       const memo = new Map<Poly, Poly>();
       const point = (p: Poly): Poly => {
@@ -333,6 +346,7 @@ export class Assembly {
       buffers,
       access: access.map((a) => (a.reads ? (a.writes ? 'readwrite' : 'read') : 'write')),
       reasons,
+      numbers,
     };
   }
 

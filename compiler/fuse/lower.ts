@@ -13,6 +13,11 @@ import type { Node } from '../graph/types.ts';
 import type { LowerContext } from '../ops/record.ts';
 import { loweringOf, type Materialisation } from './materialise.ts';
 
+const STREAM = 'stream:';
+const streamName = (stream: number): string => `${STREAM}${stream}`;
+/** The number that such a name stands for; null for any other name. */
+export const streamOf = (s: string): number | null => (s.startsWith(STREAM) ? Number(s.slice(STREAM.length)) : null);
+
 export interface ReadInfo {
   readonly slot: Node;
   /** One coordinate an axis of the slot. */
@@ -244,8 +249,14 @@ export class Frame {
         if (value.kind === 'index') return value.at;
         return name(table.dynamic(value));
       },
-      op: (op, dtype, ...args) =>
-        op === 'eq' ? table.op(op, dtype, ...args.map((a) => table.rounded(a))) : table.op(op, dtype, ...args),
+      op: (op, dtype, ...args) => {
+        if (op === 'eq') return table.op(op, dtype, ...args.map((a) => table.rounded(a)));
+        // The number of a draw is an argument of the kernel, so that equal layers draw with one kernel.
+        const stream = args[1];
+        if (op === 'random' && stream?.kind === 'const')
+          return table.op(op, dtype, args[0]!, table.index(name(streamName(stream.value))), ...args.slice(2));
+        return table.op(op, dtype, ...args);
+      },
       constant: (value, dtype) => table.constant(value, dtype),
       index: (at) => table.index(this.simplify(at)),
       axis: (extent) => this.axis(extent),

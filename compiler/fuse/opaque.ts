@@ -129,6 +129,7 @@ export function topkDraft(
     ],
     buffers: [x.buffer, values.buffer, positions.buffer],
     access: ['read', 'readwrite', 'readwrite'],
+    numbers: new Map(),
     reasons: new Map([
       [1, 'opaque'],
       [2, 'opaque'],

@@ -6,7 +6,7 @@
  * that writes reads it only at the point it writes; otherwise the value goes to a temporary and is copied at the end. A loop's carries are leaves
  * of its body in this sense, so the same rule serves both.
  */
-import { ONE, ZERO, add, mul, name as nameOf, type Poly } from '../sizes/poly.ts';
+import { ONE, ZERO, add, mul, name as nameOf, num, type Poly } from '../sizes/poly.ts';
 import { ExprTable } from '../kernel/expr.ts';
 import type { Buffer, BufferKind, Expr, KernelProgram, KernelStep, Reason } from '../kernel/types.ts';
 import type { Graph, Node, NodeOf, TensorType } from '../graph/types.ts';
@@ -167,7 +167,10 @@ export class ProgramBuilder {
       kernel,
       schedule,
       buffers: draft.buffers,
-      sizes: kernel.sizes.map((s) => nameOf(s)),
+      sizes: kernel.sizes.map((s) => {
+        const n = draft.numbers.get(s);
+        return n === undefined ? nameOf(s) : num(n);
+      }),
       origin,
     });
   }

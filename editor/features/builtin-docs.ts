@@ -19,7 +19,8 @@ const docs: Readonly<Record<string, string>> = {
   max: 'The greater: `max(a, b)` elementwise, `max[d] e` over indices, `max(x)` over the whole tensor.',
   argmax: '`argmax[c] e`: the place of the greatest along c, the first where several are.',
   logsumexp: '`logsumexp[c] e`: log of the sum of exponentials along c, computed without overflow.',
-  softmax: '`softmax[c] e` keeps the axis c; its values sum to 1 along it. A guard (`softmax[c where m] e`) gives 0 to what it rules out.',
+  softmax:
+    '`softmax[c] e` keeps the axis c; its values sum to 1 along it. A guard (`softmax[c where m] e`) gives 0 to what it rules out.',
   size: '`size(S)`: the number of places in a run of axes.',
   grad: '`grad(y, wrt: x)`: the gradient of the scalar y by x, of the shape of x. It nests.',
   stop_gradient: 'The same value, through which no gradient flows.',

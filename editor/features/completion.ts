@@ -55,23 +55,32 @@ export function completions(a: Analysis, offset: number): Completion[] {
 
   const member = /([A-Za-z_]\w*)\s*\.$/.exec(before);
   if (member !== null) return members(a, member[1]!, offset);
-  if (/\.\.\.$/.test(before)) return visibleAt(a, offset).filter((v) => v.kind === 'run' || v.kind === 'letter').map(visible);
+  if (/\.\.\.$/.test(before))
+    return visibleAt(a, offset)
+      .filter((v) => v.kind === 'run' || v.kind === 'letter')
+      .map(visible);
   if (/\bas\s+$/.test(before)) return ROLES.map((r) => completion(r, 'role', 0, { doc: builtinDoc(r) }));
   const d = declarationAt(a, offset);
   const names = visibleAt(a, offset);
   if (d === null && openBracket(blank(a.text.slice(0, offset)), offset) < 0 && /^\s*$/.test(before))
     return [...softDeclarations.keys(), 'fn', 'block', 'const', 'import'].map((w) => completion(w, 'keyword', 0));
-  if (/(?:^|[{;])\s*(?:let|param|state|carry|input|metric|fn|block|model|train|mask|loss|const|schedule)\s+$/.test(before) && !/:\s*$/.test(before))
+  if (
+    /(?:^|[{;])\s*(?:let|param|state|carry|input|metric|fn|block|model|train|mask|loss|const|schedule)\s+$/.test(
+      before,
+    ) &&
+    !/:\s*$/.test(before)
+  )
     return [];
-  if (/^\s*optimizer\s+$/.test(before))
-    return names.filter((v) => v.declaration?.kind === 'optimizer').map(visible);
+  if (/^\s*optimizer\s+$/.test(before)) return names.filter((v) => v.declaration?.kind === 'optimizer').map(visible);
 
   const text = blank(a.text.slice(Math.max(0, offset - 8000), offset));
   const open = openBracket(text, text.length);
   const bracket = open < 0 ? '' : text[open]!;
   const inSignature = isSignature(text, open);
   if (/:\s*$/.test(before) && (inSignature || /\b(?:param|state|carry|input)\s+\w+\s*:\s*$/.test(before)))
-    return [...new Set([...TYPES, ...(inSignature ? CONFIG_TYPES : [])])].map((t) => completion(t, 'type', 0, { doc: builtinDoc(t) }));
+    return [...new Set([...TYPES, ...(inSignature ? CONFIG_TYPES : [])])].map((t) =>
+      completion(t, 'type', 0, { doc: builtinDoc(t) }),
+    );
   if (/->\s*$/.test(before)) return TYPES.map((t) => completion(t, 'type', 0, { doc: builtinDoc(t) }));
   if (bracket === '[') return brackets(a, names, text, open);
   if (/\|>\s*(?:[A-Za-z_]\w*\s*:\s*)?$/.test(before)) return stages(names);
@@ -124,7 +133,9 @@ function stages(names: readonly Visible[]): Completion[] {
 function brackets(a: Analysis, names: readonly Visible[], text: string, open: number): Completion[] {
   const kinds = new Set<SymbolKind>(['letter', 'size', 'run', 'config', 'const', 'value', 'parameter', 'input']);
   const inType = /\b(?:float|f32|f16|i32|bool)\s*$/.test(text.slice(0, open));
-  const out = names.filter((v) => kinds.has(v.kind) && (!inType || v.kind !== 'letter') && v.from !== 'library').map(visible);
+  const out = names
+    .filter((v) => kinds.has(v.kind) && (!inType || v.kind !== 'letter') && v.from !== 'library')
+    .map(visible);
   // The letters of this statement, also where it does not parse yet.
   const start = Math.max(text.lastIndexOf('\n', open), text.lastIndexOf(';', open), text.lastIndexOf('{', open)) + 1;
   if (!inType)
@@ -140,7 +151,9 @@ function named(a: Analysis, offset: number): Completion[] {
   const callee = calleeAt(a, site, offset);
   if (callee === null) return [];
   const given = new Set(site.arguments.map(argumentName));
-  const positional = site.arguments.slice(0, -1).filter((x) => argumentName(x) === null).length + (site.piped && callee.list === callee.callable.parameters ? 1 : 0);
+  const positional =
+    site.arguments.slice(0, -1).filter((x) => argumentName(x) === null).length +
+    (site.piped && callee.list === callee.callable.parameters ? 1 : 0);
   return callee.list
     .filter((p, k) => k >= positional && !given.has(p.name.text))
     .map((p) =>
@@ -163,12 +176,16 @@ function members(a: Analysis, target: string, offset: number): Completion[] {
   const out: Completion[] = [];
   const leaves = a.checked.signatures.get(callable)?.leaves;
   walk(callable.body, (node) => {
-    const { name, label } = node as { readonly name?: { readonly text?: string } | string; readonly label?: { readonly text?: string } | null };
+    const { name, label } = node as {
+      readonly name?: { readonly text?: string } | string;
+      readonly label?: { readonly text?: string } | null;
+    };
     if (node.kind === 'leaf' && typeof name === 'object' && name.text !== undefined) {
       const t = leaves?.get(name.text);
       out.push(completion(name.text, 'member', 0, { detail: t === undefined ? '' : formatType(t) }));
     }
-    if (node.kind === 'pipe' && label?.text !== undefined) out.push(completion(label.text, 'member', 1, { detail: 'layer' }));
+    if (node.kind === 'pipe' && label?.text !== undefined)
+      out.push(completion(label.text, 'member', 1, { detail: 'layer' }));
     return true;
   });
   return unique([...out, completion('params', 'member', 2, { detail: 'all its parameters' })]);

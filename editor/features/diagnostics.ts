@@ -49,7 +49,9 @@ function diagnosis(a: Analysis, r: Report): Diagnosis {
 function atImport(a: Analysis, file: number, errors: readonly Report[]): Diagnosis {
   const { path } = a.sources.get(file);
   const name = path.split('/').at(-1)!;
-  const declaration = a.module.ast.declarations.find((d) => d.kind === 'import' && path.endsWith(d.from.replace(/^(\.\.?\/)+/, '')));
+  const declaration = a.module.ast.declarations.find(
+    (d) => d.kind === 'import' && path.endsWith(d.from.replace(/^(\.\.?\/)+/, '')),
+  );
   const count = errors.length === 1 ? 'an error' : `${errors.length} errors`;
   return {
     span: declaration?.kind === 'import' ? declaration.fromSpan : { file: a.file, start: 0, end: 0 },

@@ -15,14 +15,19 @@ export function quickFixes(a: Analysis, start: number, end: number): QuickFix[] 
     r.span !== null && r.span.file === a.file && r.span.start <= end && r.span.end >= start;
   // Trying fixes costs a check each: only where there is something to mend.
   if (!a.reports.some(touched)) return [];
-  return a.repairs().filter(touched).flatMap((report) =>
-    report.fixes.filter((f) => editable(a, f)).map((f, k) => ({
-      title: sentence(f.title),
-      report,
-      edits: f.edits,
-      preferred: k === 0 && f.applicability === 'always',
-    })),
-  );
+  return a
+    .repairs()
+    .filter(touched)
+    .flatMap((report) =>
+      report.fixes
+        .filter((f) => editable(a, f))
+        .map((f, k) => ({
+          title: sentence(f.title),
+          report,
+          edits: f.edits,
+          preferred: k === 0 && f.applicability === 'always',
+        })),
+    );
 }
 
 /** Every fix that may be applied without asking; where two overlap, the first. */
@@ -32,11 +37,14 @@ export function fixAll(a: Analysis): Edit[] {
   for (const r of a.repairs()) {
     const fix = r.fixes.find((f) => f.applicability === 'always' && editable(a, f));
     if (fix === undefined) continue;
-    const clashes = fix.edits.some((e) => taken.some((t) => t.span.file === e.span.file && t.span.start <= e.span.end && e.span.start <= t.span.end));
+    const clashes = fix.edits.some((e) =>
+      taken.some((t) => t.span.file === e.span.file && t.span.start <= e.span.end && e.span.start <= t.span.end),
+    );
     if (!clashes) taken.push(...fix.edits);
   }
   return taken;
 }
 
-const editable = (a: Analysis, f: Fix): boolean => f.edits.length > 0 && f.edits.every((e) => !a.sources.get(e.span.file).library);
+const editable = (a: Analysis, f: Fix): boolean =>
+  f.edits.length > 0 && f.edits.every((e) => !a.sources.get(e.span.file).library);
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

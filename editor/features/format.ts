@@ -16,7 +16,8 @@ export function format(text: string): TextChange | null {
   let start = 0;
   while (start < text.length && start < printed.length && text[start] === printed[start]) start++;
   let tail = 0;
-  while (tail < text.length - start && tail < printed.length - start && text.at(-1 - tail) === printed.at(-1 - tail)) tail++;
+  while (tail < text.length - start && tail < printed.length - start && text.at(-1 - tail) === printed.at(-1 - tail))
+    tail++;
   // Never between the halves of a line break.
   if (tail > 0 && text[text.length - tail] === '\n' && text[text.length - tail - 1] === '\r') tail--;
   return { start, end: text.length - tail, text: printed.slice(start, printed.length - tail) };

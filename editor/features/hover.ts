@@ -1,12 +1,23 @@
 /** What stands under the pointer: its type and shape, where its sizes come from, its documentation. Markdown. */
 import type { Expr, Span } from '../../grammar/ast.ts';
-import { formatSize, formatType, tensor, type Type } from '../../compiler/check/types.ts';
+import { formatType, tensor, type Type } from '../../compiler/check/types.ts';
+import type { Poly } from '../../compiler/sizes/poly.ts';
 import type { Analysis } from '../analysis.ts';
 import { builtinDoc } from './builtin-docs.ts';
 import type { NameSymbol, Occurrence } from './names.ts';
-import { isCallable, bytesOf, code, roleText, showBytes, showWithSizes, signatureText, whereSizesComeFrom } from './show.ts';
+import {
+  isCallable,
+  bytesOf,
+  code,
+  roleText,
+  showBytes,
+  showWithSizes,
+  signatureText,
+  whereSizesComeFrom,
+} from './show.ts';
 import { knownSizes } from './sizes.ts';
 import { visibleAt } from './scope.ts';
+import { homeAt, sizeText, typeText } from './typed.ts';
 import { pathTo } from './walk.ts';
 
 export interface Hover {
@@ -20,7 +31,10 @@ export function hover(a: Analysis, offset: number): Hover | null {
   const expression = smallestTyped(a, offset);
   if (expression !== null) {
     const type = a.checked.types.get(expression)!;
-    return { markdown: section([code(formatType(type)), aboutType(a, type)]), span: expression.span };
+    return {
+      markdown: section([code(typeText(a, homeAt(a, offset), type)), aboutType(a, type, offset)]),
+      span: expression.span,
+    };
   }
   return ofWord(a, offset);
 }
@@ -68,17 +82,28 @@ function ofName(a: Analysis, o: Occurrence): string {
     if (d.doc !== null) parts.push(d.doc);
     if (isCallable(d)) parts.push(requirements(a, symbol));
     const type = a.checked.types.get(o.node as Expr);
-    if (d.kind === 'const' && type !== undefined) parts.push(`Type: \`${type.kind === 'number' ? type.dtype : formatType(type)}\``);
+    if (d.kind === 'const' && type !== undefined)
+      parts.push(`Type: \`${type.kind === 'number' ? type.dtype : formatType(type)}\``);
     return section(parts);
   }
   if (symbol.kind === 'builtin') return section([code(symbol.name), builtinDoc(symbol.name) ?? 'Built in.']);
   const { binding } = symbol;
   if (binding?.kind === 'letter') {
-    const extent = binding.extent === null ? null : binding.extent.kind === 'run' ? 'a run' : formatSize(binding.extent.size);
-    const range =
-      binding.isRun ? `...${symbol.name}` : extent === null ? symbol.name : `${symbol.name}: 0 … ${extent} - 1`;
+    const extent =
+      binding.extent === null
+        ? null
+        : binding.extent.kind === 'run'
+          ? 'a run'
+          : sizeText(a, homeAt(a, o.span.start), binding.extent.size);
+    const range = binding.isRun
+      ? `...${symbol.name}`
+      : extent === null
+        ? symbol.name
+        : `${symbol.name}: 0 … ${extent} - 1`;
     const where =
-      binding.place === null ? '' : `Its extent is ${binding.written ? 'written' : 'read off'} \`${short(a.sources.text(binding.place))}\`.`;
+      binding.place === null
+        ? ''
+        : `Its extent is ${binding.written ? 'written' : 'read off'} \`${short(a.sources.text(binding.place))}\`.`;
     const why = binding.extent?.kind === 'size' ? whereSizesComeFrom(tensor('i32', [binding.extent]), a.sources) : '';
     return section([code(`index ${range}`), where, why]);
   }
@@ -91,22 +116,30 @@ function ofName(a: Analysis, o: Occurrence): string {
   }
   if (binding?.kind === 'run') return section([code(`...${symbol.name}`), 'Any number of axes.']);
   const type = typeOf(a, o);
-  const word = binding?.kind === 'value' && ['param', 'state', 'carry'].includes(binding.origin) ? binding.origin : WORDS[symbol.kind];
-  const shown = type === null ? '' : `: ${formatType(type)}`;
-  return section([code(`${word} ${symbol.name}${shown}`), type === null ? '' : aboutType(a, type)]);
+  const word =
+    binding?.kind === 'value' && ['param', 'state', 'carry'].includes(binding.origin)
+      ? binding.origin
+      : WORDS[symbol.kind];
+  const shown = type === null ? '' : `: ${typeText(a, homeAt(a, o.span.start), type)}`;
+  return section([code(`${word} ${symbol.name}${shown}`), type === null ? '' : aboutType(a, type, o.span.start)]);
 }
 
-function aboutType(a: Analysis, type: Type): string {
+function aboutType(a: Analysis, type: Type, offset: number): string {
   const known = knownSizes(a);
   const lines: string[] = [];
-  const numbers = showWithSizes(type, known);
+  const size = (p: Poly): string => sizeText(a, homeAt(a, offset), p);
+  const numbers = showWithSizes(type, known, size);
   const bytes = bytesOf(type, known);
-  if (type.kind === 'tensor' && type.shape.length > 0 && (numbers !== formatType(type) || bytes !== null))
+  if (
+    type.kind === 'tensor' &&
+    type.shape.length > 0 &&
+    (numbers !== typeText(a, homeAt(a, offset), type).replace(/\].*/, ']') || bytes !== null)
+  )
     lines.push(`\`${numbers}\`${bytes === null ? '' : `, ${showBytes(bytes)}`}`);
   const role = roleText(type);
   if (role !== '') lines.push(`Role: ${role}.`);
   if (type.kind === 'instance') lines.push(code(signatureText(a.sources, type.instance.definition.declaration)));
-  const why = whereSizesComeFrom(type, a.sources);
+  const why = whereSizesComeFrom(type, a.sources, size);
   if (why !== '') lines.push(`Sizes:\n${why}`);
   return lines.join('\n\n');
 }
@@ -114,7 +147,9 @@ function aboutType(a: Analysis, type: Type): string {
 function requirements(a: Analysis, symbol: NameSymbol): string {
   const d = symbol.definition!.declaration;
   if (!isCallable(d)) return '';
-  const own = d.body.statements.flatMap((s) => (s.kind === 'require' ? [`- \`${a.sources.text(s.condition.span)}\``] : []));
+  const own = d.body.statements.flatMap((s) =>
+    s.kind === 'require' ? [`- \`${a.sources.text(s.condition.span)}\``] : [],
+  );
   return own.length === 0 ? '' : `Requires:\n${own.join('\n')}`;
 }
 
@@ -128,10 +163,16 @@ function ofWord(a: Analysis, offset: number): Hover | null {
     const doc = builtinDoc(word.text);
     return doc === null ? null : { markdown: section([code(word.text), doc]), span };
   }
-  return { markdown: section([code(`${found.name}${found.detail === '' ? '' : `: ${found.detail}`}`), found.doc ?? '']), span };
+  return {
+    markdown: section([code(`${found.name}${found.detail === '' ? '' : `: ${found.detail}`}`), found.doc ?? '']),
+    span,
+  };
 }
 
-export function wordAt(text: string, offset: number): { readonly text: string; readonly start: number; readonly end: number } | null {
+export function wordAt(
+  text: string,
+  offset: number,
+): { readonly text: string; readonly start: number; readonly end: number } | null {
   let start = offset;
   let end = offset;
   while (start > 0 && /\w/.test(text[start - 1]!)) start--;

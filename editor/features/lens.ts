@@ -40,7 +40,8 @@ export function weigh(a: Analysis, name: string): string | null {
     if (state.count !== 0) parts.push(`${state.text} of state`);
     if (d.kind === 'train') {
       const slots = total(unit.leaves, ['slot']);
-      if (slots.count !== 0) parts.push(`${slots.count === null ? slots.text : showBytes(4 * slots.count)} of optimizer state`);
+      if (slots.count !== 0)
+        parts.push(`${slots.count === null ? slots.text : showBytes(4 * slots.count)} of optimizer state`);
       const batch = unit.training?.batch;
       if (batch != null) parts.push(`batch ${batch.value}`);
     }
@@ -51,7 +52,10 @@ export function weigh(a: Analysis, name: string): string | null {
   }
 }
 
-function total(leaves: readonly Leaf[], kinds: readonly Leaf['kind'][]): { readonly text: string; readonly count: number | null } {
+function total(
+  leaves: readonly Leaf[],
+  kinds: readonly Leaf['kind'][],
+): { readonly text: string; readonly count: number | null } {
   let sum: Poly = ZERO;
   for (const leaf of leaves) {
     if (!kinds.includes(leaf.kind)) continue;

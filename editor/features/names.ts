@@ -108,7 +108,14 @@ export function symbolOf(r: Reference): NameSymbol | null {
 
 export function symbolOfDefinition(definition: Definition): NameSymbol {
   const { name } = definition.declaration;
-  return { key: keyOf(name.span), name: name.text, kind: kindOfDefinition(definition), place: name.span, definition, binding: null };
+  return {
+    key: keyOf(name.span),
+    name: name.text,
+    kind: kindOfDefinition(definition),
+    place: name.span,
+    definition,
+    binding: null,
+  };
 }
 
 const isName = (x: unknown): x is Name =>
@@ -212,7 +219,8 @@ class ModuleNames {
         for (const p of d.config ?? []) this.note(p.name.span, parameterSymbol(p, 'config'), p);
         for (const p of d.parameters) this.note(p.name.span, parameterSymbol(p, 'parameter'), p);
         if (Array.isArray(d.result))
-          for (const r of d.result as readonly { readonly name: Name }[]) this.note(r.name.span, plain(r.name, 'field'), r);
+          for (const r of d.result as readonly { readonly name: Name }[])
+            this.note(r.name.span, plain(r.name, 'field'), r);
       }
       walk(d, (node) => {
         this.node(node);
@@ -235,7 +243,8 @@ class ModuleNames {
       case 'member': {
         const { target, name } = node as { readonly target: Expr; readonly name: Name };
         const place = memberPlace(this.checked.types.get(target) ?? null, name.text);
-        if (place !== null) this.note(name.span, { ...plain(name, place.kind), key: keyOf(place.span), place: place.span }, node);
+        if (place !== null)
+          this.note(name.span, { ...plain(name, place.kind), key: keyOf(place.span), place: place.span }, node);
         return;
       }
       case 'let':

@@ -10,9 +10,13 @@ import { visibleAt } from './scope.ts';
 export function definition(a: Analysis, offset: number): Span | null {
   const o = a.names().at(a.file, offset);
   if (o !== null) return o.symbol.place;
-  const path = a.module.ast.declarations.find((d) => d.kind === 'import' && d.fromSpan.start <= offset && offset <= d.fromSpan.end);
+  const path = a.module.ast.declarations.find(
+    (d) => d.kind === 'import' && d.fromSpan.start <= offset && offset <= d.fromSpan.end,
+  );
   if (path?.kind === 'import') {
-    const file = a.sources.files.find((f) => !f.library && f.path.endsWith(path.from.replace(/^(\.\.?\/)+/, '')) && f.id !== a.file);
+    const file = a.sources.files.find(
+      (f) => !f.library && f.path.endsWith(path.from.replace(/^(\.\.?\/)+/, '')) && f.id !== a.file,
+    );
     if (file !== undefined) return { file: file.id, start: 0, end: 0 };
   }
   const word = wordAt(a.text, offset);
@@ -24,7 +28,10 @@ export function definition(a: Analysis, offset: number): Span | null {
 export function references(a: Analysis, offset: number, declaration: boolean): Occurrence[] {
   const o = a.names().at(a.file, offset);
   if (o === null) return [];
-  return a.names().of(o.symbol).filter((r) => declaration || !r.introduces);
+  return a
+    .names()
+    .of(o.symbol)
+    .filter((r) => declaration || !r.introduces);
 }
 
 export interface RenameEdit {
@@ -35,11 +42,13 @@ export interface RenameEdit {
 }
 
 export type Renamed =
-  | { readonly ok: true; readonly edits: readonly RenameEdit[] }
-  | { readonly ok: false; readonly reason: string };
+  { readonly ok: true; readonly edits: readonly RenameEdit[] } | { readonly ok: false; readonly reason: string };
 
 /** What of the text would be renamed; null where nothing can be. */
-export function renameable(a: Analysis, offset: number): { readonly span: Span; readonly text: string } | { readonly reason: string } {
+export function renameable(
+  a: Analysis,
+  offset: number,
+): { readonly span: Span; readonly text: string } | { readonly reason: string } {
   const o = a.names().at(a.file, offset);
   if (o === null) return { reason: 'There is no name here that can be renamed.' };
   const refused = refusal(a, o.symbol);
@@ -65,7 +74,12 @@ export function rename(a: Analysis, offset: number, to: string, host: Host): Ren
   const all = a.names().of(o.symbol);
   const edits = all
     .filter((r) => a.sources.text(r.span) === from)
-    .map((r): RenameEdit => ({ path: a.sources.get(r.span.file).path, start: r.span.start, end: r.span.end, text: to }));
+    .map((r): RenameEdit => ({
+      path: a.sources.get(r.span.file).path,
+      start: r.span.start,
+      end: r.span.end,
+      text: to,
+    }));
   if (from === to) return { ok: true, edits: [] };
   const again = analyse(a.path, applyRename(a.path, a.text, edits), {
     read: (path) => {
@@ -73,10 +87,17 @@ export function rename(a: Analysis, offset: number, to: string, host: Host): Ren
       return text === null ? null : applyRename(path, text, edits);
     },
   });
-  const codes = (x: Analysis): string => x.reports.map((r) => r.code).sort().join(' ');
+  const codes = (x: Analysis): string =>
+    x.reports
+      .map((r) => r.code)
+      .sort()
+      .join(' ');
   if (codes(again) !== codes(a)) {
     const added = again.reports.find((r) => !a.reports.some((old) => old.code === r.code)) ?? again.reports[0];
-    return { ok: false, reason: `\`${to}\` cannot be the name: ${added?.message ?? 'the program would mean something else'}` };
+    return {
+      ok: false,
+      reason: `\`${to}\` cannot be the name: ${added?.message ?? 'the program would mean something else'}`,
+    };
   }
   const moved = edits.filter((e) => e.path === a.path && e.start < o.span.start).length * (to.length - from.length);
   const after = again.names().at(again.file, o.span.start + moved);
@@ -86,9 +107,11 @@ export function rename(a: Analysis, offset: number, to: string, host: Host): Ren
 }
 
 function nameRefusal(s: NameSymbol, to: string): string | null {
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(to)) return `\`${to}\` is not a name: letters, digits and _, not beginning with a digit.`;
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(to))
+    return `\`${to}\` is not a name: letters, digits and _, not beginning with a digit.`;
   if (reserved.has(to)) return `\`${to}\` is a word of the language.`;
-  if ((s.kind === 'size' || s.kind === 'run') && !/^[A-Z]/.test(to)) return 'A size introduced by a signature begins with an upper-case letter.';
+  if ((s.kind === 'size' || s.kind === 'run') && !/^[A-Z]/.test(to))
+    return 'A size introduced by a signature begins with an upper-case letter.';
   return null;
 }
 

@@ -14,11 +14,12 @@ import type {
   TrainStatement,
   TypeExpr,
 } from '../../grammar/ast.ts';
-import { formatType, type Type } from '../../compiler/check/types.ts';
+import type { Type } from '../../compiler/check/types.ts';
 import type { Analysis } from '../analysis.ts';
 import type { SymbolKind } from './names.ts';
 import { kindOfDefinition } from './names.ts';
 import { signatureText } from './show.ts';
+import { typeText } from './typed.ts';
 import { walk } from './walk.ts';
 
 export interface Visible {
@@ -43,12 +44,19 @@ export function declarationAt(a: Analysis, offset: number): Callable | TrainDecl
     if (d.span.end >= offset || d.kind === 'bad' || endsOpen(a.text, d.span.end)) found = d;
     else found = null;
   }
-  if (found === null || found.kind === 'import' || found.kind === 'const' || found.kind === 'bad' || found.kind === 'checkpoint')
+  if (
+    found === null ||
+    found.kind === 'import' ||
+    found.kind === 'const' ||
+    found.kind === 'bad' ||
+    found.kind === 'checkpoint'
+  )
     return null;
   return found;
 }
 
-const endsOpen = (text: string, end: number): boolean => text[end - 1] !== '}' && text.slice(end).trimStart().startsWith('}');
+const endsOpen = (text: string, end: number): boolean =>
+  text[end - 1] !== '}' && text.slice(end).trimStart().startsWith('}');
 
 /** Nearest first; a name stands once. */
 export function visibleAt(a: Analysis, offset: number): Visible[] {
@@ -56,16 +64,18 @@ export function visibleAt(a: Analysis, offset: number): Visible[] {
   const add = (v: Visible): void => {
     if (!seen.has(v.name)) seen.set(v.name, v);
   };
+  const d = declarationAt(a, offset);
   const local = (name: string, kind: SymbolKind, type: Type | null, text = ''): void => {
     if (name === '') return;
-    const detail = type !== null && type.kind !== 'error' ? formatType(type) : text;
+    const detail = type !== null && type.kind !== 'error' ? typeText(a, d, type) : text;
     add({ name, kind, detail, doc: null, type, declaration: null, from: 'local' });
   };
-  const d = declarationAt(a, offset);
   if (d !== null) {
     const bodies = d.kind === 'train' ? d.statements : d.body.statements;
     const locals: (() => void)[] = [];
-    new Locals(a, offset, (name, kind, type, text) => locals.push(() => local(name, kind, type, text))).statements(bodies);
+    new Locals(a, offset, (name, kind, type, text) => locals.push(() => local(name, kind, type, text))).statements(
+      bodies,
+    );
     // The latest binding of a name is the one that counts.
     for (const make of locals.reverse()) make();
     if (d.kind !== 'train') parameters(a, d, local);
@@ -73,8 +83,10 @@ export function visibleAt(a: Analysis, offset: number): Visible[] {
       for (const s of d.statements)
         if (s.kind === 'input') for (const name of sizesOf(s.type)) local(name, 'size', null);
   }
-  for (const [name, definition] of a.module.names) addDefinition(a, add, name, definition.declaration, kindOfDefinition(definition), 'file');
-  for (const [name, definition] of a.program.library) addDefinition(a, add, name, definition.declaration, kindOfDefinition(definition), 'library');
+  for (const [name, definition] of a.module.names)
+    addDefinition(a, add, name, definition.declaration, kindOfDefinition(definition), 'file');
+  for (const [name, definition] of a.program.library)
+    addDefinition(a, add, name, definition.declaration, kindOfDefinition(definition), 'library');
   return [...seen.values()];
 }
 
@@ -90,9 +102,17 @@ function addDefinition(
   add({ name, kind, detail: signatureText(a.sources, d), doc: d.doc, type, declaration: d, from });
 }
 
-function parameters(a: Analysis, d: Callable, local: (name: string, kind: SymbolKind, type: Type | null, text?: string) => void): void {
+function parameters(
+  a: Analysis,
+  d: Callable,
+  local: (name: string, kind: SymbolKind, type: Type | null, text?: string) => void,
+): void {
   const signature = a.checked.signatures.get(d);
-  const each = (list: readonly Parameter[], kind: 'parameter' | 'config', types: readonly { readonly name: string; readonly type: Type }[]): void => {
+  const each = (
+    list: readonly Parameter[],
+    kind: 'parameter' | 'config',
+    types: readonly { readonly name: string; readonly type: Type }[],
+  ): void => {
     for (const p of list) {
       const type = types.find((t) => t.name === p.name.text)?.type ?? null;
       local(p.name.text, kind, type, p.type === null ? '' : a.sources.text(p.type.span));
@@ -111,7 +131,8 @@ export function sizesOf(t: TypeExpr | null): string[] {
   const found: string[] = [];
   for (const dim of t?.shape ?? [])
     walk(dim, (node) => {
-      if (node.kind === 'name' && /^[A-Z]/.test((node as { name?: string }).name ?? '')) found.push((node as { name: string }).name);
+      if (node.kind === 'name' && /^[A-Z]/.test((node as { name?: string }).name ?? ''))
+        found.push((node as { name: string }).name);
       return true;
     });
   return found;
@@ -134,7 +155,8 @@ class Locals {
   statements(list: readonly AnyStatement[]): void {
     for (const s of list) {
       if (s.span.start > this.offset) return;
-      const inside = s.span.end >= this.offset;
+      // A statement that lacks its end goes on to the end of its line.
+      const inside = s.span.end >= this.offset || /^[ \t]+$/.test(this.a.text.slice(s.span.end, this.offset));
       switch (s.kind) {
         case 'let':
         case 'leaf': {
@@ -179,7 +201,8 @@ class Locals {
       const scan = node as unknown as ScanExpr;
       if (scan.span.end < this.offset) {
         for (const inner of scan.body)
-          if (inner.kind === 'yield' && inner.name !== null) this.add(inner.name.text, 'value', this.a.checked.lets.get(inner) ?? null);
+          if (inner.kind === 'yield' && inner.name !== null)
+            this.add(inner.name.text, 'value', this.a.checked.lets.get(inner) ?? null);
         return false;
       }
       for (const { variable } of scan.sources) this.add(variable.text, 'value', this.typeOfName(variable));
@@ -199,7 +222,8 @@ class Locals {
     const left = 'indices' in s ? s.indices : null;
     for (const i of left ?? []) this.index(i);
     walk(s, (node) => {
-      if (node.kind === 'reduce') for (const i of (node as unknown as { readonly indices: readonly Index[] }).indices) this.index(i);
+      if (node.kind === 'reduce')
+        for (const i of (node as unknown as { readonly indices: readonly Index[] }).indices) this.index(i);
       return node.kind !== 'scan';
     });
   }

@@ -1,9 +1,7 @@
 /** How the editor writes types, signatures and sizes. Markdown only where it says so. */
 import type { Callable } from '../../grammar/ast.ts';
-import { formatSize, formatType, type Axis, type Type, type Why } from '../../compiler/check/types.ts';
-import { names } from '../../compiler/sizes/inspect.ts';
-import { evaluate } from '../../compiler/sizes/inspect.ts';
-import type { Poly } from '../../compiler/sizes/poly.ts';
+import { formatAxis, formatSize, formatType, type Axis, type Type, type Why } from '../../compiler/check/types.ts';
+import { evaluate, names, type Poly } from '../../compiler/sizes/poly.ts';
 import type { Sources } from '../../compiler/source/source.ts';
 import type { NamedDeclaration } from '../../compiler/check/program.ts';
 
@@ -17,7 +15,11 @@ export function signatureText(sources: Sources, d: NamedDeclaration): string {
   return oneLine(head).replace(/\s*[={]\s*$/, '');
 }
 
-export const oneLine = (text: string): string => text.replace(/\/\/[^\n]*/g, '').replace(/\s+/g, ' ').trim();
+export const oneLine = (text: string): string =>
+  text
+    .replace(/\/\/[^\n]*/g, '')
+    .replace(/\s+/g, ' ')
+    .trim();
 
 export const code = (text: string): string => `\`\`\`nn\n${text}\n\`\`\``;
 
@@ -61,24 +63,24 @@ export function showBytes(bytes: number): string {
 export const showCount = (n: number): string => n.toLocaleString('en-US');
 
 /** A type with what is known put in: `float[B, 8 * heads]` with heads = 4 is `float[B, 32]`. */
-export function showWithSizes(t: Type, known: KnownSizes): string {
+export function showWithSizes(t: Type, known: KnownSizes, show: (p: Poly) => string = formatSize): string {
   if (t.kind !== 'tensor' || t.shape.length === 0) return formatType(t);
   const axis = (a: Axis): string => {
-    if (a.kind === 'run') return formatType({ ...t, shape: [a] }).replace(/^\w+\[|\].*$/g, '');
+    if (a.kind === 'run') return formatAxis(a);
     const value = valueOfSize(a.size, known);
-    return value === null ? formatSize(a.size) : String(value);
+    return value === null ? show(a.size) : String(value);
   };
   return `${t.dtype}[${t.shape.map(axis).join(', ')}]`;
 }
 
 /** Each size of a shape with the chain of reasons behind it, as a Markdown list; empty where nothing is known. */
-export function whereSizesComeFrom(t: Type, sources: Sources): string {
+export function whereSizesComeFrom(t: Type, sources: Sources, show: (p: Poly) => string = formatSize): string {
   if (t.kind !== 'tensor') return '';
   const lines: string[] = [];
   const seen = new Set<string>();
   const visit = (why: Why, depth: number): void => {
     const place = why.span === null ? '' : ` (${placeOf(sources, why)})`;
-    const line = `${'  '.repeat(depth)}- \`${formatSize(why.size)}\`: ${why.text}${place}`;
+    const line = `${'  '.repeat(depth)}- \`${show(why.size)}\`: ${why.text}${place}`;
     if (seen.has(line.trim()) || lines.length >= 12 || depth > 3) return;
     seen.add(line.trim());
     lines.push(line);

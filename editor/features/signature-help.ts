@@ -30,7 +30,8 @@ export function calleeAt(a: Analysis, site: CallSite, offset: number): Callee | 
     const callable = callableOf(found.type);
     return callable === null ? null : { callable, list: callable.parameters };
   }
-  if (d.kind === 'const' || d.kind === 'train' || d.kind === 'import' || d.kind === 'bad' || d.kind === 'checkpoint') return null;
+  if (d.kind === 'const' || d.kind === 'train' || d.kind === 'import' || d.kind === 'bad' || d.kind === 'checkpoint')
+    return null;
   return { callable: d, list: d.config === null || site.second ? d.parameters : d.config };
 }
 
@@ -42,10 +43,14 @@ export function signatureHelp(a: Analysis, offset: number): SignatureHelp | null
   const { callable, list } = callee;
   const label = signatureText(a.sources, callable);
   const lists = [...(callable.config ?? []), ...callable.parameters];
-  const parameters = places(label, lists.map((p) => oneLine(a.sources.text(p.span))));
+  const parameters = places(
+    label,
+    lists.map((p) => oneLine(a.sources.text(p.span))),
+  );
   const current = site.arguments.at(-1) ?? '';
   const name = argumentName(current);
-  const inList = name === null ? site.arguments.length - 1 + skipped(site, callee) : list.findIndex((p) => p.name.text === name);
+  const inList =
+    name === null ? site.arguments.length - 1 + skipped(site, callee) : list.findIndex((p) => p.name.text === name);
   const parameter = list[inList];
   return { label, doc: callable.doc, parameters, active: parameter === undefined ? null : lists.indexOf(parameter) };
 }

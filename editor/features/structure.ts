@@ -1,11 +1,12 @@
 /** The outline of a document and what of it can be folded. */
 import type { Declaration, Name, Span } from '../../grammar/ast.ts';
-import { formatType } from '../../compiler/check/types.ts';
 import type { Analysis } from '../analysis.ts';
 import { oneLine, signatureText } from './show.ts';
+import { homeAt, typeText } from './typed.ts';
 import { walk } from './walk.ts';
 
-export type OutlineKind = 'function' | 'class' | 'constant' | 'variable' | 'property' | 'module' | 'event' | 'interface';
+export type OutlineKind =
+  'function' | 'class' | 'constant' | 'variable' | 'property' | 'module' | 'event' | 'interface';
 
 export interface OutlineItem {
   readonly name: string;
@@ -45,13 +46,16 @@ function inner(a: Analysis, d: Declaration): OutlineItem[] {
   const items: OutlineItem[] = [];
   walk(d, (node) => {
     if (node === d) return true;
-    if ((node.kind === 'let' || node.kind === 'leaf' || node.kind === 'input' || node.kind === 'metric') && node.span !== undefined) {
+    if (
+      (node.kind === 'let' || node.kind === 'leaf' || node.kind === 'input' || node.kind === 'metric') &&
+      node.span !== undefined
+    ) {
       const { name } = node as unknown as { readonly name: Name };
       if (name.text === '') return true;
       const type = a.checked.lets.get(node);
       items.push({
         name: name.text,
-        detail: type === undefined || type.kind === 'error' ? '' : formatType(type),
+        detail: type === undefined || type.kind === 'error' ? '' : typeText(a, homeAt(a, node.span.start), type),
         kind: node.kind === 'leaf' ? 'property' : 'variable',
         span: node.span,
         selection: name.span,
@@ -76,14 +80,22 @@ export function folds(a: Analysis): Fold[] {
   for (const d of declarations)
     walk(d, (node) => {
       const brace = node.span === undefined || node.kind === undefined ? -1 : a.text.indexOf('{', node.span.start);
-      if (['repeat', 'if', 'scan', 'train', 'checkpoint'].includes(node.kind ?? '') && brace >= 0 && brace < node.span!.end)
+      if (
+        ['repeat', 'if', 'scan', 'train', 'checkpoint'].includes(node.kind ?? '') &&
+        brace >= 0 &&
+        brace < node.span!.end
+      )
         out.push({ start: brace, end: node.span!.end, kind: 'region' });
       else if (node === d && 'body' in d) out.push({ start: d.name.span.end, end: d.span.end, kind: 'region' });
       return true;
     });
-  for (let i = 0; i < comments.length; ) {
+  for (let i = 0; i < comments.length;) {
     let j = i + 1;
-    while (j < comments.length && comments[j]!.ownLine && /^\s*$/.test(a.text.slice(comments[j - 1]!.span.end, comments[j]!.span.start)))
+    while (
+      j < comments.length &&
+      comments[j]!.ownLine &&
+      /^\s*$/.test(a.text.slice(comments[j - 1]!.span.end, comments[j]!.span.start))
+    )
       j++;
     if (j > i + 1) out.push({ start: comments[i]!.span.start, end: comments[j - 1]!.span.end, kind: 'comment' });
     i = j;

@@ -1,6 +1,8 @@
 /** The text with comments and strings blanked out, of the same length: for looking at brackets and words without parsing. */
 export function blank(text: string): string {
-  return text.replace(/\/\/[^\n]*|"(?:[^"\\\r\n]|\\.)*"?/g, (m) => (m.startsWith('"') ? `"${' '.repeat(Math.max(0, m.length - 2))}${m.length > 1 ? '"' : ''}` : ' '.repeat(m.length)));
+  return text.replace(/\/\/[^\n]*|"(?:[^"\\\r\n]|\\.)*"?/g, (m) =>
+    m.startsWith('"') ? `"${' '.repeat(Math.max(0, m.length - 2))}${m.length > 1 ? '"' : ''}` : ' '.repeat(m.length),
+  );
 }
 
 /** Is this offset in a comment or a string? */

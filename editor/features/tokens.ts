@@ -70,12 +70,15 @@ export function semanticTokens(a: Analysis): SemanticToken[] {
     put(o.span, `nnAxis${(colour % AXIS_COLOURS) + 1}`, o.introduces ? ['declaration'] : []);
   }
   walk(a.module.ast, (node) => {
-    if ('dtype' in node) put((node as { readonly dtype: { readonly span: Span } }).dtype.span, 'type', ['defaultLibrary']);
-    if (node.kind === 'reduce') put((node as unknown as { readonly operatorSpan: Span }).operatorSpan, 'function', ['defaultLibrary']);
+    if ('dtype' in node)
+      put((node as { readonly dtype: { readonly span: Span } }).dtype.span, 'type', ['defaultLibrary']);
+    if (node.kind === 'reduce')
+      put((node as unknown as { readonly operatorSpan: Span }).operatorSpan, 'function', ['defaultLibrary']);
     return true;
   });
   // The words that lead: soft words are names elsewhere, so only the tree knows.
-  for (const [start, length] of leadingWords(a)) if (!out.has(start)) out.set(start, { start, length, type: 'keyword', modifiers: [] });
+  for (const [start, length] of leadingWords(a))
+    if (!out.has(start)) out.set(start, { start, length, type: 'keyword', modifiers: [] });
   return [...out.values()].sort((x, y) => x.start - y.start);
 }
 
@@ -90,13 +93,45 @@ function modifiersOf(a: Analysis, o: Occurrence): string[] {
   return modifiers;
 }
 
-const LEADING = new Set(['let', 'assign', 'leaf', 'require', 'if', 'return', 'repeat', 'yield', 'until', 'input', 'minimize', 'metric', 'optimizer', 'gradient', 'batch', 'epochs', 'validate', 'runs', 'precision', 'scan', 'import', 'const', 'train', 'checkpoint', 'fn', 'loss', 'block', 'model', 'mask', 'schedule']);
+const LEADING = new Set([
+  'let',
+  'assign',
+  'leaf',
+  'require',
+  'if',
+  'return',
+  'repeat',
+  'yield',
+  'until',
+  'input',
+  'minimize',
+  'metric',
+  'optimizer',
+  'gradient',
+  'batch',
+  'epochs',
+  'validate',
+  'runs',
+  'precision',
+  'scan',
+  'import',
+  'const',
+  'train',
+  'checkpoint',
+  'fn',
+  'loss',
+  'block',
+  'model',
+  'mask',
+  'schedule',
+]);
 
 /** The keyword at the head of every statement and declaration. */
 function leadingWords(a: Analysis): [number, number][] {
   const found: [number, number][] = [];
   walk(a.module.ast, (node) => {
-    if (node.span === undefined || node.kind === undefined || !LEADING.has(node.kind) || node.kind === 'assign') return true;
+    if (node.span === undefined || node.kind === undefined || !LEADING.has(node.kind) || node.kind === 'assign')
+      return true;
     const word = /^[a-z]+/.exec(a.text.slice(node.span.start, node.span.start + 12))?.[0];
     const expected = node.kind === 'leaf' ? (node as { readonly leaf?: string }).leaf : node.kind;
     if (word !== undefined && word === expected) found.push([node.span.start, word.length]);

@@ -7,7 +7,8 @@ export interface AnyNode {
   readonly span?: Span;
 }
 
-const isPlace = (key: string): boolean => key === 'span' || key.endsWith('Span') || key === 'lineStarts' || key === 'comments';
+const isPlace = (key: string): boolean =>
+  key === 'span' || key.endsWith('Span') || key === 'lineStarts' || key === 'comments';
 
 /** Calls `enter` for every object of the tree, parents first; `false` keeps it out of the node. */
 export function walk(node: object, enter: (node: AnyNode, parent: AnyNode | null) => boolean | undefined): void {

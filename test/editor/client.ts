@@ -1,6 +1,6 @@
 /** A client of the language server that speaks the real protocol: the server bundled, spawned, and driven over its standard streams. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -17,12 +17,13 @@ import { TextDocument } from 'vscode-languageserver-textdocument';
 
 export const root = join(import.meta.dirname, '../..');
 
-/** The server as one file, as the extension has it. Returns its path. */
+/** The server as one file, with the library beside it, as the extension has it. Returns its path. */
 export async function bundleServer(folder: string): Promise<string> {
   const file = join(folder, 'server.mjs');
   const bundle = await rolldown({ input: join(root, 'editor/main.ts'), platform: 'node', logLevel: 'silent' });
   await bundle.write({ file, format: 'esm', codeSplitting: false });
   await bundle.close();
+  cpSync(join(root, 'library'), join(folder, 'library'), { recursive: true });
   return file;
 }
 
@@ -43,15 +44,15 @@ export class Client {
   constructor(server: string) {
     this.folder = mkdtempSync(join(tmpdir(), 'nnc-editor-'));
     this.child = spawn(process.execPath, [server], { stdio: ['pipe', 'pipe', 'pipe'] });
-    this.child.stderr!.on('data', (data: Buffer) => this.logs.push(String(data)));
+    this.child.stderr!.on('data', (data: unknown) => this.logs.push(String(data)));
     this.connection = createMessageConnection(
       new StreamMessageReader(this.child.stdout!),
       new StreamMessageWriter(this.child.stdin!),
     );
-    this.connection.onNotification('textDocument/publishDiagnostics', (p: Published) => {
+    this.connection.onNotification('textDocument/publishDiagnostics', (p: Published): void => {
       for (const w of [...this.waiting]) if (w.test(p)) w.done(p);
     });
-    this.connection.onNotification('window/logMessage', (p: { readonly message: string }) => this.logs.push(p.message));
+    this.connection.onNotification('window/logMessage', (p: { readonly message: string }) => void this.logs.push(p.message));
     this.connection.listen();
   }
 
@@ -105,11 +106,21 @@ export class Client {
     const uri = this.uri(name);
     this.documents.set(uri, TextDocument.create(uri, 'nn', 1, text));
     const answer = this.diagnostics(name);
-    await this.connection.sendNotification('textDocument/didOpen', { textDocument: { uri, languageId: 'nn', version: 1, text } });
+    await this.connection.sendNotification('textDocument/didOpen', {
+      textDocument: { uri, languageId: 'nn', version: 1, text },
+    });
     return answer;
   }
 
-  /** Replaces a part by offsets, incrementally, and does not wait. */
+  /** Replaces a part by offsets, incrementally, and gives the diagnostics of what comes of it. */
+  async change(name: string, start: number, end: number, text: string): Promise<readonly Diagnostic[]> {
+    const sent = this.edit(name, start, end, text);
+    const answer = this.diagnostics(name);
+    await sent;
+    return answer;
+  }
+
+  /** The same without waiting for what the server says. */
   async edit(name: string, start: number, end: number, text: string): Promise<void> {
     const uri = this.uri(name);
     const document = this.documents.get(uri)!;
@@ -122,9 +133,8 @@ export class Client {
   }
 
   /** Sets the whole text and gives the diagnostics. */
-  async set(name: string, text: string): Promise<readonly Diagnostic[]> {
-    await this.edit(name, 0, this.text(name).length, text);
-    return this.diagnostics(name);
+  set(name: string, text: string): Promise<readonly Diagnostic[]> {
+    return this.change(name, 0, this.text(name).length, text);
   }
 
   text(name: string): string {
@@ -147,7 +157,10 @@ export class Client {
   }
 
   /** The text with edits applied. */
-  edited(name: string, edits: readonly { readonly range: { start: Position; end: Position }; readonly newText: string }[]): string {
+  edited(
+    name: string,
+    edits: readonly { readonly range: { start: Position; end: Position }; readonly newText: string }[],
+  ): string {
     return TextDocument.applyEdits(this.documents.get(this.uri(name))!, [...edits]);
   }
 }

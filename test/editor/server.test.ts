@@ -54,12 +54,21 @@ describe('diagnostics', () => {
   });
 
   it('a wrong shape is reported with its code, place and explanation', async () => {
-    const text = 'model Wrong(prediction: float[N, 1], target: float[N]) -> float[N, N] { return prediction - target }\n';
+    const text =
+      'model Wrong(prediction: float[N, 1], target: float[N]) -> float[N, N] { return prediction - target }\n';
     const [d, ...others] = await client.open('wrong.nn', text);
     expect(others).toEqual([]);
-    expect(d).toMatchObject({ code: 'NN201', severity: 1, source: 'nnc', codeDescription: { href: 'nnc-explain:/NN201.md' } });
+    expect(d).toMatchObject({
+      code: 'NN201',
+      severity: 1,
+      source: 'nnc',
+      codeDescription: { href: 'nnc-explain:/NN201.md' },
+    });
     const { start, end } = d!.range;
-    expect(text.slice(client.offset('wrong.nn', start), client.offset('wrong.nn', end))).toContain('target');
+    expect(text.slice(client.offset('wrong.nn', start), client.offset('wrong.nn', end))).toMatch(
+      /^(prediction )?-( target)?$/,
+    );
+    expect(d!.relatedInformation!.length).toBeGreaterThan(0);
     const answer = await client.connection.sendRequest<string>('nn/explain', { code: 'NN201' });
     expect(answer).toMatch(/^NN201: /);
   });
@@ -67,9 +76,7 @@ describe('diagnostics', () => {
   it('goes when the mistake is mended by an incremental edit', async () => {
     const name = await opened('model M(x: float[B, 4]) -> float[B, 3] { return x |> Linear(4) }\n');
     const at = client.offset(name, client.at(name, 'Linear(4)', 7));
-    const answer = client.diagnostics(name);
-    await client.edit(name, at, at + 1, '3');
-    expect(await answer).toEqual([]);
+    expect(await client.change(name, at, at + 1, '3')).toEqual([]);
   });
 
   it('an import is read from disk, from the open document before that, and follows its changes', async () => {
@@ -116,7 +123,6 @@ describe('hover', () => {
     expect(callee).toContain('how alike query and key');
     expect(callee).toContain('`D % heads == 0`');
     expect(await over('(h e)', 1)).toContain('index h: 0 … heads - 1');
-    expect(await over('D) -> float', 0)).toMatch(/.+/);
     expect(await over('D]) -> float')).toContain('size D');
     expect(await over('Linear(D)')).toContain('Affine map of the last axis');
     expect(await over('|> Attend(4)')).toContain('float[B, T, width]');
@@ -148,7 +154,9 @@ describe('navigation', () => {
     const to = async (piece: string, by = 0): Promise<string> => {
       const l = await client.ask<Location | null>('definition', name, { position: client.at(name, piece, by) });
       if (l === null) return 'nothing';
-      return l.uri === client.uri(name) ? `${l.range.start.line}:${l.range.start.character}` : l.uri.replace(/.*\//, '');
+      return l.uri === client.uri(name)
+        ? `${l.range.start.line}:${l.range.start.character}`
+        : l.uri.replace(/.*\//, '');
     };
     expect(await to('y |> Attend(heads')).toBe('13:6');
     expect(await to('Attend(heads: 2')).toBe('1:6');
@@ -171,7 +179,10 @@ describe('navigation', () => {
     expect(symbols.map((s) => s.name)).toEqual(['Attend', 'width', 'Net']);
     expect(symbols[0]!.children!.map((s) => `${s.name}: ${s.detail ?? ''}`)).toContain('score: float[B, heads, T, T]');
     const folds = await client.ask<FoldingRange[]>('foldingRange', name);
-    expect(folds.map((f) => [f.startLine, f.endLine])).toEqual([[1, 7], [12, 14]]);
+    expect(folds.map((f) => [f.startLine, f.endLine])).toEqual([
+      [1, 7],
+      [12, 14],
+    ]);
   });
 
   it('semantic tokens colour an axis by its letter', async () => {
@@ -215,14 +226,18 @@ describe('completion', () => {
     expect(found).not.toContain('y');
   });
   it('named arguments that are not given yet', async () => {
-    const found = await at('model M(x: float[B, 3, 8, 8]) -> float[B, 3, 8, 8] { return x |> Conv2d(3, stride: 1, ¦) }\n');
+    const found = await at(
+      'model M(x: float[B, 3, 8, 8]) -> float[B, 3, 8, 8] { return x |> Conv2d(3, stride: 1, ¦) }\n',
+    );
     expect(found.slice(0, 4)).toEqual(['kernel:', 'pad:', 'dilation:', 'bias:']);
     expect(found).not.toContain('stride:');
   });
   it('letters and sizes in brackets, members after a dot, types after a colon, roles after `as`', async () => {
     const letters = await at('model M(x: float[B, T]) -> float[B] {\n  let y[b] = sum[t] x[b, ¦\n}\n');
     expect(letters.slice(0, 2).sort()).toEqual(['b', 't']);
-    const members = await at('block F(x: i32[B] < 9) -> float[B, 4] {\n  let e = Embedding(9, 4)\n  let w = e.¦\n  return e(x)\n}\n');
+    const members = await at(
+      'block F(x: i32[B] < 9) -> float[B, 4] {\n  let e = Embedding(9, 4)\n  let w = e.¦\n  return e(x)\n}\n',
+    );
     expect(members).toContain('weight');
     expect(await at('fn f(x: ¦')).toContain('float');
     expect(await at('loss l(x: float[B, C] as ¦')).toEqual(['logits', 'probs', 'log_probs']);
@@ -309,7 +324,10 @@ describe('edits', () => {
     const text = 'model M(x: float[B, 4]) -> float[B, 4] {\n  let hidden = tanh(x)\n  return hiden\n}\n';
     const name = 'misspelt.nn';
     const [d] = await client.open(name, text);
-    const actions = await client.ask<CodeAction[]>('codeAction', name, { range: d!.range, context: { diagnostics: [d] } });
+    const actions = await client.ask<CodeAction[]>('codeAction', name, {
+      range: d!.range,
+      context: { diagnostics: [d] },
+    });
     const fixed = client.edited(name, actions[0]!.edit!.changes![client.uri(name)]!);
     expect(fixed).toBe(text.replace('hiden', 'hidden'));
     expect(await client.set(name, fixed)).toEqual([]);
@@ -337,7 +355,9 @@ describe('edits', () => {
 
 describe('code lens', () => {
   it('counts parameters as arithmetic does, and runs train blocks', async () => {
-    const name = await opened('model M(x: float[B, 64]) -> float[B, 10] { return x |> Linear(16) |> relu |> Linear(10) }\n');
+    const name = await opened(
+      'model M(x: float[B, 64]) -> float[B, 10] { return x |> Linear(16) |> relu |> Linear(10) }\n',
+    );
     const [lens] = await client.ask<CodeLens[]>('codeLens', name);
     const resolved = await client.connection.sendRequest<CodeLens>('codeLens/resolve', lens);
     // 64 * 16 + 16 + 16 * 10 + 10
@@ -350,19 +370,26 @@ describe('code lens', () => {
 
 describe('protocol', () => {
   it('says what it can', () => {
-    expect(Object.keys(capabilities)).toEqual(expect.arrayContaining(['hoverProvider', 'inlayHintProvider', 'renameProvider']));
+    expect(Object.keys(capabilities)).toEqual(
+      expect.arrayContaining(['hoverProvider', 'inlayHintProvider', 'renameProvider']),
+    );
   });
   it('a cancelled request is answered as cancelled, and unknown documents with nothing', async () => {
     const name = await opened(attend);
     const { CancellationTokenSource } = await import('vscode-languageserver/node');
     const source = new CancellationTokenSource();
+    // Behind enough work that it is still waiting when it is cancelled.
+    const busy = Array.from({ length: 20 }, (_, k) =>
+      client.edit(name, 0, 0, `// ${k}\n`).then(() => client.ask('semanticTokens/full', name)),
+    );
     const pending = client.connection.sendRequest(
       'textDocument/hover',
       { textDocument: { uri: client.uri(name) }, position: client.at(name, 'score') },
       source.token,
     );
     source.cancel();
-    await expect(pending).rejects.toThrow();
+    await expect(pending).rejects.toMatchObject({ code: -32800 });
+    await Promise.all(busy);
     expect(await client.ask('hover', 'nowhere.nn', { position: { line: 0, character: 0 } })).toBeNull();
   });
 });

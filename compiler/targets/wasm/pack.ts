@@ -137,9 +137,10 @@ export class Packer {
     const run = inner === undefined ? null : asConst(inner.extent);
     if (inner !== undefined && asConst(inner.stride) === 4 && (read.own.length === 1 || (run !== null && run >= width)))
       return 'lanes';
-    if (read.guards.length > 0) return 'points';
     const last = read.over.at(-1);
-    if (last !== undefined && asConst(last.stride) === 4 && (asConst(last.extent) ?? 8) >= 4) return 'transposed';
+    if (last !== undefined && asConst(last.stride) === 4 && (asConst(last.extent) ?? 8) >= 4) {
+      if (last.guards.every((g) => asConst(g) !== null)) return 'transposed';
+    }
     return 'strided';
   }
 
@@ -363,23 +364,8 @@ export class Packer {
         fn.code.get(piece);
         fn.code.get(bytes);
         fn.code.op('i32.add');
-        let at = fn.hold('i32');
-        if (guards.length > 0) {
-          // Where no lane is inside, anywhere near the buffer will do.
-          for (const [bound, op] of [
-            [low, 'i32.gt_s'],
-            [high, 'i32.lt_s'],
-          ] as const) {
-            fn.code.get(at);
-            fn.code.get(bound);
-            fn.code.get(at);
-            fn.code.get(bound);
-            fn.code.op(op);
-            fn.code.op('select');
-            at = fn.hold('i32');
-          }
-        }
-        return at;
+        if (guards.length > 0) this.clamp(low, high);
+        return fn.hold('i32');
       });
       const splats = parts.map((part, g) => {
         if (read.over.every((d) => asConst(d.guards[g]!) === 0)) return null;
@@ -430,30 +416,72 @@ export class Packer {
   // ---------------------------------------------------------------------------------------------------------------- transposed, strided
 
   private rows(read: LinearRead, panels: Panels, start: number, pointer: number, transposed: boolean): void {
-    const { fn } = this;
+    const { fn, x } = this;
     const { width } = panels;
     const base = this.base(read);
     const strides = read.own.map((d) => d.stride);
+    // Address of every point, and its part of every guard's expression.
     const points = Array.from({ length: width }, (_, w) => {
       const at = this.decode(this.point(start, w, panels.total), read.own);
       fn.code.get(base);
       this.sum(at, strides);
-      return fn.hold('i32');
+      const address = fn.hold('i32');
+      const guards = read.guards.map((g, k) => {
+        x.push(x.index(g.rest));
+        this.sum(at, read.own.map((d) => d.guards[k]!));
+        return fn.hold('i32');
+      });
+      return { address, guards };
     });
-    const one = (bytes: number): void => {
+    const guarded = read.guards.length > 0;
+    const rooms = read.guards.map((g) => x.inLocal(x.index(g.room)));
+    const inside = (w: number, g: number, parts: readonly number[]): void => {
+      fn.code.get(points[w]!.guards[g]!);
+      fn.code.get(parts[g]!);
+      fn.code.op('i32.add');
+    };
+    const one = (bytes: number, parts: readonly number[]): void => {
       for (const [w, point] of points.entries()) {
+        let condition: number | null = null;
+        for (const [g, room] of rooms.entries()) {
+          inside(w, g, parts);
+          fn.code.get(room);
+          fn.code.op('i32.lt_u');
+          if (condition !== null) {
+            fn.code.get(condition);
+            fn.code.op('i32.and');
+          }
+          condition = fn.hold('i32');
+        }
         fn.code.get(pointer);
-        fn.code.get(point);
+        fn.code.get(point.address);
         fn.code.get(bytes);
         fn.code.op('i32.add');
+        if (condition !== null) {
+          fn.code.get(x.bases[read.buffer]!);
+          fn.code.get(condition);
+          fn.code.op('select');
+        }
         fn.code.access('f32.load');
+        if (condition !== null) {
+          fn.code.f32(0);
+          fn.code.get(condition);
+          fn.code.op('select');
+        }
         fn.code.access('f32.store', 4 * w);
       }
       this.advance(pointer, 4 * width);
     };
-    if (!transposed) return this.overLoops(read.over, 0, one);
+    if (!transposed) return this.overLoops(read.over, read.guards.length, one);
     const last = read.over.at(-1)!;
-    this.overLoops(read.over.slice(0, -1), 0, (bytes) => {
+    const low = guarded ? this.edge(read.buffer, false) : 0;
+    const high = guarded ? this.edge(read.buffer, true) : 0;
+    const wideRooms = rooms.map((room) => {
+      fn.code.get(room);
+      fn.code.op('i32x4.splat');
+      return fn.hold('v128');
+    });
+    this.overLoops(read.over.slice(0, -1), read.guards.length, (bytes, outer) => {
       const extent = this.extent(last.extent);
       const known = typeof extent === 'number' ? extent : null;
       let main: number | { local: number };
@@ -472,13 +500,35 @@ export class Packer {
         fn.code.op('i32.add');
         return fn.hold('i32');
       };
+      const partsAt = (u: number): readonly number[] =>
+        outer.map((part, g) => {
+          if (asConst(last.guards[g]!) === 0) return part;
+          fn.code.get(part);
+          this.sum([u], [last.guards[g]!]);
+          return fn.hold('i32');
+        });
       fn.for(0, main, 4, (u) => {
         const at = offset(u);
+        const parts = partsAt(u);
         const load = (w: number): number => {
-          fn.code.get(points[w]!);
+          fn.code.get(points[w]!.address);
           fn.code.get(at);
           fn.code.op('i32.add');
+          if (guarded) this.clamp(low, high);
           fn.code.access('v128.load');
+          for (const [g, room] of wideRooms.entries()) {
+            inside(w, g, parts);
+            fn.code.op('i32x4.splat');
+            const step = asConst(last.guards[g]!);
+            if (step === null) throw new Error('a guard with an unknown step along the run');
+            if (step !== 0) {
+              fn.code.v128([0, step, 2 * step, 3 * step]);
+              fn.code.op('i32x4.add');
+            }
+            fn.code.get(room);
+            fn.code.op('i32x4.lt_u');
+            fn.code.op('v128.and');
+          }
           return fn.hold('v128');
         };
         const groups: (readonly number[])[] = [];
@@ -498,8 +548,25 @@ export class Packer {
         }
         this.advance(pointer, 16 * width);
       });
-      if (known === null || known % 4 !== 0) fn.for(main, extent, 1, (u) => one(offset(u)));
+      if (known === null || known % 4 !== 0) fn.for(main, extent, 1, (u) => one(offset(u), partsAt(u)));
     });
+  }
+
+  /** The address on the stack, into what may be read: where no lane is inside, anywhere near the buffer will do. */
+  private clamp(low: number, high: number): void {
+    const { fn } = this;
+    for (const [bound, op] of [
+      [low, 'i32.gt_s'],
+      [high, 'i32.lt_s'],
+    ] as const) {
+      const at = fn.hold('i32');
+      fn.code.get(at);
+      fn.code.get(bound);
+      fn.code.get(at);
+      fn.code.get(bound);
+      fn.code.op(op);
+      fn.code.op('select');
+    }
   }
 
   private transpose(rows: readonly number[]): readonly number[] {

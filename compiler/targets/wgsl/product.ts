@@ -19,6 +19,8 @@ export function productLines(
   const [threadRows, threadColumns] = pass.threads;
   const [own, wide] = [rows / threadRows, columns / threadColumns];
   const threads = threadRows * threadColumns;
+  // A thread's results are vectors of four, one a row.
+  if (wide !== 4) throw new Error(`a thread has ${wide} columns of a product, not 4`);
   const sum = [...stage.defs].find(([, d]) => d.op === 'sum')![0];
   emitter.shared.set('left_tile', `var<workgroup> left_tile: array<f32, ${rows * depth}>;`);
   emitter.shared.set('right_tile', `var<workgroup> right_tile: array<f32, ${columns * depth}>;`);
@@ -51,7 +53,7 @@ export function productLines(
   x.line(`let mine = i32(thread) / ${threadColumns} * ${own};`);
   x.line(`let across = i32(thread) % ${threadColumns} * ${wide};`);
   emitter.split(pass.batch, 'batch');
-  for (let i = 0; i < own; i++) for (let j = 0; j < wide; j++) x.line(`var sum${i}_${j} = 0.0f;`);
+  for (let i = 0; i < own; i++) x.line(`var sums${i} = vec4<f32>();`);
 
   const gather = (side: ProductSide, tile: string, width: number, axisName: 'm' | 'n'): void => {
     const unit = pass.over.at(-1)!;
@@ -82,19 +84,22 @@ export function productLines(
     gather(pass.columns, 'right_tile', columns, 'n');
     x.line('workgroupBarrier();');
     x.block(`for (var kk = 0; kk < ${depth}; kk++)`, () => {
-      for (let i = 0; i < own; i++) x.line(`let l${i} = left_tile[kk * ${rows} + mine + ${i}];`);
-      for (let j = 0; j < wide; j++) x.line(`let r${j} = right_tile[kk * ${columns} + across + ${j}];`);
-      for (let i = 0; i < own; i++) for (let j = 0; j < wide; j++) x.line(`sum${i}_${j} += l${i} * r${j};`);
+      x.line(`let at = kk * ${columns} + across;`);
+      x.line('let right = vec4<f32>(right_tile[at], right_tile[at + 1], right_tile[at + 2], right_tile[at + 3]);');
+      for (let i = 0; i < own; i++) x.line(`sums${i} += left_tile[kk * ${rows} + mine + ${i}] * right;`);
     });
     x.line('workgroupBarrier();');
   });
-  for (let i = 0; i < own; i++) {
-    for (let j = 0; j < wide; j++) {
-      x.line(
-        `if (m0 + mine + ${i} < ${counts.m} && n0 + across + ${j} < ${counts.n}) { ${finish}(batch, m0 + mine + ${i}, n0 + across + ${j}, sum${i}_${j}); }`,
-      );
-    }
-  }
+  // In a loop, so that what follows the sum is compiled once (compilers that want it otherwise unroll).
+  x.block(`for (var p = 0; p < ${own * wide}; p++)`, () => {
+    x.line(`let i = p / ${wide};`);
+    let line = `sums${own - 1}`;
+    for (let i = own - 2; i >= 0; i--) line = `select(${line}, sums${i}, i == ${i})`;
+    x.line(`let line = ${line};`);
+    x.line('let m = m0 + mine + i;');
+    x.line(`let n = n0 + across + p % ${wide};`);
+    x.line(`if (m < ${counts.m} && n < ${counts.n}) { ${finish}(batch, m, n, line[p % ${wide}]); }`);
+  });
   // Tiles of a row or column that end past its extent count whole: the dispatch is in rows of one tile each.
   const tiles = (axes: readonly string[], by: number) => ceilDiv(emitter.points(axes), num(by));
   const count = mul(mul(emitter.points(pass.batch), tiles(pass.rows.axes, rows)), tiles(pass.columns.axes, columns));

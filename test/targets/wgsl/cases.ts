@@ -53,4 +53,49 @@ train Fit {
       optimizer Adam(lr: 1e-3)
 }`,
   },
+  // Scatters in both directions.
+  { file: 'examples/design/graph.nn', unit: 'Nodes', sizes: { N: 5, E: 9 } },
+  // Second derivatives.
+  { file: 'examples/design/oscillator.nn', unit: 'Oscillator', sizes: { N: 6 } },
+  {
+    file: 'examples/design/ctc.nn',
+    unit: 'Fit',
+    sizes: { B: 2, T: 5, L: 2 },
+    inputs: { frames: [5, 4], length: [2, 1] },
+    more: `
+model Net(x: float[B, T, 3]) -> float[B, T, 4] { return x |> Linear(4) |> log_softmax }
+train Fit {
+      input x: float[B, T, 3]
+      input label: i32[B, L] < 4
+      input frames: i32[B] < T + 1
+      input length: i32[B] < L + 1
+      minimize ctc(Net(x), label, frames, length)
+      optimizer SGD(lr: 0.1)
+}`,
+  },
+  {
+    file: 'examples/design/resnet.nn',
+    unit: 'Fit',
+    sizes: { B: 2 },
+    more: `
+model Small(image: float[B, 3, 9, 8]) -> float[B, 4] {
+      let x = image |> conv1: Conv2d(4, kernel: 3, stride: 2, pad: 1) |> bn1: BatchNorm |> relu |> max_pool(3, stride: 2, pad: 1)
+      layer: repeat width in [4, 6] { x = Basic(width, stride: 2 where width > 4 else 1)(x) }
+      let pooled[b, c] = mean[i, j] x[b, c, i, j]
+      return pooled |> fc: Linear(4)
+}
+train Fit {
+      input image: float[B, 3, 9, 8]
+      input label: i32[B] < 4
+      minimize cross_entropy(Small(image), label)
+      optimizer SGD(lr: 0.01, momentum: 0.9)
+}`,
+  },
+  // Rows shared by a workgroup, tiles of products with ragged edges, transposed operands in the gradient.
+  {
+    file: 'test/targets/wgsl/wide.nn',
+    unit: 'Fit',
+    sgd: true,
+    sizes: { B: 67 },
+  },
 ];

@@ -146,7 +146,7 @@ describe.skipIf(gpu === null)('WGSL computes what the evaluator computes', () =>
   });
 
   it('draws the masks that the TypeScript target draws', async () => {
-    const text = `model Net(x: float[B, 40]) -> float[B, 3] { return x |> dropout(0.5) |> Linear(3) }
+    const text = `model Net(x: float[B, 40]) -> float[B, 3] { return x |> Dropout(0.5) |> Linear(3) }
 train Fit {
   input x: float[B, 40]
   minimize mean(Net(x))

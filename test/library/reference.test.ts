@@ -1,0 +1,30 @@
+/** docs/library.md is what the library says (refresh with `-u`), and nothing in the library stands without a source and a comparison. */
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { entriesOf, libraryReference } from '../../scripts/library.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+test('docs/library.md is fresh', async () => {
+  await expect(libraryReference(root)).toMatchFileSnapshot('../../docs/library.md');
+});
+
+test('everything has a comment', () => {
+  expect(entriesOf(root).filter((e) => (e.callable.doc ?? '').trim() === '').map((e) => e.callable.name.text)).toEqual([]);
+});
+
+test('everything is compared with numbers', () => {
+  const missing = entriesOf(root).filter((e) => e.compared.first + e.compared.trajectories === 0);
+  // Initialisers and layers that draw are random: random.test.ts has their moments. `sinusoidal` is inside sinusoidal_positions.
+  expect(missing.map((e) => e.callable.name.text).sort()).toEqual([
+    ...['DropPath', 'Dropout', 'GaussianNoise', 'SpatialDropout', 'kaiming_normal', 'kaiming_uniform', 'orthogonal', 'sinusoidal'],
+    ...['xavier_normal', 'xavier_uniform'],
+  ]);
+});
+
+test('a signature is the text before the body', () => {
+  const of = (name: string) => entriesOf(root).find((e) => e.callable.name.text === name)!;
+  expect(of('relu').signature).toBe('fn relu(x: float[...S]) -> float[...S] = max(x, 0)');
+  expect(of('LayerNorm').signature).toBe('block LayerNorm(eps: float = 1e-5)(x: float[...S, D]) -> float[...S, D]');
+  expect(of('LayerNorm').leaves).toEqual(['param `weight: float[D]`', 'param `bias: float[D]`']);
+});
