@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', 'test/golden', 'test/fixtures', 'nnc-out', '**/*.generated.ts'] },
+  { ignores: ['**/dist', '**/out', '**/node_modules', 'test/golden', 'test/fixtures', 'nnc-out', '**/*.generated.ts'] },
   ...tseslint.configs.strict,
   {
     rules: {
@@ -12,5 +12,5 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
-  { files: ['cli/**', 'bench/**', 'scripts/**', '.ci/**'], rules: { 'no-console': 'off' } },
+  { files: ['cli/**', 'bench/**', 'scripts/**', '.ci/**', 'test/**', 'editor/**'], rules: { 'no-console': 'off' } },
 );

@@ -50,8 +50,19 @@ const isError = (r: Report): boolean => r.severity === 'error';
 export function checkSource(
   text: string,
   options: CompileOptions = {},
-): { readonly program: Program; readonly checked: CheckResult; readonly problems: readonly Problem[]; readonly reports: readonly Report[] } {
-  const loaded = loadProgram(options.path ?? 'program.nn', text, options.host ?? { read: () => null }, standardLibrary, options.consts);
+): {
+  readonly program: Program;
+  readonly checked: CheckResult;
+  readonly problems: readonly Problem[];
+  readonly reports: readonly Report[];
+} {
+  const loaded = loadProgram(
+    options.path ?? 'program.nn',
+    text,
+    options.host ?? { read: () => null },
+    standardLibrary,
+    options.consts,
+  );
   options.trace?.('parse', () => loaded.program.modules.map((m) => m.path).join('\n'));
   const checked = check(loaded.program);
   options.trace?.('check', () => '');

@@ -108,7 +108,9 @@ function mapPrograms<A, B>(programs: ReadonlyMap<ProgramName, A>, f: (a: A) => B
 
 /** `batch B = 64` bounds B for the models of the file too, where nothing else does. */
 function batchBounds(units: readonly Unit[]): [string, number][] {
-  return units.flatMap((u) => (u.training?.batch ? [[u.training.batch.size, u.training.batch.value] as [string, number]] : []));
+  return units.flatMap((u) =>
+    u.training?.batch ? [[u.training.batch.size, u.training.batch.value] as [string, number]] : [],
+  );
 }
 
 const printUnits = (units: readonly Unit[]): string =>

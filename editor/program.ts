@@ -1,8 +1,8 @@
 /**
  * A program as the editor loads it: like `loadProgram`, with the parses of unchanged files kept between keystrokes.
  *
- * The trees of the library are shared by all documents; the
- * trees of imported files are shared where number and text are as before. Side tables belong to one check, so sharing trees is safe.
+ * The modules of the library are shared by all documents; the
+ * trees of the others are shared where number and text are as before. Side tables belong to one check, so sharing trees is safe.
  */
 import { check, type CheckResult } from '../compiler/check/check.ts';
 import {
@@ -25,12 +25,8 @@ const isNamed = (d: Declaration): d is NamedDeclaration =>
   d.kind !== 'import' && d.kind !== 'bad' && d.kind !== 'checkpoint';
 
 const libraryFiles = Object.entries(library);
-/** The library's files have the same numbers in every program, so all documents share their trees. */
-let libraryTrees: readonly ParseResult[] | null = null;
-const libraryTree = (id: number): ParseResult => {
-  libraryTrees ??= libraryFiles.map(([, text], k) => parse({ id: k, text }));
-  return libraryTrees[id]!;
-};
+/** The library's files have the same numbers in every program, so all documents share their modules. */
+let libraryModules: readonly { readonly module: ProgramModule; readonly problems: readonly Problem[] }[] | null = null;
 
 /** Remembers the last parse of each path. */
 export class Parses {
@@ -68,7 +64,7 @@ export function load(path: string, text: string, host: Host, parses: Parses): Lo
 
   const add = (modulePath: string, source: string, isLibrary: boolean): ProgramModule => {
     const file = sources.add(modulePath, source, isLibrary);
-    const parsed = isLibrary ? libraryTree(file.id) : parses.of(modulePath, file.id, source);
+    const parsed = isLibrary ? parse({ id: file.id, text: source }) : parses.of(modulePath, file.id, source);
     for (const p of parsed.problems) problems.push(p as unknown as Problem);
     const module: ProgramModule = {
       path: modulePath,
@@ -89,10 +85,22 @@ export function load(path: string, text: string, host: Host, parses: Parses): Lo
     return module;
   };
 
-  for (const [name, source] of libraryFiles) {
-    const module = add(`nnc:${name}`, source, true);
+  if (libraryModules === null) {
+    libraryModules = libraryFiles.map(([name, source]) => {
+      const before = problems.length;
+      const module = add(`nnc:${name}`, source, true);
+      return { module, problems: problems.slice(before) };
+    });
+  } else
+    for (const known of libraryModules) {
+      const { path: own, ast } = known.module;
+      sources.add(own, libraryFiles[ast.file]![1], true);
+      problems.push(...known.problems);
+      modules.push(known.module);
+      byPath.set(own, known.module);
+    }
+  for (const { module } of libraryModules)
     for (const [key, definition] of module.names) libraryNames.set(key, definition);
-  }
   const entry = add(path, text, false);
   for (let k = modules.indexOf(entry); k < modules.length; k++) {
     const module = modules[k]!;

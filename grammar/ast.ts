@@ -345,8 +345,7 @@ export interface UnaryExpr {
   readonly operand: Expr;
   readonly span: Span;
 }
-export type BinaryOperator =
-  '+' | '-' | '*' | '/' | '%' | '^' | '<' | '<=' | '>' | '>=' | '==' | '!=' | 'and' | 'or';
+export type BinaryOperator = '+' | '-' | '*' | '/' | '%' | '^' | '<' | '<=' | '>' | '>=' | '==' | '!=' | 'and' | 'or';
 export interface BinaryExpr {
   readonly kind: 'binary';
   readonly operator: BinaryOperator;

@@ -25,11 +25,16 @@ const PARTS: readonly (readonly [file: string, names: readonly string[] | null])
 ];
 
 /** Top-level declarations of a file without imports, all or the named ones; `export` only where users need it. */
-function declarations(text: string, names: readonly string[] | null): { name: string; text: string; isType: boolean }[] {
+function declarations(
+  text: string,
+  names: readonly string[] | null,
+): { name: string; text: string; isType: boolean }[] {
   const file = ts.createSourceFile('runtime.ts', text, ts.ScriptTarget.ES2022, true);
   return file.statements.flatMap((node) => {
     if (ts.isImportDeclaration(node)) return [];
-    const named = ts.isVariableStatement(node) ? node.declarationList.declarations[0]! : (node as ts.DeclarationStatement);
+    const named = ts.isVariableStatement(node)
+      ? node.declarationList.declarations[0]!
+      : (node as ts.DeclarationStatement);
     const name = named.name?.getText(file) ?? '';
     if (names !== null && !names.includes(name)) return [];
     const docs = ts.getJSDocCommentsAndTags(node).map((d) => `${d.getText(file)}\n`);
@@ -46,7 +51,9 @@ export function webgpuRuntime(root: string): string {
   const javascript = ts.transpileModule(typescript, {
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
   }).outputText;
-  const types = all.filter((d) => d.isType && !/^(?:Dispatch|Call|Reading|GpuKernel|GpuProgramTable|Env|Inputs|GivenSizes)$/.test(d.name));
+  const types = all.filter(
+    (d) => d.isType && !/^(?:Dispatch|Call|Reading|GpuKernel|GpuProgramTable|Env|Inputs|GivenSizes)$/.test(d.name),
+  );
   const declared = [
     ...types.map((d) => d.text),
     'export declare class NncError extends Error {\n  readonly code: NncErrorCode;\n  readonly input: string | null;\n  readonly problems: readonly string[];\n}',

@@ -44,7 +44,7 @@ Every function is compared with PyTorch in float64 (or with its formula, where P
 function leavesOf(statements: readonly Statement[], text: string): string[] {
   return statements.flatMap((s): string[] => {
     if (s.kind === 'leaf') return s.leaf === 'carry' ? [] : [leafText(s, text)];
-    if (s.kind === 'if') return [...leavesOf(s.then, text), ...(Array.isArray(s.else) ? leavesOf(s.else, text) : [])];
+    if (s.kind === 'if') return [...leavesOf(s.then, text), ...leavesOf(s.otherwise ?? [], text)];
     return [];
   });
 }
@@ -82,6 +82,13 @@ export function entriesOf(root: string): Entry[] {
     });
 }
 
+/** With aligned columns, as the formatter wants them. */
+function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((h, k) => Math.max(3, h.length, ...rows.map((r) => r[k]!.length)));
+  const line = (cells: readonly string[]): string => `| ${cells.map((c, k) => c.padEnd(widths[k]!)).join(' | ')} |`;
+  return [line(head), line(widths.map((w) => '-'.repeat(w))), ...rows.map(line)].join('\n');
+}
+
 function chapterText(chapter: string, intro: string, entries: readonly Entry[]): string {
   const sections = entries.map(({ callable, signature, leaves }) => {
     const parts = [`### ${callable.name.text}`, (callable.doc ?? '').trim(), `\`\`\`\n${signature}\n\`\`\``];
@@ -89,14 +96,11 @@ function chapterText(chapter: string, intro: string, entries: readonly Entry[]):
     return parts.join('\n\n');
   });
   const count = (n: number): string => (n === 0 ? '' : String(n));
-  const table = [
-    '| | kind | value and gradient | second derivative | runs |',
-    '| --- | --- | --- | --- | --- |',
-    ...entries.map(
-      ({ callable: c, compared: n }) =>
-        `| \`${c.name.text}\` | ${c.kind} | ${count(n.first)} | ${count(n.second)} | ${count(n.trajectories)} |`,
-    ),
-  ].join('\n');
+  const rows = entries.map(({ callable: c, compared: n }) => [
+    ...[`\`${c.name.text}\``, c.kind],
+    ...[n.first, n.second, n.trajectories].map(count),
+  ]);
+  const table = tableText(['', 'kind', 'value and gradient', 'second derivative', 'runs'], rows);
   const title = chapter[0]!.toUpperCase() + chapter.slice(1);
   return [`## ${title}`, intro, table, ...sections].filter((part) => part !== '').join('\n\n');
 }

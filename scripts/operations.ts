@@ -79,5 +79,4 @@ export function operationsReference(): string {
 }
 
 const self = fileURLToPath(import.meta.url);
-if (process.argv[1] === self)
-  writeFileSync('docs/operations.md', operationsReference());
+if (process.argv[1] === self) writeFileSync('docs/operations.md', operationsReference());

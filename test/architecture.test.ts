@@ -16,7 +16,10 @@ function importsOf(file: string): { target: string; typeOnly: boolean }[] {
   for (const m of text.matchAll(/^(?:import|export)\s+(type\s)?[^;'"]*?from\s+'([^']+)'/gms))
     found.push({ target: m[2]!, typeOnly: m[1] !== undefined });
   for (const m of text.matchAll(/import\('([^']+)'\)/g)) found.push({ target: m[1]!, typeOnly: true });
-  return found.map((i) => ({ ...i, target: i.target.startsWith('.') ? relative(root, join(root, dirname(file), i.target)) : i.target }));
+  return found.map((i) => ({
+    ...i,
+    target: i.target.startsWith('.') ? relative(root, join(root, dirname(file), i.target)) : i.target,
+  }));
 }
 
 /** Folder → what it may import (prefixes); its own folder always. */
@@ -32,13 +35,23 @@ const allowed: Record<string, string[]> = {
   'compiler/ops': ['compiler/sizes', 'compiler/graph', 'compiler/kernel', 'runtime'],
   'compiler/differentiate': ['compiler/sizes', 'compiler/graph', 'compiler/ops'],
   'compiler/simplify': ['compiler/sizes', 'compiler/graph', 'compiler/ops'],
-  'compiler/elaborate': ['grammar', 'compiler/source', 'compiler/sizes', 'compiler/diagnostics', 'compiler/check', 'compiler/graph', 'compiler/ops', 'compiler/differentiate'],
+  'compiler/elaborate': [
+    'grammar',
+    'compiler/source',
+    'compiler/sizes',
+    'compiler/diagnostics',
+    'compiler/check',
+    'compiler/graph',
+    'compiler/ops',
+    'compiler/differentiate',
+  ],
   'compiler/schedule': ['compiler/sizes', 'compiler/kernel', 'compiler/graph'],
   'compiler/fuse': ['compiler/sizes', 'compiler/graph', 'compiler/ops', 'compiler/kernel', 'compiler/schedule'],
   'compiler/plan': ['compiler/sizes', 'compiler/graph', 'compiler/kernel', 'compiler/diagnostics', 'runtime'],
 };
 
-const under = (target: string, prefix: string): boolean => target === prefix || target.startsWith(`${prefix}/`) || target === `${prefix}.ts`;
+const under = (target: string, prefix: string): boolean =>
+  target === prefix || target.startsWith(`${prefix}/`) || target === `${prefix}.ts`;
 
 describe('imports go downward', () => {
   for (const [folder, may] of Object.entries(allowed)) {
@@ -55,7 +68,10 @@ describe('imports go downward', () => {
     const wrong = ['grammar', 'compiler', 'runtime'].flatMap((folder) =>
       sourcesUnder(folder).flatMap((file) =>
         importsOf(file)
-          .filter((i) => /^(cli|editor|playground|node:)/.test(i.target) || (!/\.ts$/.test(i.target) && i.target !== 'chevrotain'))
+          .filter(
+            (i) =>
+              /^(cli|editor|playground|node:)/.test(i.target) || (!/\.ts$/.test(i.target) && i.target !== 'chevrotain'),
+          )
           .map((i) => `${file} imports ${i.target}`),
       ),
     );
@@ -65,7 +81,8 @@ describe('imports go downward', () => {
 
 describe('no input or output below the command line', () => {
   // What a page and Node share is fine (typed arrays, WebAssembly, Math); these reach outside, or depend on when they run.
-  const forbidden = /\b(process\.|(?<!\w)require\('|fetch\(|XMLHttpRequest|localStorage|Date\.now|new Date|performance\.now|Math\.random|setTimeout|setInterval|console\.)/;
+  const forbidden =
+    /\b(process\.|(?<!\w)require\('|fetch\(|XMLHttpRequest|localStorage|Date\.now|new Date|performance\.now|Math\.random|setTimeout|setInterval|console\.)/;
   for (const folder of ['grammar', 'compiler', 'runtime']) {
     it(folder, () => {
       const wrong = sourcesUnder(folder)
@@ -74,7 +91,9 @@ describe('no input or output below the command line', () => {
           const code = readFileSync(join(root, file), 'utf8')
             .replace(/\/\*[\s\S]*?\*\//g, (c) => c.replace(/[^\n]/g, ' '))
             .replace(/(^|\s)\/\/.*$/gm, '$1');
-          return code.split('\n').flatMap((line, k) => (forbidden.test(line) ? [`${file}:${k + 1}: ${line.trim()}`] : []));
+          return code
+            .split('\n')
+            .flatMap((line, k) => (forbidden.test(line) ? [`${file}:${k + 1}: ${line.trim()}`] : []));
         });
       expect(wrong).toEqual([]);
     });

@@ -417,14 +417,7 @@ export function extremum(
 }
 
 /** condition ? a : b. */
-export function select(
-  cx: Elaboration,
-  eq: Equation | null,
-  condition: Value,
-  a: Value,
-  b: Value,
-  span: Span,
-): Value {
+export function select(cx: Elaboration, eq: Equation | null, condition: Value, a: Value, b: Value, span: Span): Value {
   if (condition.kind === 'boolean') return condition.value ? a : b;
   const { nodes, labels } = align(cx, eq, [condition, a, b], span);
   const [mask, first, second] = nodes as [Node, Node, Node];

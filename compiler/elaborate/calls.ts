@@ -40,7 +40,14 @@ const whole = (cx: Elaboration, args: readonly Argument[], scope: Scope): Given[
 const lowerName = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase();
 
 /** A fresh instance at this place of the text. */
-function instanceAt(cx: Elaboration, d: Definition, config: readonly Given[], place: Expr, label: string | null, span: Span): InstanceValue {
+function instanceAt(
+  cx: Elaboration,
+  d: Definition,
+  config: readonly Given[],
+  place: Expr,
+  label: string | null,
+  span: Span,
+): InstanceValue {
   const callable = d.declaration as Callable;
   if (callable.kind === 'model') {
     const path = cx.networkPrefix === null ? '' : cx.networkPrefix(callable.name.text);
@@ -59,7 +66,13 @@ const layerOf = (v: Value): Definition | null =>
 
 const configOf = (d: Definition): Callable['config'] => (d.declaration as Callable).config;
 
-export function evaluateCall(cx: Elaboration, e: CallExpr, scope: Scope, eq: Equation | null, label: string | null = null): Value {
+export function evaluateCall(
+  cx: Elaboration,
+  e: CallExpr,
+  scope: Scope,
+  eq: Equation | null,
+  label: string | null = null,
+): Value {
   const callee = calleeOf(cx, e, scope, label);
   switch (callee.kind) {
     case 'builtin':
@@ -75,7 +88,8 @@ export function evaluateCall(cx: Elaboration, e: CallExpr, scope: Scope, eq: Equ
         case 'block':
         case 'model':
           if (configOf(d) !== null) return instanceAt(cx, d, whole(cx, e.arguments, scope), e, label, e.span);
-          if (e.arguments.length === 0 && declaration.parameters.length > 0) return instanceAt(cx, d, [], e, label, e.span);
+          if (e.arguments.length === 0 && declaration.parameters.length > 0)
+            return instanceAt(cx, d, [], e, label, e.span);
           return invoke(cx, instanceAt(cx, d, [], e, label, e.span), whole(cx, e.arguments, scope), e.span);
         case 'mask': {
           if (declaration.config === null) return applyMask(cx, eq, maskOf(cx, callee, e.span), e, scope);
@@ -128,12 +142,7 @@ export function evaluatePipe(cx: Elaboration, e: PipeExpr, scope: Scope, eq: Equ
     const callee = evaluate(cx, stage.callee, scope, null);
     const d = layerOf(callee);
     if (d !== null && configOf(d) !== null)
-      return invoke(
-        cx,
-        instanceAt(cx, d, whole(cx, stage.arguments, scope), stage, label, e.span),
-        [first],
-        e.span,
-      );
+      return invoke(cx, instanceAt(cx, d, whole(cx, stage.arguments, scope), stage, label, e.span), [first], e.span);
     if (d !== null || callee.kind === 'instance') return layer(callee, stage, stage.arguments);
     if (callee.kind === 'definition')
       return applyFunction(cx, callee.definition, [first, ...give(cx, stage.arguments, scope, eq)], eq, e.span);
@@ -149,7 +158,13 @@ export function evaluatePipe(cx: Elaboration, e: PipeExpr, scope: Scope, eq: Equ
 }
 
 /** fn, loss, metric. Scalars of an equation go in as whole tensors over the equation's letters and come out as scalars again. */
-function applyFunction(cx: Elaboration, d: Definition, given: readonly Given[], eq: Equation | null, span: Span): Value {
+function applyFunction(
+  cx: Elaboration,
+  d: Definition,
+  given: readonly Given[],
+  eq: Equation | null,
+  span: Span,
+): Value {
   const callable = d.declaration as Callable;
   const positions = given.some((g) => g.value.kind === 'labelled' || (g.value.kind === 'integer' && eq !== null));
   if (eq === null || !positions) return callFunction(cx, callable, d.module, given, span);
@@ -198,11 +213,15 @@ function applyMask(cx: Elaboration, eq: Equation | null, mask: MaskValue, e: Cal
         const inner = m.scope.child();
         for (const p of m.callable.parameters) {
           const v = given.get(p.name.text);
-          if (v === undefined) return refuse('NN802', e.span, { what: `the position \`${p.name.text}\` of the mask \`${m.callable.name.text}\`` });
+          if (v === undefined)
+            return refuse('NN802', e.span, {
+              what: `the position \`${p.name.text}\` of the mask \`${m.callable.name.text}\``,
+            });
           inner.set(p.name.text, v);
         }
         const statement = m.callable.body.statements[0];
-        const body = statement?.kind === 'expression' ? statement.value : statement?.kind === 'return' ? statement.value : null;
+        const body =
+          statement?.kind === 'expression' ? statement.value : statement?.kind === 'return' ? statement.value : null;
         if (body === null || m.callable.body.statements.length !== 1)
           return refuse('NN802', m.callable.span, { what: 'a mask of several statements' });
         return cx.inside(e.span, `mask ${m.callable.name.text}`, () => evaluate(cx, body, inner, eq));
@@ -214,7 +233,14 @@ function applyMask(cx: Elaboration, eq: Equation | null, mask: MaskValue, e: Cal
 
 // -------------------------------------------------------------------------------------------------------------------- built in
 
-function builtin(cx: Elaboration, name: string, e: CallExpr, scope: Scope, eq: Equation | null, piped: Value | null = null): Value {
+function builtin(
+  cx: Elaboration,
+  name: string,
+  e: CallExpr,
+  scope: Scope,
+  eq: Equation | null,
+  piped: Value | null = null,
+): Value {
   const args = e.arguments;
   const argument = (k: number): Value => {
     const at = piped === null ? k : k - 1;
@@ -262,14 +288,24 @@ function builtin(cx: Elaboration, name: string, e: CallExpr, scope: Scope, eq: E
       return notYet(e.span, '`surrogate`', 'write the value and `stop_gradient` of the difference');
     case 'eval':
     case 'frozen':
-      return notYet(e.span, `\`${name}\` of a network`, 'use the model outside the train block, or `stop_gradient` on its result');
+      return notYet(
+        e.span,
+        `\`${name}\` of a network`,
+        'use the model outside the train block, or `stop_gradient` on its result',
+      );
     default:
       return draw(cx, name, args, scope, eq, e.span);
   }
 }
 
 /** floor(a / b), ceil(a / b) of integers, where the quotient itself need not be whole. */
-function roundedQuotient(cx: Elaboration, name: 'floor' | 'ceil', e: Expr | undefined, scope: Scope, eq: Equation | null): Value | null {
+function roundedQuotient(
+  cx: Elaboration,
+  name: 'floor' | 'ceil',
+  e: Expr | undefined,
+  scope: Scope,
+  eq: Equation | null,
+): Value | null {
   if (e === undefined || e.kind !== 'binary' || e.operator !== '/') return null;
   const a = evaluate(cx, e.left, scope, eq);
   const b = evaluate(cx, e.right, scope, eq);
@@ -324,7 +360,8 @@ function gradient(cx: Elaboration, args: readonly Argument[], scope: Scope, span
   if (of === undefined || wrt === undefined) return refuse('NN802', span, { what: '`grad` without `wrt`' });
   const y = evaluate(cx, of.value, scope, null);
   const x = evaluate(cx, wrt.value, scope, null);
-  if (y.kind !== 'tensor' || x.kind !== 'tensor') return refuse('NN802', span, { what: '`grad` of something that is no tensor' });
+  if (y.kind !== 'tensor' || x.kind !== 'tensor')
+    return refuse('NN802', span, { what: '`grad` of something that is no tensor' });
   const [g] = differentiate(cx.builder, cx.builder.local(y.node), [cx.builder.local(x.node)]);
   return tensor(g ?? cx.builder.zeros(x.node.type));
 }
@@ -332,7 +369,14 @@ function gradient(cx: Elaboration, args: readonly Argument[], scope: Scope, span
 // ----------------------------------------------------------------------------------------------------------------------- draws
 
 /** One number a position of what is being made here: the left side of an equation, a leaf, an initialiser's result. */
-function draw(cx: Elaboration, name: string, args: readonly Argument[], scope: Scope, eq: Equation | null, span: Span): Value {
+function draw(
+  cx: Elaboration,
+  name: string,
+  args: readonly Argument[],
+  scope: Scope,
+  eq: Equation | null,
+  span: Span,
+): Value {
   const b = cx.builder;
   const given = new Map<string, Value>();
   const order: Record<string, readonly string[]> = {
@@ -389,4 +433,3 @@ function draw(cx: Elaboration, name: string, args: readonly Argument[], scope: S
       return refuse('NN802', span, { what: `the unknown function \`${name}\`` });
   }
 }
-

@@ -68,7 +68,13 @@ function modelUnit(program: Program, origins: Origins, model: Callable, module: 
   return finishUnit(program, origins, unit, name, 'model', inputs, new Map([['forward', forward]]), axes, null);
 }
 
-function trainUnit(program: Program, origins: Origins, train: TrainDeclaration, module: ProgramModule, axes: Axes): Unit {
+function trainUnit(
+  program: Program,
+  origins: Origins,
+  train: TrainDeclaration,
+  module: ProgramModule,
+  axes: Axes,
+): Unit {
   const unit = new UnitState();
   const name = train.name.text;
   const build = (program_: ProgramName, training: boolean): { cx: Elaboration; graph: Graph; inputs: DataInput[] } => {
@@ -133,11 +139,21 @@ function forwardGraph(
 }
 
 /** Whether a model's parameter declares just what the train block's input of that name is. */
-function sameDeclared(cx: Elaboration, type: NonNullable<Callable['parameters'][number]['type']>, other: DataInput, scope: InstanceValue['scope']): boolean {
+function sameDeclared(
+  cx: Elaboration,
+  type: NonNullable<Callable['parameters'][number]['type']>,
+  other: DataInput,
+  scope: InstanceValue['scope'],
+): boolean {
   const trial = scope.child();
   for (const d of type.shape ?? []) {
     if (d.kind !== 'size' || d.value.kind !== 'name') continue;
-    if (/^[A-Z]/.test(d.value.name) && trial.find(d.value.name) === null && cx.program.library.get(d.value.name) === undefined && !trial.module.names.has(d.value.name)) {
+    if (
+      /^[A-Z]/.test(d.value.name) &&
+      trial.find(d.value.name) === null &&
+      cx.program.library.get(d.value.name) === undefined &&
+      !trial.module.names.has(d.value.name)
+    ) {
       const k = (type.shape ?? []).indexOf(d);
       const size = other.type.sizes[k];
       if (size === undefined || size !== sizeName(d.value.name)) return false;
@@ -145,16 +161,25 @@ function sameDeclared(cx: Elaboration, type: NonNullable<Callable['parameters'][
     }
   }
   const sizes = type.shape === null ? [] : sizesOf(cx, type.shape, trial);
-  return dtypeOf(type) === other.type.dtype && sizes.length === other.type.sizes.length && sizes.every((s, k) => s === other.type.sizes[k]);
+  return (
+    dtypeOf(type) === other.type.dtype &&
+    sizes.length === other.type.sizes.length &&
+    sizes.every((s, k) => s === other.type.sizes[k])
+  );
 }
 
 /** Results by the names that the model gives them: fields, the returned name, or `output`. */
 function namedResults(cx: Elaboration, model: Callable, result: Value): Output[] {
   if (result.kind === 'record')
-    return [...result.fields].map(([name, v]) => ({ name, node: asTensor(cx, v, model.name.span, null), updates: null }));
+    return [...result.fields].map(([name, v]) => ({
+      name,
+      node: asTensor(cx, v, model.name.span, null),
+      updates: null,
+    }));
   const last = model.body.statements.at(-1);
   const value = last?.kind === 'return' || last?.kind === 'expression' ? last.value : null;
-  const name = value?.kind === 'name' && !model.parameters.some((p) => p.name.text === value.name) ? value.name : 'output';
+  const name =
+    value?.kind === 'name' && !model.parameters.some((p) => p.name.text === value.name) ? value.name : 'output';
   return [{ name, node: asTensor(cx, result, model.name.span, null), updates: null }];
 }
 
@@ -184,4 +209,3 @@ function finishUnit(
   const sizes: SizeSpec[] = [...sizeNames].map((n) => ({ name: n, bound: unit.bounds.get(n) ?? null }));
   return { name, kind, leaves, inputs, sizes, requirements: [...unit.requirements.values()], programs: all, training };
 }
-

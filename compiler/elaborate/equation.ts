@@ -7,7 +7,21 @@
  */
 import type { Expr, Index, IndexName, ReadExpr, ReduceExpr, Span } from '../../grammar/ast.ts';
 import type { DType, Node, Source, Window } from '../graph/types.ts';
-import { add, coefficientOf, divideExact, floorDiv, mul, name, names, neg, num, ONE, sub, ZERO, type Poly } from '../sizes/poly.ts';
+import {
+  add,
+  coefficientOf,
+  divideExact,
+  floorDiv,
+  mul,
+  name,
+  names,
+  neg,
+  num,
+  ONE,
+  sub,
+  ZERO,
+  type Poly,
+} from '../sizes/poly.ts';
 import { binary, hasLetters, lift, logical, polyNode, provablyNonNegative, select, wrap } from './arithmetic.ts';
 import { refuse, type Elaboration } from './elaboration.ts';
 import { evaluate, sizeOf, wholeTensor } from './expressions.ts';
@@ -199,7 +213,8 @@ export function resolveExtents(cx: Elaboration, eq: Equation, left: readonly Ind
       const sizes = target(cx, eq, e.target, scope).type.sizes;
       if (e.indices.some((i) => i.kind !== 'expression' && (i.kind === 'group' || i.run))) continue;
       e.indices.forEach((index, axis) => {
-        if (index.kind !== 'expression' || index.value.kind !== 'binary' || !['+', '-'].includes(index.value.operator)) return;
+        if (index.kind !== 'expression' || index.value.kind !== 'binary' || !['+', '-'].includes(index.value.operator))
+          return;
         const letters = [...namesIn(index.value)].flatMap((n) => letterOf(scope.get(n)) ?? []);
         const [label] = letters;
         if (letters.length !== 1 || label === undefined || eq.known(label) !== null) return;
@@ -212,7 +227,7 @@ export function resolveExtents(cx: Elaboration, eq: Equation, left: readonly Ind
   };
 
   // A bare letter has its axis's extent; a group's open part is the quotient of what is known: repeat until nothing new is learnt.
-  for (let changed = true; changed || shifted(); ) {
+  for (let changed = true; changed || shifted();) {
     changed = false;
     for (const { e, scope } of reads) {
       const sizes = target(cx, eq, e.target, scope).type.sizes;
@@ -343,7 +358,13 @@ interface Item {
 /**
  * x[…]. With `fill` the read is that constant where it leaves its tensor; without, where it may leave is noted in `cx.masks`.
  */
-export function readTensor(cx: Elaboration, eq: Equation, e: ReadExpr, scope: Scope, fill: number | null): LabelledValue {
+export function readTensor(
+  cx: Elaboration,
+  eq: Equation,
+  e: ReadExpr,
+  scope: Scope,
+  fill: number | null,
+): LabelledValue {
   const b = cx.builder;
   let x = b.local(target(cx, eq, e.target, scope));
 
@@ -393,8 +414,7 @@ export function readTensor(cx: Elaboration, eq: Equation, e: ReadExpr, scope: Sc
   // 2. Affine axes by movement, from the last to the first so that positions stay; the others wait for the gather.
   const uses = new Map<string, number>();
   for (const item of items)
-    if (item.poly !== null)
-      for (const n of names(item.poly)) if (n.includes('#')) uses.set(n, (uses.get(n) ?? 0) + 1);
+    if (item.poly !== null) for (const n of names(item.poly)) if (n.includes('#')) uses.set(n, (uses.get(n) ?? 0) + 1);
   const done = new Set<string>();
   const axisLabels: string[][] = items.map(() => []);
   const dynamic = new Map<number, { node: Node; labels: readonly string[] }>();
@@ -405,7 +425,8 @@ export function readTensor(cx: Elaboration, eq: Equation, e: ReadExpr, scope: Sc
     const size = x.type.sizes[k]!;
     if (item.poly === null) {
       dynamic.set(k, item.data!);
-      if (cx.masks !== null || fill !== null) masks.push(inside(cx, eq, wrap(eq, item.data!.node, item.data!.labels), size, item.span));
+      if (cx.masks !== null || fill !== null)
+        masks.push(inside(cx, eq, wrap(eq, item.data!.node, item.data!.labels), size, item.span));
       continue;
     }
     const moved = affine(eq, item.poly, size, (label) => uses.get(label)! > 1 && done.has(label));
@@ -419,7 +440,8 @@ export function readTensor(cx: Elaboration, eq: Equation, e: ReadExpr, scope: Sc
     x = b.pad(x, k, moved.before, moved.after, padding);
     const offset = add(moved.offset, moved.before);
     if (moved.windows.length === 0) x = b.slice(x, k, offset, ONE);
-    else if (moved.windows.length === 1 && moved.windows[0]!.stride === ONE) x = b.slice(x, k, offset, moved.windows[0]!.size);
+    else if (moved.windows.length === 1 && moved.windows[0]!.stride === ONE)
+      x = b.slice(x, k, offset, moved.windows[0]!.size);
     else x = b.unfold(x, k, offset, moved.windows);
     axisLabels[k] = [...moved.labels];
     if (moved.windows.length === 0) x = b.dropAxis(x, k);
@@ -531,4 +553,3 @@ function affine(eq: Equation, p: Poly, size: Poly, taken: (label: string) => boo
   if (windows.length === 0 && !(lowInside && highInside)) return null;
   return { labels, windows, offset: rest, before, after, outside: !(lowInside && highInside) };
 }
-

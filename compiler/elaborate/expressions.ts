@@ -219,7 +219,8 @@ export function sizeOf(cx: Elaboration, e: Expr, scope: Scope, eq: Equation | nu
 export function wholeTensor(cx: Elaboration, e: Expr, scope: Scope): Node {
   return cx.plain(() => {
     const v = evaluate(cx, e, scope, null);
-    if (v.kind === 'instance' || v.kind === 'definition') return refuse('NN802', e.span, { what: 'a layer where its result is needed' });
+    if (v.kind === 'instance' || v.kind === 'definition')
+      return refuse('NN802', e.span, { what: 'a layer where its result is needed' });
     return cx.at(e.span, () => asTensor(cx, v, e.span, null));
   });
 }

@@ -5,7 +5,16 @@
 import type { Callable, Dim, Expr, LeafStatement, Parameter, Span, Statement, TypeExpr } from '../../grammar/ast.ts';
 import type { ProgramModule } from '../check/program.ts';
 import type { DType, Node, TensorType } from '../graph/types.ts';
-import { asConst, coefficientOf, divideExact, floorDiv, name as sizeName, names, sub, type Poly } from '../sizes/poly.ts';
+import {
+  asConst,
+  coefficientOf,
+  divideExact,
+  floorDiv,
+  name as sizeName,
+  names,
+  sub,
+  type Poly,
+} from '../sizes/poly.ts';
 import { asTensor } from './arithmetic.ts';
 import { joinPath, refuse, type Elaboration, type LeafRecord } from './elaboration.ts';
 import { evaluate, sizeOf } from './expressions.ts';
@@ -62,10 +71,7 @@ export function bindShape(cx: Elaboration, scope: Scope, dims: readonly Dim[], s
 }
 
 const isFreeSize = (cx: Elaboration, scope: Scope, text: string): boolean =>
-  /^[A-Z]/.test(text) &&
-  scope.find(text) === null &&
-  !scope.module.names.has(text) &&
-  !cx.program.library.has(text);
+  /^[A-Z]/.test(text) && scope.find(text) === null && !scope.module.names.has(text) && !cx.program.library.has(text);
 
 export function namesIn(e: Expr, into = new Set<string>()): Set<string> {
   if (e.kind === 'name') into.add(e.name);
@@ -88,7 +94,13 @@ export function sizesOf(cx: Elaboration, dims: readonly Dim[], scope: Scope): Po
 }
 
 /** Gives every parameter its value in `scope`: by position, by name, by default. */
-export function bindParameters(cx: Elaboration, parameters: readonly Parameter[], given: readonly Given[], scope: Scope, span: Span): void {
+export function bindParameters(
+  cx: Elaboration,
+  parameters: readonly Parameter[],
+  given: readonly Given[],
+  scope: Scope,
+  span: Span,
+): void {
   const positional = given.filter((g) => g.name === null);
   const named = new Map(given.filter((g) => g.name !== null).map((g) => [g.name!, g]));
   const open: Parameter[] = [];
@@ -117,7 +129,11 @@ export function bindParameters(cx: Elaboration, parameters: readonly Parameter[]
   for (const p of parameters) {
     if (values.has(p)) continue;
     if (p.default === null) refuse('NN802', span, { what: `the missing argument \`${p.name.text}\`` });
-    else bindOne(p, cx.plain(() => evaluate(cx, p.default!, scope, null)));
+    else
+      bindOne(
+        p,
+        cx.plain(() => evaluate(cx, p.default!, scope, null)),
+      );
   }
 }
 
@@ -176,7 +192,13 @@ export function callFunction(
   return cx.inside(span, `call ${callable.name.text}`, () =>
     cx.plain(() => {
       const scope = scopeOfModule(module).child();
-      bindParameters(cx, callable.config === null ? callable.parameters : [...callable.config, ...callable.parameters], given, scope, span);
+      bindParameters(
+        cx,
+        callable.config === null ? callable.parameters : [...callable.config, ...callable.parameters],
+        given,
+        scope,
+        span,
+      );
       return callResult(cx, callable, scope, span);
     }),
   );
@@ -186,8 +208,14 @@ function callResult(cx: Elaboration, callable: Callable, scope: Scope, span: Spa
   const declared = callable.result;
   const single = declared !== null && !Array.isArray(declared) ? (declared as TypeExpr) : null;
   // An initialiser's sizes come from where its value goes.
-  if (single !== null && single.shape !== null && cx.drawSizes !== null) bindShape(cx, scope, single.shape, cx.drawSizes);
-  const sizes = single === null || single.shape === null ? null : introduces(cx, single.shape, scope) ? null : sizesOf(cx, single.shape, scope);
+  if (single !== null && single.shape !== null && cx.drawSizes !== null)
+    bindShape(cx, scope, single.shape, cx.drawSizes);
+  const sizes =
+    single === null || single.shape === null
+      ? null
+      : introduces(cx, single.shape, scope)
+        ? null
+        : sizesOf(cx, single.shape, scope);
   const value = cx.withDrawSizes(sizes ?? cx.drawSizes, () => runBody(cx, callable, scope));
   if (single === null || sizes === null) return value;
   const dtype = dtypeOf(single);
@@ -196,7 +224,9 @@ function callResult(cx: Elaboration, callable: Callable, scope: Scope, span: Spa
 }
 
 const introduces = (cx: Elaboration, dims: readonly Dim[], scope: Scope): boolean =>
-  dims.some((d) => (d.kind === 'run' ? scope.find(d.name.text) === null : [...namesIn(d.value)].some((n) => isFreeSize(cx, scope, n))));
+  dims.some((d) =>
+    d.kind === 'run' ? scope.find(d.name.text) === null : [...namesIn(d.value)].some((n) => isFreeSize(cx, scope, n)),
+  );
 
 /** A block or model with its configuration: one set of parameters under `path`. */
 export function instantiate(
@@ -230,13 +260,23 @@ export function invoke(cx: Elaboration, instance: InstanceValue, given: readonly
 // ---------------------------------------------------------------------------------------------------------------------- leaves
 
 /** The persistent leaf that a `param` or `state` statement declares here. */
-export function persistentLeaf(cx: Elaboration, statement: LeafStatement, scope: Scope, path: string, kind: 'param' | 'state' | 'slot'): LeafRecord {
+export function persistentLeaf(
+  cx: Elaboration,
+  statement: LeafStatement,
+  scope: Scope,
+  path: string,
+  kind: 'param' | 'state' | 'slot',
+): LeafRecord {
   const type = leafType(cx, statement, scope);
   const known = cx.unit.leaves.get(path);
   if (known !== undefined) {
     const before = known.leaf.type;
-    const same = before.dtype === type.dtype && before.sizes.length === type.sizes.length && before.sizes.every((s, k) => s === type.sizes[k]);
-    if (!same) refuse('NN802', statement.span, { what: `a second use of the same layer with another width (\`${path}\`)` });
+    const same =
+      before.dtype === type.dtype &&
+      before.sizes.length === type.sizes.length &&
+      before.sizes.every((s, k) => s === type.sizes[k]);
+    if (!same)
+      refuse('NN802', statement.span, { what: `a second use of the same layer with another width (\`${path}\`)` });
     return known;
   }
   for (const size of type.sizes)
@@ -263,7 +303,8 @@ export function leafType(cx: Elaboration, statement: LeafStatement, scope: Scope
     return { dtype, sizes: type.shape === null ? [] : sizesOf(cx, type.shape, scope) };
   }
   const sizes = (indices ?? []).flatMap((i) => {
-    if (i.kind !== 'index' || i.extent === null) return refuse('NN802', i.span, { what: 'an index of a leaf without an extent' });
+    if (i.kind !== 'index' || i.extent === null)
+      return refuse('NN802', i.span, { what: 'an index of a leaf without an extent' });
     return [sizeOf(cx, i.extent, scope, null)];
   });
   return { dtype: 'f32', sizes };
@@ -272,8 +313,7 @@ export function leafType(cx: Elaboration, statement: LeafStatement, scope: Scope
 function findLeaf(statements: readonly Statement[], name: string): LeafStatement | null {
   for (const s of statements) {
     if (s.kind === 'leaf' && s.name.text === name && s.leaf !== 'carry') return s;
-    const inner =
-      s.kind === 'if' ? [...s.then, ...(s.otherwise ?? [])] : s.kind === 'repeat' ? s.body : null;
+    const inner = s.kind === 'if' ? [...s.then, ...(s.otherwise ?? [])] : s.kind === 'repeat' ? s.body : null;
     const found = inner === null ? null : findLeaf(inner, name);
     if (found !== null) return found;
   }
@@ -300,4 +340,3 @@ export function memberOf(cx: Elaboration, v: Value, name: string, span: Span): V
     return refuse('NN801', span, { feature: 'parameters as values', instead: 'pass tensors as arguments' });
   return refuse('NN802', span, { what: `the member \`${name}\`` });
 }
-

@@ -84,7 +84,12 @@ function reduceOver(
       let x = operand(cx, eq, e.operand, scope);
       if (x.node.type.dtype === 'bool') x = { node: cx.builder.cast(x.node, 'i32'), labels: x.labels };
       if (guarded && e.operator !== 'prod') outerMasks?.push(anyOf(cx, eq, over, mask, e.span));
-      const fill = x.node.type.dtype === 'i32' && Number.isFinite(identity) === false ? (identity > 0 ? 2147483647 : -2147483648) : identity;
+      const fill =
+        x.node.type.dtype === 'i32' && Number.isFinite(identity) === false
+          ? identity > 0
+            ? 2147483647
+            : -2147483648
+          : identity;
       if (guarded) x = masked(cx, eq, mask, x, fill, e.span);
       return remove(cx, eq, e.operator, x, over);
     }
@@ -193,7 +198,8 @@ function sumOfProduct(
       return;
     }
     const v = evaluate(cx, f, scope, eq);
-    if (v.kind === 'integer' && ![...names(v.poly)].some((n) => n.includes('#'))) factors.push({ value: null, number: v, inverse });
+    if (v.kind === 'integer' && ![...names(v.poly)].some((n) => n.includes('#')))
+      factors.push({ value: null, number: v, inverse });
     else if (v.kind === 'float') factors.push({ value: null, number: v, inverse });
     else factors.push({ value: lift(cx, eq, v, f.span), number: null, inverse });
   };
@@ -202,8 +208,13 @@ function sumOfProduct(
   // Bools count; a lone bool or integer operand of `sum` stays an integer.
   const tensors = factors.filter((f) => f.value !== null);
   const integral =
-    !toReal && factors.length === tensors.length && tensors.every((f) => f.value!.node.type.dtype !== 'f32' && f.value!.node.type.dtype !== 'f16' && !f.inverse);
-  const typed = (x: Labelled): Labelled => ({ node: cx.builder.cast(x.node, integral ? 'i32' : 'f32'), labels: x.labels });
+    !toReal &&
+    factors.length === tensors.length &&
+    tensors.every((f) => f.value!.node.type.dtype !== 'f32' && f.value!.node.type.dtype !== 'f16' && !f.inverse);
+  const typed = (x: Labelled): Labelled => ({
+    node: cx.builder.cast(x.node, integral ? 'i32' : 'f32'),
+    labels: x.labels,
+  });
 
   const inner: Labelled[] = [];
   let result: Value = integer(ONE);
@@ -273,7 +284,8 @@ function contractAll(cx: Elaboration, eq: Equation, factors: readonly Labelled[]
     if (x.node.type.dtype !== 'f32') result = remove(cx, eq, 'sum', multiply(x, y), present);
     else {
       // What only one factor knows is summed there first.
-      const alone = (p: Labelled, q: Labelled): string[] => present.filter((l) => p.labels.includes(l) && !q.labels.includes(l));
+      const alone = (p: Labelled, q: Labelled): string[] =>
+        present.filter((l) => p.labels.includes(l) && !q.labels.includes(l));
       const first = alone(x, y);
       const second = alone(y, x);
       if (first.length > 0) x = remove(cx, eq, 'sum', x, first);
@@ -307,7 +319,8 @@ function scatterOf(
     const place = scope.get(b.name);
     if (place?.kind !== 'integer') continue;
     const letter = [...names(place.poly)][0];
-    if (letter === undefined || !eq.left.includes(letter) || place.poly !== name(letter) || over.includes(letter)) continue;
+    if (letter === undefined || !eq.left.includes(letter) || place.poly !== name(letter) || over.includes(letter))
+      continue;
     const index = evaluate(cx, a, scope, eq);
     const lifted =
       index.kind === 'labelled'
@@ -366,10 +379,13 @@ function scatter(
     return { kind: 'labelled', node, labels: out };
   };
   if (max && outerMasks !== null) {
-    const hits = mask.kind === 'boolean' ? { node: b.constantOf(1, { dtype: 'f32', sizes: update.node.type.sizes }), labels: update.labels } : (() => {
-      const m = lift(cx, eq, mask, e.span);
-      return include(cx, eq, { node: real(cx, m.node), labels: m.labels }, update.labels);
-    })();
+    const hits =
+      mask.kind === 'boolean'
+        ? { node: b.constantOf(1, { dtype: 'f32', sizes: update.node.type.sizes }), labels: update.labels }
+        : (() => {
+            const m = lift(cx, eq, mask, e.span);
+            return include(cx, eq, { node: real(cx, m.node), labels: m.labels }, update.labels);
+          })();
     outerMasks.push(binary(cx, eq, '>', run(hits, 'add', 0), integer(ZERO), e.span));
   }
   const result = run(update, max ? 'max' : 'add', max ? -Infinity : 0);
@@ -471,4 +487,3 @@ function exponentials(
   const result = binary(cx, eq, '+', m, wrap(eq, b.log(log.node), log.labels), span);
   return select(cx, eq, some, result, float(-Infinity), span);
 }
-

@@ -23,11 +23,7 @@ export class Scope {
   }
 
   find(name: string): Binding | null {
-    for (let scope: Scope | null = this; scope !== null; scope = scope.parent) {
-      const binding = scope.bindings.get(name);
-      if (binding !== undefined) return binding;
-    }
-    return null;
+    return this.bindings.get(name) ?? this.parent?.find(name) ?? null;
   }
 
   get(name: string): Value | null {

@@ -1,5 +1,14 @@
 /** Bodies: statements in order, rebinding, leaves, compile-time branches and rounds. Loops that stay loops are in `loops.ts`. */
-import type { AssignStatement, Expr, Index, LeafStatement, LetStatement, RepeatStatement, Span, Statement } from '../../grammar/ast.ts';
+import type {
+  AssignStatement,
+  Expr,
+  Index,
+  LeafStatement,
+  LetStatement,
+  RepeatStatement,
+  Span,
+  Statement,
+} from '../../grammar/ast.ts';
 import type { Node } from '../graph/types.ts';
 import { asConst, format, name, names, num, type Poly } from '../sizes/poly.ts';
 import { asTensor, binary, constantOf, decide, hasLetters, lift } from './arithmetic.ts';
@@ -64,12 +73,21 @@ function statement(cx: Elaboration, s: Statement, scope: Scope, all: readonly St
       return NOTHING;
     case 'yield': {
       if (cx.yields === null) return refuse('NN802', s.span, { what: '`yield` outside a scan' });
-      if (s.indices === null) cx.yields.push({ name: s.name?.text ?? null, node: asTensor(cx, evaluate(cx, s.value, scope, null), s.span, null), position: null });
+      if (s.indices === null)
+        cx.yields.push({
+          name: s.name?.text ?? null,
+          node: asTensor(cx, evaluate(cx, s.value, scope, null), s.span, null),
+          position: null,
+        });
       else {
         // The scan's own variable among the indices says where the scanned axis stands.
         const round = s.indices.findIndex((i) => i.kind === 'index' && scope.get(i.name.text)?.kind === 'tensor');
         const rest = s.indices.filter((_, k) => k !== round);
-        cx.yields.push({ name: s.name?.text ?? null, node: equationTensor(cx, scope, rest, s.value, null), position: round < 0 ? null : round });
+        cx.yields.push({
+          name: s.name?.text ?? null,
+          node: equationTensor(cx, scope, rest, s.value, null),
+          position: round < 0 ? null : round,
+        });
       }
       return NOTHING;
     }
@@ -109,7 +127,10 @@ function letStatement(cx: Elaboration, s: LetStatement, scope: Scope, all: reado
   let value: Value;
   if (s.indices !== null) value = tensor(equationTensor(cx, scope, s.indices, s.value, null));
   // `let tokens = Embedding(V, D)`: the instance bears the let's name.
-  else if (s.value.kind === 'call') value = cx.at(s.value.span, () => evaluateCall(cx, s.value as Extract<Expr, { kind: 'call' }>, scope, null, s.name.text));
+  else if (s.value.kind === 'call')
+    value = cx.at(s.value.span, () =>
+      evaluateCall(cx, s.value as Extract<Expr, { kind: 'call' }>, scope, null, s.name.text),
+    );
   else value = evaluate(cx, s.value, scope, null);
   // What is differentiated by must be itself and nothing that happens to be equal (a constant, say): it gets a node of its own.
   if (value.kind === 'tensor' && value.node.op !== 'input' && gradientNames(all).has(s.name.text)) {
@@ -140,7 +161,10 @@ export function equationTensor(
   // A number without positions in it is a float, as it would be next to one.
   if (v.kind === 'integer' && !hasLetters(v.poly)) {
     const c = asConst(v.poly);
-    v = c === null ? { kind: 'labelled', node: cx.builder.cast(cx.builder.sizeValue(v.poly), 'f32'), labels: [] } : float(c);
+    v =
+      c === null
+        ? { kind: 'labelled', node: cx.builder.cast(cx.builder.sizeValue(v.poly), 'f32'), labels: [] }
+        : float(c);
   }
   const lifted = lift(cx, eq, v, value.span);
   const extra = lifted.labels.filter((l) => !eq.left.includes(l));
@@ -168,7 +192,8 @@ export function equationTensor(
 
 function assign(cx: Elaboration, s: AssignStatement, scope: Scope): void {
   const binding = scope.find(s.name.text);
-  if (binding === null) return refuse('NN802', s.name.span, { what: `the rebinding of the unknown name \`${s.name.text}\`` });
+  if (binding === null)
+    return refuse('NN802', s.name.span, { what: `the rebinding of the unknown name \`${s.name.text}\`` });
   const before = binding.value;
   const hint = before.kind === 'tensor' ? before.node.type.sizes : null;
   let value: Value =
@@ -181,14 +206,18 @@ function assign(cx: Elaboration, s: AssignStatement, scope: Scope): void {
 
 export function rebind(cx: Elaboration, binding: Binding, value: Value, span: Span): void {
   const before = binding.value;
-  if (before.kind === 'tensor' && (value.kind === 'tensor' || value.kind === 'integer' || value.kind === 'float' || value.kind === 'boolean')) {
+  if (
+    before.kind === 'tensor' &&
+    (value.kind === 'tensor' || value.kind === 'integer' || value.kind === 'float' || value.kind === 'boolean')
+  ) {
     const rank = before.node.type.sizes.length;
     const own = value.kind === 'tensor' ? value.node.type.sizes.length : 0;
     value = tensor(asTensor(cx, value, span, before.node.type.dtype, own < rank ? before.node.type.sizes : null));
   }
   binding.value = value;
   if (binding.state !== null && value.kind === 'tensor') {
-    if (cx.loopDepth > 0) notYet(span, 'a state that changes inside a scan', 'carry the value and rebind the state after the scan');
+    if (cx.loopDepth > 0)
+      notYet(span, 'a state that changes inside a scan', 'carry the value and rebind the state after the scan');
     cx.current.set(binding.state, value.node);
   }
 }
@@ -251,13 +280,26 @@ function failed(cx: Elaboration, e: Expr, message: string | null, values: readon
   return refuse('NN150', e.span, { condition: describe(cx, e), message, values: values.map((p) => format(p)) });
 }
 
-function runtimeRequirement(cx: Elaboration, operator: string, left: Poly, right: Poly, message: string, span: Span): void {
+function runtimeRequirement(
+  cx: Elaboration,
+  operator: string,
+  left: Poly,
+  right: Poly,
+  message: string,
+  span: Span,
+): void {
   const swap = operator === '>' || operator === '>=';
   const relation = operator === '>' ? '<' : operator === '>=' ? '<=' : (operator as '==' | '!=' | '<' | '<=');
   const [a, b] = swap ? [right, left] : [left, right];
   const key = `${a.key} ${relation} ${b.key}`;
   if (!cx.unit.requirements.has(key))
-    cx.unit.requirements.set(key, { left: a, relation, right: b, message, origin: cx.origins.add(span, cx.caller, cx.via) });
+    cx.unit.requirements.set(key, {
+      left: a,
+      relation,
+      right: b,
+      message,
+      origin: cx.origins.add(span, cx.caller, cx.via),
+    });
   const bound = asConst(b);
   const only = [...names(a)];
   if (bound !== null && only.length === 1 && a === name(only[0]!) && (relation === '<' || relation === '<=')) {

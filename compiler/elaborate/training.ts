@@ -32,13 +32,20 @@ export function dataInput(
   shown = name,
 ): { node: Node; input: DataInput } {
   for (const d of declared.shape ?? []) {
-    if (d.kind === 'run') return refuse('NN801', d.span, { feature: 'a run of axes in the signature of a model', instead: 'write the axes' });
+    if (d.kind === 'run')
+      return refuse('NN801', d.span, {
+        feature: 'a run of axes in the signature of a model',
+        instead: 'write the axes',
+      });
     declareSizes(cx, scope, d.value);
   }
   if (declared.below !== null) declareSizes(cx, scope, declared.below);
   const dtype = dtypeOf(declared);
   if (dtype === null)
-    return refuse('NN801', declared.span, { feature: `an input of type \`${declared.dtype.text}\``, instead: 'fix it with a const' });
+    return refuse('NN801', declared.span, {
+      feature: `an input of type \`${declared.dtype.text}\``,
+      instead: 'fix it with a const',
+    });
   const type = { dtype, sizes: declared.shape === null ? [] : sizesOf(cx, declared.shape, scope) };
   const below: Poly | null = declared.below === null ? null : sizeOf(cx, declared.below, scope, null);
   const origin = cx.origins.add(declared.span, cx.caller, cx.via);
@@ -61,7 +68,8 @@ export function modelsOf(cx: Elaboration, train: TrainDeclaration, module: Progr
       for (const v of Object.values(value)) if (typeof v === 'object') visit(v);
     }
   };
-  for (const s of train.statements) if (s.kind === 'let' || s.kind === 'assign' || s.kind === 'minimize' || s.kind === 'metric') visit(s.value);
+  for (const s of train.statements)
+    if (s.kind === 'let' || s.kind === 'assign' || s.kind === 'minimize' || s.kind === 'metric') visit(s.value);
   return [...found.values()];
 }
 
@@ -96,7 +104,8 @@ export function settingsOf(cx: Elaboration, train: TrainDeclaration, module: Pro
         notYet(s.span, '`runs`', 'train several times with `--seed`');
         break;
       case 'precision':
-        if (s.name.text !== 'f32') notYet(s.span, `precision ${s.name.text}`, 'leave it out: everything is computed in f32');
+        if (s.name.text !== 'f32')
+          notYet(s.span, `precision ${s.name.text}`, 'leave it out: everything is computed in f32');
         break;
       case 'gradient':
         notYet(s.span, 'steps on the whole gradient (`gradient |> …`)', 'scale the loss or lower the rate');
@@ -135,7 +144,8 @@ export function trainGraph(
           break;
         case 'minimize':
           if (loss !== null) notYet(s.span, 'a second objective', 'add the two losses');
-          if (s.over !== null || s.every !== null) notYet(s.span, 'an objective over some of the networks', 'minimize one loss over all');
+          if (s.over !== null || s.every !== null)
+            notYet(s.span, 'an objective over some of the networks', 'minimize one loss over all');
           loss = asTensor(cx, evaluate(cx, s.value, scope, null), s.span, 'f32');
           lossSpan = s.span;
           break;
@@ -188,8 +198,13 @@ function selects(o: OptimizerStatement, path: string): boolean {
   if (o.selectors === null) return true;
   return o.selectors.some((s) => {
     if (s.kind === 'name') return path === s.name || path.startsWith(`${s.name}.`);
-    if (s.kind !== 'string') return refuse('NN801', s.span, { feature: 'this selector', instead: 'name a model, or a path as a string' });
-    const pattern = s.value.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replace(/\*\*/g, '§').replace(/\*/g, '[^.]*').replace(/§/g, '.*');
+    if (s.kind !== 'string')
+      return refuse('NN801', s.span, { feature: 'this selector', instead: 'name a model, or a path as a string' });
+    const pattern = s.value
+      .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+      .replace(/\*\*/g, '§')
+      .replace(/\*/g, '[^.]*')
+      .replace(/§/g, '.*');
     return new RegExp(`^${pattern}$`).test(path);
   });
 }
@@ -199,7 +214,8 @@ function update(cx: Elaboration, o: OptimizerStatement, module: ProgramModule, p
   const call = o.value.kind === 'call' ? o.value : null;
   const callee = call === null ? o.value : call.callee;
   const d = callee.kind === 'name' ? lookup(cx.program, module, callee.name) : null;
-  if (d === null || d.declaration.kind !== 'optimizer') return refuse('NN802', o.value.span, { what: 'something that is no optimizer' });
+  if (d === null || d.declaration.kind !== 'optimizer')
+    return refuse('NN802', o.value.span, { what: 'something that is no optimizer' });
   const optimizer: Callable = d.declaration;
   const given: Given[] = (call?.arguments ?? []).map((a) => ({
     name: a.name?.text ?? null,

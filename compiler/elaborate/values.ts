@@ -61,7 +61,13 @@ export interface InstanceValue {
 /** A mask, not yet applied to positions. */
 export type MaskValue =
   | { readonly kind: 'mask'; readonly how: 'everything' }
-  | { readonly kind: 'mask'; readonly how: 'declared'; readonly callable: Callable; readonly scope: Scope; readonly module: ProgramModule }
+  | {
+      readonly kind: 'mask';
+      readonly how: 'declared';
+      readonly callable: Callable;
+      readonly scope: Scope;
+      readonly module: ProgramModule;
+    }
   | { readonly kind: 'mask'; readonly how: 'and' | 'or'; readonly left: MaskValue; readonly right: MaskValue }
   | { readonly kind: 'mask'; readonly how: 'not'; readonly of: MaskValue };
 

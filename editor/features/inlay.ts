@@ -58,7 +58,8 @@ export function inlayHints(a: Analysis, start: number, end: number, style: HintS
         case 'minimize':
         case 'metric':
           // A declaration may be a metric too.
-          if ('value' in s && s.value !== null && s.value.kind !== 'scan') add(endOf(a, s.span.end), a.checked.types.get(s.value));
+          if ('value' in s && s.value !== null && s.value.kind !== 'scan')
+            add(endOf(a, s.span.end), a.checked.types.get(s.value));
           break;
         default:
       }

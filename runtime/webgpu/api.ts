@@ -13,10 +13,7 @@ export interface GpuLimits {
 
 export interface GpuAdapter {
   readonly limits: GpuLimits;
-  requestDevice(options?: {
-    label?: string;
-    requiredLimits?: Readonly<Record<string, number>>;
-  }): Promise<GpuDevice>;
+  requestDevice(options?: { label?: string; requiredLimits?: Readonly<Record<string, number>> }): Promise<GpuDevice>;
 }
 
 export interface GpuBuffer {

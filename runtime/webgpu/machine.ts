@@ -181,7 +181,8 @@ export class GpuMachine {
     const known = new Map<string, Promise<readonly GpuHandle[]>>();
     const pipelinesOf = (kernel: GpuKernel): Promise<readonly GpuHandle[]> => {
       let made = known.get(kernel.code);
-      if (made === undefined) known.set(kernel.code, (made = this.pipelines(kernel, layoutFor(countOf(kernel)).pipeline)));
+      if (made === undefined)
+        known.set(kernel.code, (made = this.pipelines(kernel, layoutFor(countOf(kernel)).pipeline)));
       return made;
     };
     const copies = pipelinesOf(copyKernel);
@@ -220,7 +221,9 @@ export class GpuMachine {
       );
     } catch (error) {
       const { messages } = await module.getCompilationInfo();
-      const lines = [...messages].filter((m) => m.type === 'error').map((m) => `${m.lineNum}:${m.linePos} ${m.message}`);
+      const lines = [...messages]
+        .filter((m) => m.type === 'error')
+        .map((m) => `${m.lineNum}:${m.linePos} ${m.message}`);
       const where = kernel.place === null ? '' : ` (${kernel.place})`;
       throw new NncError('NN544', kernel.name, [
         `The GPU refused the kernel ${kernel.name}${where}: ${lines.length > 0 ? lines.join('; ') : String(error)}`,
@@ -359,7 +362,8 @@ export class GpuMachine {
     const { device } = this;
     const scalar = (name: string, value: number): void => {
       const buffer = program.inputs[name];
-      if (buffer !== undefined && this.plan.buffers[buffer]!.kind === 'scalar') this.upload(buffer, Int32Array.of(value));
+      if (buffer !== undefined && this.plan.buffers[buffer]!.kind === 'scalar')
+        this.upload(buffer, Int32Array.of(value));
     };
     scalar('seed', this.seed);
     scalar('step', step);
@@ -373,9 +377,12 @@ export class GpuMachine {
       pass.dispatchWorkgroups(d.x, d.y);
     }
     pass.end();
-    const reading = wanted.length === 0 ? null : this.copyOut(wanted, (b, from, to, at, bytes) => {
-      encoder.copyBufferToBuffer(this.arena(b), from, to, at, bytes);
-    });
+    const reading =
+      wanted.length === 0
+        ? null
+        : this.copyOut(wanted, (b, from, to, at, bytes) => {
+            encoder.copyBufferToBuffer(this.arena(b), from, to, at, bytes);
+          });
     device.queue.submit([encoder.finish()]);
     return reading;
   }
@@ -495,7 +502,8 @@ async function openDevice(plan: Plan, given: GpuLike | undefined): Promise<GpuDe
     ]);
   }
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (adapter === null) throw new NncError('NN541', null, ['WebGPU found no adapter: no GPU, or no driver that it accepts.']);
+  if (adapter === null)
+    throw new NncError('NN541', null, ['WebGPU found no adapter: no GPU, or no driver that it accepts.']);
   const { buffer, binding } = needs(plan);
   const requiredLimits: Record<string, number> = {};
   // The defaults (256 MiB a buffer, 128 MiB a binding) are everywhere; more is asked for only where it is needed.

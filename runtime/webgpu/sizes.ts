@@ -115,9 +115,7 @@ export function callSizes(plan: Plan, program: PlanProgram, inputs: Inputs, give
 export function checkInput(input: PlanInput, array: View | null | undefined, expected: string, env: Env): void {
   if (array === undefined || array === null) throw missing(input);
   if (array.constructor.name !== expected) {
-    throw new NncError('NN521', input.name, [
-      `${input.name} must be a ${expected}, not ${array.constructor.name}.`,
-    ]);
+    throw new NncError('NN521', input.name, [`${input.name} must be a ${expected}, not ${array.constructor.name}.`]);
   }
   const extents = input.shape.map((e) => sizeValue(e, env));
   const length = extents.reduce((n, e) => n * e, 1);

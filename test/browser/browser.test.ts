@@ -13,8 +13,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compile } from '../../compiler/index.ts';
 import { instantiate } from '../support/emitted.ts';
 
-const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((p) => existsSync(p));
-if (chromium === undefined) console.warn('SKIPPED: no Chromium on this machine, so nothing is tested in a real browser');
+const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((p) =>
+  existsSync(p),
+);
+if (chromium === undefined)
+  console.warn('SKIPPED: no Chromium on this machine, so nothing is tested in a real browser');
 
 const source = readFileSync('examples/digits.nn', 'utf8');
 
@@ -57,7 +60,11 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
     const built = await build({
       configFile: false,
       logLevel: 'error',
-      build: { write: false, target: 'es2022', lib: { entry: join(import.meta.dirname, '../../compiler/index.ts'), formats: ['es'], fileName: 'nnc' } },
+      build: {
+        write: false,
+        target: 'es2022',
+        lib: { entry: join(import.meta.dirname, '../../compiler/index.ts'), formats: ['es'], fileName: 'nnc' },
+      },
     });
     const first = Array.isArray(built) ? built[0]! : built;
     if ('output' in first) bundle = first.output[0].code;
@@ -86,14 +93,24 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
   it('compiles, trains and predicts what Node does', async () => {
     const { port } = server.address() as AddressInfo;
     browser = execFile(chromium!, [
-      ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
+      ...[
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+      ],
       ...['--disable-component-update', '--disable-sync', `--user-data-dir=${profile}`, `http://127.0.0.1:${port}/`],
     ]);
     const page = JSON.parse(await result) as { error?: string; losses: number[]; accuracy: number; output: number[] };
     expect(page.error).toBeUndefined();
     const artifact = compile(source, { path: 'digits.nn', only: 'Fit' }).artifacts.get('Fit')!;
     const net = await instantiate(artifact, 5);
-    const { image, label } = new Function(`${INPUTS} return { image, label };`)() as { image: Float32Array; label: Int32Array };
+    const { image, label } = new Function(`${INPUTS} return { image, label };`)() as {
+      image: Float32Array;
+      label: Int32Array;
+    };
     const losses = Array.from({ length: 20 }, () => net.step({ image, label }).loss);
     expect(page.losses).toEqual(losses);
     expect(page.losses.at(-1)).toBeLessThan(page.losses[0]!);

@@ -52,7 +52,10 @@ export class Client {
     this.connection.onNotification('textDocument/publishDiagnostics', (p: Published): void => {
       for (const w of [...this.waiting]) if (w.test(p)) w.done(p);
     });
-    this.connection.onNotification('window/logMessage', (p: { readonly message: string }) => void this.logs.push(p.message));
+    this.connection.onNotification(
+      'window/logMessage',
+      (p: { readonly message: string }) => void this.logs.push(p.message),
+    );
     this.connection.listen();
   }
 

@@ -14,7 +14,10 @@ describe('docs/language.md', () => {
   it('has programs', () => expect(blocks.length).toBeGreaterThan(15));
   for (const { mark, program, line } of blocks) {
     it(`line ${line}${mark === '' ? '' : ` (${mark})`}`, () => {
-      const result = mark === 'check' ? checkSource(program) : compile(program, { bounds: { B: 4, T: 8, S: 8, N: 8, E: 8, H: 2, D: 8 } });
+      const result =
+        mark === 'check'
+          ? checkSource(program)
+          : compile(program, { bounds: { B: 4, T: 8, S: 8, N: 8, E: 8, H: 2, D: 8 } });
       const codes = result.reports.filter((r) => r.severity === 'error').map((r) => `${r.code}: ${r.message}`);
       if (/^NN\d+$/.test(mark)) {
         expect(codes.length, 'it should be refused').toBeGreaterThan(0);

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { compile, type Artifact } from '../../compiler/index.ts';
 import { instantiate } from '../support/emitted.ts';
-import { expectedOf, flat, groups, off, programOf, shapeOf, type Case } from './support.ts';
+import { descent, expectedOf, fixtures, flat, groups, off, programOf, shapeOf, type Case } from './support.ts';
 
 /** f32 has 24 bits; sums of few terms lose one or two of them. */
 const relative = 4e-6;
@@ -38,6 +38,21 @@ describe.each([...groups])('%s', (_, cases) => {
       // What is left after subtracting from a large parameter has that parameter's rounding.
       const slack = Math.max(1, ...before.map(Math.abs));
       expect(off(actual, change, relative), `${path}: ${actual.join(' ')} for ${change.join(' ')}`).toBeLessThan(slack);
+    }
+  });
+});
+
+describe('optimizers', () => {
+  it.each(fixtures.optimizers)('$optimizer', async ({ optimizer, before, after }) => {
+    const result = compile(descent(optimizer), { path: 'descent.nn', only: 'Fit' });
+    expect(result.reports.filter((r) => r.severity === 'error').map((r) => `${r.code} ${r.message}`)).toEqual([]);
+    const w = { dtype: 'f32', shape: shapeOf(before), data: Float32Array.from(flat(before)) };
+    const net = await instantiate(result.artifacts.get('Fit')!, 1, new Map([['w', w]]));
+    for (let step = 1; step <= 50; step++) {
+      net.step({ on: Float32Array.of(0) }, { B: 1 });
+      const expected = after[step];
+      if (expected === undefined) continue;
+      expect(off(net.weights().get('w')!.data, flat(expected), 1e-5), `after ${step}`).toBeLessThan(1);
     }
   });
 });

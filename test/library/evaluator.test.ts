@@ -4,12 +4,15 @@ import { evaluate } from '../../compiler/graph/evaluate.ts';
 import type { Unit } from '../../compiler/graph/types.ts';
 import type { Tensor } from '../../compiler/ops/record.ts';
 import { elaborateText, toTensor } from '../support/program.ts';
-import { expectedOf, fixtures, flat, groups, off, programOf, shapeOf, type Nested } from './support.ts';
+import { descent, expectedOf, fixtures, flat, groups, off, programOf, shapeOf, type Nested } from './support.ts';
 
 /** Stored numbers have 13 digits; the evaluator computes in float64 as PyTorch did, in another order. */
 const relative = 1e-10;
 
-const tensor = (value: Nested, dtype: 'f32' | 'i32' = 'f32'): Tensor => ({ ...toTensor(value, dtype), sizes: shapeOf(value) });
+const tensor = (value: Nested, dtype: 'f32' | 'i32' = 'f32'): Tensor => ({
+  ...toTensor(value, dtype),
+  sizes: shapeOf(value),
+});
 
 /** One step of a train block; leaves are replaced by their updates. */
 function advance(unit: Unit, scope: Map<string, Tensor>, step: number): void {
@@ -58,24 +61,14 @@ describe.each([...groups])('%s', (_, cases) => {
 
 describe('optimizers', () => {
   it.each(fixtures.optimizers)('$optimizer', ({ optimizer, before, after }) => {
-    const unit = unitsOf(`
-model Surface(on: float[B]) -> float {
-  param w: float[3, 4] = 0
-  let y[i, j] = (1 + 0.5 * i + 0.25 * j) * w[i, j] ^ 2 + 0.3 * sin(3 * w[i, j] + i)
-  return sum(y)
-}
-train Fit {
-  input on: float[B]
-  minimize Surface(on)
-  optimizer ${optimizer}
-  batch B = 1
-}`).get('Fit')!;
+    const unit = unitsOf(descent(optimizer)).get('Fit')!;
     const scope = begin(unit);
     scope.set('w', tensor(before));
     for (let step = 1; step <= 50; step++) {
       advance(unit, scope, step);
       const expected = after[step];
-      if (expected !== undefined) expect(off([...scope.get('w')!.data], flat(expected), 1e-9), `after ${step}`).toBeLessThan(1);
+      if (expected !== undefined)
+        expect(off([...scope.get('w')!.data], flat(expected), 1e-9), `after ${step}`).toBeLessThan(1);
     }
   });
 });

@@ -8,7 +8,9 @@ import { shapeOf, type Nested } from './support.ts';
 const [rows, columns, places] = [40, 10, 30];
 const count = rows * columns * places;
 const full = (value: number): Nested =>
-  Array.from({ length: rows }, () => Array.from({ length: columns }, () => Array.from({ length: places }, () => value)));
+  Array.from({ length: rows }, () =>
+    Array.from({ length: columns }, () => Array.from({ length: places }, () => value)),
+  );
 const tensor = (value: Nested): Tensor => ({ ...toTensor(value, 'f32'), sizes: shapeOf(value) });
 
 /** y of `x |> layer` for x = 1 in training, the gradient by x of sum(y), and the sum of y outside training. */
@@ -40,7 +42,11 @@ train Fit {
     const name = graph.outputs.find((o) => o.updates === path)!.name;
     return [...after.get(name)!.data].map((v) => 1 - v);
   };
-  return { y: change('cot'), gradient: change('x'), outside: evaluate(unit.programs.get('evaluate')!, scope, { B: 1 }).get('loss')!.data[0]! };
+  return {
+    y: change('cot'),
+    gradient: change('x'),
+    outside: evaluate(unit.programs.get('evaluate')!, scope, { B: 1 }).get('loss')!.data[0]!,
+  };
 }
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
@@ -108,7 +114,9 @@ model Net(on: float[B]) -> float[B] {
     const n = O * I;
     expect(Math.abs(mean(w))).toBeLessThan(5 * Math.sqrt(variance / n));
     // The variance of a square: 2 σ⁴ of the normal distribution, 4/5 σ⁴ of the uniform one.
-    expect(Math.abs(mean(w.map((v) => v * v)) - variance)).toBeLessThan(5 * variance * Math.sqrt((uniform ? 0.8 : 2) / n));
+    expect(Math.abs(mean(w.map((v) => v * v)) - variance)).toBeLessThan(
+      5 * variance * Math.sqrt((uniform ? 0.8 : 2) / n),
+    );
     const greatest = Math.max(...w.map(Math.abs));
     if (uniform) expect(greatest).toBeLessThanOrEqual(Math.sqrt(3 * variance));
     else expect(greatest).toBeGreaterThan(2.5 * Math.sqrt(variance));

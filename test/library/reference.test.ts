@@ -10,14 +10,27 @@ test('docs/library.md is fresh', async () => {
 });
 
 test('everything has a comment', () => {
-  expect(entriesOf(root).filter((e) => (e.callable.doc ?? '').trim() === '').map((e) => e.callable.name.text)).toEqual([]);
+  expect(
+    entriesOf(root)
+      .filter((e) => (e.callable.doc ?? '').trim() === '')
+      .map((e) => e.callable.name.text),
+  ).toEqual([]);
 });
 
 test('everything is compared with numbers', () => {
   const missing = entriesOf(root).filter((e) => e.compared.first + e.compared.trajectories === 0);
   // Initialisers and layers that draw are random: random.test.ts has their moments. `sinusoidal` is inside sinusoidal_positions.
   expect(missing.map((e) => e.callable.name.text).sort()).toEqual([
-    ...['DropPath', 'Dropout', 'GaussianNoise', 'SpatialDropout', 'kaiming_normal', 'kaiming_uniform', 'orthogonal', 'sinusoidal'],
+    ...[
+      'DropPath',
+      'Dropout',
+      'GaussianNoise',
+      'SpatialDropout',
+      'kaiming_normal',
+      'kaiming_uniform',
+      'orthogonal',
+      'sinusoidal',
+    ],
     ...['xavier_normal', 'xavier_uniform'],
   ]);
 });

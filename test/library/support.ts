@@ -41,7 +41,10 @@ export const fixtures = JSON.parse(readFileSync(new URL('../fixtures/library.jso
 };
 
 export const groups: ReadonlyMap<string, readonly Case[]> = new Map(
-  [...new Set(fixtures.cases.map((c) => c.group))].map((group) => [group, fixtures.cases.filter((c) => c.group === group)]),
+  [...new Set(fixtures.cases.map((c) => c.group))].map((group) => [
+    group,
+    fixtures.cases.filter((c) => c.group === group),
+  ]),
 );
 
 export function shapeOf(value: Nested): number[] {
@@ -50,7 +53,7 @@ export function shapeOf(value: Nested): number[] {
   return shape;
 }
 
-export const flat = (value: Nested): number[] => [value].flat(Infinity) as number[];
+export const flat = (value: Nested): number[] => (typeof value === 'number' ? [value] : value.flatMap(flat));
 
 /** One model and one train block (`Fit3`) for each case, by its place in the group. */
 export function programOf(cases: readonly Case[]): string {
@@ -84,14 +87,39 @@ export function off(actual: ArrayLike<number>, expected: ArrayLike<number>, rela
   return gap / (relative * Math.max(scale, 1));
 }
 
-/** What a case says of every leaf after the step; the value stands where `cot` was. */
-export function expectedOf(c: Case): Map<string, { readonly before: number[]; readonly change: number[]; readonly trained: boolean }> {
-  const rows = Object.entries(c.tensors).map(([path, tensor]) => {
-    const change = flat(path === 'cot' ? c.value : c.gradients[path]!);
-    return [path, { before: flat(tensor), change, trained: true }] as const;
-  });
-  const states = Object.entries(c.states ?? {}).map(
-    ([path, s]) => [path, { before: flat(s.before), change: flat(s.after), trained: false }] as const,
-  );
-  return new Map([...rows, ...states]);
+/** A leaf before the step, and what the step does: the gradient (of `cot`: the value) that a parameter loses, or what a state becomes. */
+export interface Expected {
+  readonly before: number[];
+  readonly change: number[];
+  readonly trained: boolean;
 }
+
+/** What a case says of every leaf, by path. */
+export function expectedOf(c: Case): Map<string, Expected> {
+  const result = new Map<string, Expected>();
+  for (const [path, tensor] of Object.entries(c.tensors)) {
+    result.set(path, {
+      before: flat(tensor),
+      change: flat(path === 'cot' ? c.value : c.gradients[path]!),
+      trained: true,
+    });
+  }
+  for (const [path, s] of Object.entries(c.states ?? {})) {
+    result.set(path, { before: flat(s.before), change: flat(s.after), trained: false });
+  }
+  return result;
+}
+
+/** What the optimizers descend: the same as `objective` in make_library.py. */
+export const descent = (optimizer: string): string => `
+model Surface(on: float[B]) -> float {
+  param w: float[3, 4] = 0
+  let y[i, j] = (1 + 0.5 * i + 0.25 * j) * w[i, j] ^ 2 + 0.3 * sin(3 * w[i, j] + i)
+  return sum(y)
+}
+train Fit {
+  input on: float[B]
+  minimize Surface(on)
+  optimizer ${optimizer}
+  batch B = 1
+}`;

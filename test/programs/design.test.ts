@@ -49,7 +49,12 @@ train Fit {
   },
   { file: 'translation', unit: 'Translator', consts: translator, sizes: { B: 2, S: 4, T: 3 } },
   { file: 'translation', unit: 'Translation', sgd: true, consts: translator, sizes: { B: 2, S: 4, T: 3 } },
-  { file: 'llama', unit: 'Llama', consts: { vocab: 9, width: 8, heads: 4, groups: 2, layers: 1 }, sizes: { B: 2, T: 4 } },
+  {
+    file: 'llama',
+    unit: 'Llama',
+    consts: { vocab: 9, width: 8, heads: 4, groups: 2, layers: 1 },
+    sizes: { B: 2, T: 4 },
+  },
   { file: 'oscillator', unit: 'Oscillator', sizes: { N: 6 } },
   { file: 'graph', unit: 'Nodes', sizes: { N: 5, E: 9 } },
   { file: 'wgan', unit: 'Generator', sizes: { B: 2 } },
@@ -132,7 +137,11 @@ function generator(seed: number): () => number {
   return () => (state = (state * 48271) % 2147483647) / 2147483647;
 }
 
-export function inputsOf(artifact: Artifact, sizes: Record<string, number>, literal: Record<string, number[]> = {}): Map<string, Tensor> {
+export function inputsOf(
+  artifact: Artifact,
+  sizes: Record<string, number>,
+  literal: Record<string, number[]> = {},
+): Map<string, Tensor> {
   const random = generator(7);
   return new Map(
     artifact.unit.inputs.map((input) => {
@@ -166,14 +175,20 @@ function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return worst / scale;
 }
 
-const typed = (t: Tensor): Float32Array | Int32Array | Uint8Array => (t.dtype === 'f32' || t.dtype === 'f16' ? Float32Array.from(t.data) : (t.data as Int32Array));
+const typed = (t: Tensor): Float32Array | Int32Array | Uint8Array =>
+  t.dtype === 'f32' || t.dtype === 'f16' ? Float32Array.from(t.data) : (t.data as Int32Array);
 
 describe('emitted code computes what the evaluator computes', () => {
   for (const c of cases) {
     it(`${c.file}: ${c.unit}`, async () => {
       const whole = readFileSync(`examples/design/${c.file}.nn`, 'utf8') + '\n' + (c.more ?? '');
       const text = c.sgd === true ? whole.replace(/optimizer Adam\(.*\)/, 'optimizer SGD(lr: 0.1)') : whole;
-      const result = compile(text, { path: `${c.file}.nn`, only: c.unit, bounds: c.sizes, ...(c.consts ? { consts: c.consts } : {}) });
+      const result = compile(text, {
+        path: `${c.file}.nn`,
+        only: c.unit,
+        bounds: c.sizes,
+        ...(c.consts ? { consts: c.consts } : {}),
+      });
       expect(result.reports.filter((r) => r.severity === 'error').map((r) => `${r.code} ${r.message}`)).toEqual([]);
       const artifact = result.artifacts.get(c.unit)!;
       const net = await instantiate(artifact, 3);
@@ -189,7 +204,10 @@ describe('emitted code computes what the evaluator computes', () => {
         const view = net.machine.memory.views[leaf.buffer]!;
         const old = leaves.get(leaf.path)!;
         const n = old.data.length;
-        leaves.set(leaf.path, { ...old, data: old.dtype === 'f32' ? Float64Array.from(view.subarray(0, n)) : (view.slice(0, n) as Int32Array) });
+        leaves.set(leaf.path, {
+          ...old,
+          data: old.dtype === 'f32' ? Float64Array.from(view.subarray(0, n)) : (view.slice(0, n) as Int32Array),
+        });
       }
       const inputs = inputsOf(artifact, c.sizes, c.inputs);
       const scope = new Map([...leaves, ...inputs, ['seed', seed], ['step', toTensor(1, 'i32')]]);

@@ -41,7 +41,11 @@ train Fit {
   minimize cross_entropy(Net(x), label)
   optimizer Adam(lr: 1e-2)
   batch B = 8
-}`.replaceAll('let now[d] = mean[b] x[b, d]', 'let now[d] = mean[b] x[b, d]').replaceAll('mean: float[D]', 'average: float[D]').replaceAll('mean = 0.9 * mean', 'average = 0.9 * average').replaceAll('x - mean', 'x - average');
+}`
+  .replaceAll('let now[d] = mean[b] x[b, d]', 'let now[d] = mean[b] x[b, d]')
+  .replaceAll('mean: float[D]', 'average: float[D]')
+  .replaceAll('mean = 0.9 * mean', 'average = 0.9 * average')
+  .replaceAll('x - mean', 'x - average');
 
 const tokens = (count: number, seed: number, below: number): Int32Array => {
   let state = seed;
@@ -63,7 +67,14 @@ const everything = (net: Instance, a: Artifact): string =>
 
 describe('fused equals unfused', () => {
   for (const [name, text, unit, options, inputs, sizes] of [
-    ['gpt2', design('gpt2') + fit, 'Fit', { consts: gpt2, bounds: { B: 2, T: 6 } }, { token: tokens(14, 5, 13) }, { B: 2, T: 6 }],
+    [
+      'gpt2',
+      design('gpt2') + fit,
+      'Fit',
+      { consts: gpt2, bounds: { B: 2, T: 6 } },
+      { token: tokens(14, 5, 13) },
+      { B: 2, T: 6 },
+    ],
     ['dropout', dropout, 'Fit', {}, { x: noise(48, 3), label: tokens(8, 4, 3) }, { B: 8 }],
   ] as const) {
     it(name, async () => {
@@ -81,7 +92,13 @@ describe('fused equals unfused', () => {
 
 describe('planned equals unplanned, bit for bit', () => {
   for (const [name, text, options, inputs, sizes] of [
-    ['gpt2', design('gpt2') + fit, { consts: gpt2, bounds: { B: 2, T: 6 } }, { token: tokens(14, 5, 13) }, { B: 2, T: 6 }],
+    [
+      'gpt2',
+      design('gpt2') + fit,
+      { consts: gpt2, bounds: { B: 2, T: 6 } },
+      { token: tokens(14, 5, 13) },
+      { B: 2, T: 6 },
+    ],
     ['dropout', dropout, {}, { x: noise(48, 3), label: tokens(8, 4, 3) }, { B: 8 }],
   ] as const) {
     it(name, async () => {

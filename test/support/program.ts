@@ -32,7 +32,8 @@ export function toTensor(value: unknown, dtype: 'f32' | 'i32' | 'bool'): Tensor 
   const sizes: number[] = [];
   for (let v = value; Array.isArray(v); v = v[0]) sizes.push(v.length);
   const flat = [value].flat(Infinity).map(Number);
-  const data = dtype === 'f32' ? Float64Array.from(flat) : dtype === 'i32' ? Int32Array.from(flat) : Uint8Array.from(flat);
+  const data =
+    dtype === 'f32' ? Float64Array.from(flat) : dtype === 'i32' ? Int32Array.from(flat) : Uint8Array.from(flat);
   return { dtype, sizes, data };
 }
 
@@ -46,11 +47,16 @@ export function toNested(t: Tensor): unknown {
 }
 
 /** Sizes read off the inputs where they stand alone. */
-function sizesOf(unit: Unit, inputs: ReadonlyMap<string, Tensor>, given: Readonly<Record<string, number>>): Record<string, number> {
+function sizesOf(
+  unit: Unit,
+  inputs: ReadonlyMap<string, Tensor>,
+  given: Readonly<Record<string, number>>,
+): Record<string, number> {
   const sizes: Record<string, number> = { ...given };
   for (const input of unit.inputs)
     input.type.sizes.forEach((s, k) => {
-      if (/^\w+$/.test(s.key) && Number.isNaN(Number(s.key))) sizes[s.key] = inputs.get(input.name)?.sizes[k] ?? sizes[s.key]!;
+      if (/^\w+$/.test(s.key) && Number.isNaN(Number(s.key)))
+        sizes[s.key] = inputs.get(input.name)?.sizes[k] ?? sizes[s.key]!;
     });
   return sizes;
 }

@@ -60,7 +60,9 @@ export const buildProse: ProseTable<BuildProblems> = {
     explain: 'A model or train block was asked for by name, but the file declares none of that name.',
     render: ({ name, known }) => ({
       message:
-        name === null ? 'the file declares no model and no train block' : `the file declares no model or train block \`${name}\``,
+        name === null
+          ? 'the file declares no model and no train block'
+          : `the file declares no model or train block \`${name}\``,
       notes: known.length > 0 ? [`it declares ${known.map((k) => `\`${k}\``).join(', ')}`] : [],
     }),
   },

@@ -6,7 +6,7 @@
  *
  * The last panel of rows has a tile of its own height; the last panel of columns is computed in full and its surplus not read.
  */
-import { asConst, evaluate, mul, num, type Poly } from '../../sizes/poly.ts';
+import { asConst, coefficientOf, evaluate, mul, name, names, num, substitute, type Poly } from '../../sizes/poly.ts';
 import type { Def, Kernel, Stage } from '../../kernel/types.ts';
 import type { WasmLeaf, WasmSchedule } from '../../schedule/wasm.ts';
 import { collapseAxes } from './collapse.ts';
@@ -130,15 +130,21 @@ export function emitProduct(
             const height = n.least(n.constant(rows), n.do('i32.sub', M, first));
             const b = fn.local('i32');
             const c = fn.local('i32');
+            const tile = (count: number, by: number): void => {
+              for (const local of [a, b, K, c, by]) fn.code.get(local);
+              fn.code.i32(4 * rows);
+              fn.code.call(context.tile(count));
+            };
+            // Sums that are only stored go to their place at once, whole panels of them.
+            const straight = epilogue.straight(first, jc);
+            const full = straight === null ? 0 : n.do('i32.div_u', nc, { by: columns });
             const tiles = (count: number): void => {
               fn.code.get(B);
               fn.code.set(b);
-              fn.code.get(strip);
+              fn.code.get(straight?.to ?? strip);
               fn.code.set(c);
-              fn.for(0, { local: np }, 1, () => {
-                for (const local of [a, b, K, c, pitch]) fn.code.get(local);
-                fn.code.i32(4 * rows);
-                fn.code.call(context.tile(count));
+              fn.for(0, { local: straight === null ? np : full }, 1, () => {
+                tile(count, straight?.pitch ?? pitch);
                 fn.code.get(b);
                 fn.code.get(panelB);
                 fn.code.op('i32.add');
@@ -147,6 +153,15 @@ export function emitProduct(
                 fn.code.i32(4 * columns);
                 fn.code.op('i32.add');
                 fn.code.set(c);
+              });
+              if (straight === null) return;
+              fn.code.get(full);
+              fn.code.get(np);
+              fn.code.op('i32.ne');
+              fn.if(() => {
+                fn.code.get(strip);
+                fn.code.set(c);
+                tile(count, pitch);
               });
             };
             const known = asConst(product(leaf.rows.axes));
@@ -161,7 +176,11 @@ export function emitProduct(
               fn.code.op('i32.eq');
               fn.if(() => tiles(count));
             }
-            epilogue.emit({ first, height, jc, nc, strip, pitch });
+            if (straight === null) return epilogue.emit({ first, height, jc, nc, strip, pitch });
+            const done = n.do('i32.mul', full, { by: columns });
+            const left = n.do('i32.sub', nc, done);
+            fn.code.get(left);
+            fn.if(() => epilogue.emit({ first, height, jc: n.do('i32.add', jc, done), nc: left, strip, pitch }));
           });
         },
         MC,
@@ -209,14 +228,52 @@ class Epilogue {
     x.valueAxes.set(sum, this.stage.axes);
   }
 
+  /** Where the sum at (first, jc) goes and the bytes from row to row, if the stage does no more than store it, columns side by side. */
+  straight(first: number, jc: number): { readonly to: number; readonly pitch: number } | null {
+    const { x, kernel } = this.inner;
+    const { stage, columns } = this;
+    const [write] = stage.writes;
+    const [row] = this.leaf.rows.axes;
+    const [column] = columns;
+    if (write === undefined || stage.writes.length > 1 || stage.defs.size > 0) return null;
+    if (write.mode !== 'store' || write.guards.length > 0 || write.dynamic.length > 0) return null;
+    if (write.value.kind !== 'value' || kernel.buffers[write.buffer]!.dtype !== 'f32') return null;
+    if (columns.length > 1 || this.leaf.rows.axes.length > 1) return null;
+    const along = coefficientOf(write.at, column!);
+    const down = coefficientOf(write.at, row!);
+    if (along === null || asConst(along.coefficient) !== 1 || down === null) return null;
+    if ([...kernel.axes.keys()].some((a) => names(down.coefficient).has(a))) return null;
+    this.bindBatch();
+    // Under names of their own: the axes themselves will be bound further in.
+    x.bind('#row', first, true);
+    x.bind('#column', jc, true);
+    const at = substitute(
+      write.at,
+      new Map([
+        [row!, name('#row')],
+        [column!, name('#column')],
+      ]),
+    );
+    const { local, offset } = x.address(write.buffer, at, NO_SHIFT);
+    const to = offset === 0 ? local : new Arithmetic(this.outer.fn).do('i32.add', local, { by: offset });
+    const pitch = x.inLocal(x.index(mul(down.coefficient, num(4))));
+    x.unbind('#row');
+    x.unbind('#column');
+    return { to, pitch };
+  }
+
+  private bindBatch(): void {
+    for (const axis of this.leaf.batch) {
+      const bound = this.outer.x.binding(axis)!;
+      this.inner.x.bindAt(axis, bound.local, bound.depth);
+    }
+  }
+
   emit({ first, height, jc, nc, strip, pitch }: Strip): void {
     const { fn } = this.outer;
     const { x, kernel } = this.inner;
     const n = new Arithmetic(fn);
-    for (const axis of this.leaf.batch) {
-      const bound = this.outer.x.binding(axis)!;
-      x.bindAt(axis, bound.local, bound.depth);
-    }
+    this.bindBatch();
     const extent = (axis: string): number => x.inLocal(x.index(kernel.axes.get(axis)!));
     const decode = (flat: number, axes: readonly string[]): number[] => {
       const out: number[] = [];

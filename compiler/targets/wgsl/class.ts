@@ -173,9 +173,13 @@ function methods(plan: Plan, types: boolean): Method[] {
       'void',
       ['putCheckpoint(this.machine, checkpoint);'],
     ),
-    simple('finished', 'Waits until the GPU has done all that it was given; throws what went wrong there.', [], 'Promise<void>', [
-      'return this.machine.finished();',
-    ]),
+    simple(
+      'finished',
+      'Waits until the GPU has done all that it was given; throws what went wrong there.',
+      [],
+      'Promise<void>',
+      ['return this.machine.finished();'],
+    ),
     simple('destroy', 'Gives the memory on the GPU back, and the device unless it was given.', [], 'void', [
       'this.machine.destroy();',
     ]),

@@ -107,7 +107,8 @@ function places({ origins, sources }: WgslOptions): (origin: OriginId) => string
     if (origins === undefined || sources === undefined) return null;
     let row = origins.rows[origin];
     // The library's own text is not the user's: go up to the call in their file.
-    while (row !== undefined && row.parent !== null && sources.get(row.span.file).library) row = origins.rows[row.parent];
+    while (row !== undefined && row.parent !== null && sources.get(row.span.file).library)
+      row = origins.rows[row.parent];
     return row === undefined ? null : sources.place(row.span);
   };
 }

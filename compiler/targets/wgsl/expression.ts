@@ -326,7 +326,8 @@ export class Expressions {
     const slot = this.slots[this.slotOf[w.buffer]!]!;
     const type = registerType(dtype);
     const packed = (text: string): string => {
-      if (dtype === 'bool') return slot.type === 'u32' ? `select(0u, 1u, ${text})` : `bitcast<${slot.type}>(select(0u, 1u, ${text}))`;
+      if (dtype === 'bool')
+        return slot.type === 'u32' ? `select(0u, 1u, ${text})` : `bitcast<${slot.type}>(select(0u, 1u, ${text}))`;
       return slot.type === type ? text : `bitcast<${slot.type}>(${text})`;
     };
     const place = `${slot.name}[${at}]`;

@@ -42,7 +42,10 @@ export function constant(value: number, dtype: DType, use: (helper: Helper) => s
       break;
     }
   }
-  const literal = `${text.replace('-', '').replace(/^(\d+)$/, '$1.0')}f`.replace(/e(\d+)f/, text.includes('e-') ? 'e-$1f' : 'e+$1f');
+  const literal = `${text.replace('-', '').replace(/^(\d+)$/, '$1.0')}f`.replace(
+    /e(\d+)f/,
+    text.includes('e-') ? 'e-$1f' : 'e+$1f',
+  );
   return x < 0 ? `(-${literal})` : literal;
 }
 
@@ -56,7 +59,10 @@ const helper =
   (args, { use }) =>
     `${use(name)}(${args.join(', ')})`;
 
-const whole = (other: Row, integer: Row): Row => (args, cx) => (cx.dtype === 'i32' ? integer : other)(args, cx);
+const whole =
+  (other: Row, integer: Row): Row =>
+  (args, cx) =>
+    (cx.dtype === 'i32' ? integer : other)(args, cx);
 
 export const scalars = {
   neg: ([a]) => `(-${a})`,

@@ -64,7 +64,9 @@ describe.skipIf(gpu === null)('on a device', () => {
     const device = await deviceOf(gpu!);
     const tiny = new Proxy(device, {
       get: (target, key) =>
-        key === 'limits' ? { maxBufferSize: 1024, maxStorageBufferBindingSize: 512 } : (Reflect.get(target, key, target) as unknown),
+        key === 'limits'
+          ? { maxBufferSize: 1024, maxStorageBufferBindingSize: 512 }
+          : (Reflect.get(target, key, target) as unknown),
     });
     const { code, message } = await codeOf(Fit.create({ device: tiny }));
     expect(code).toBe('NN543');

@@ -26,7 +26,8 @@ async function open(options: string[]): Promise<Found> {
   if (module === null) return { gpu: null, reason: 'the package webgpu is not installed' };
   const gpu = module.create(options);
   const adapter = await gpu.requestAdapter().catch(() => null);
-  if (adapter === null) return { gpu: null, reason: `no adapter for ${options.join(' ')} (VK_ICD_FILENAMES says where a driver is)` };
+  if (adapter === null)
+    return { gpu: null, reason: `no adapter for ${options.join(' ')} (VK_ICD_FILENAMES says where a driver is)` };
   return { gpu, reason: '' };
 }
 

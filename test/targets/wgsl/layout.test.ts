@@ -41,7 +41,9 @@ describe('offsets for WebGPU', () => {
             const [x, y] = [own.buffers[i]!, own.buffers[j]!];
             const apart = a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset;
             if (apart && a.bytes > 0 && b.bytes > 0)
-              expect(x.offset + x.bytes <= y.offset || y.offset + y.bytes <= x.offset, `${a.name} ${b.name}`).toBe(true);
+              expect(x.offset + x.bytes <= y.offset || y.offset + y.bytes <= x.offset, `${a.name} ${b.name}`).toBe(
+                true,
+              );
             if (a.offset === b.offset) {
               shared++;
               expect(x.offset, `${a.name} ${b.name}`).toBe(y.offset);

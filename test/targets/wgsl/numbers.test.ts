@@ -34,7 +34,12 @@ interface GpuInstance {
   destroy(): void;
 }
 
-export async function onGpu(artifact: Artifact, sources: Sources, device: GpuDevice, options: object): Promise<GpuInstance> {
+export async function onGpu(
+  artifact: Artifact,
+  sources: Sources,
+  device: GpuDevice,
+  options: object,
+): Promise<GpuInstance> {
   const { unit, plan, kernels, schedules, origins } = artifact;
   const { code } = emitWgsl(unit, plan, kernels, schedules, { types: false, origins, sources });
   const path = join(mkdtempSync(join(tmpdir(), 'nnc-')), 'module.mjs');
@@ -115,7 +120,10 @@ describe.skipIf(gpu === null)('WGSL computes what the evaluator computes', () =>
       const reference = leaves.get(path)!;
       expect(distance(w.data, reference.data), `init ${path}`).toBeLessThan(1e-5);
       // From here on the evaluator starts where the device starts.
-      leaves.set(path, { ...reference, data: reference.dtype === 'f32' ? Float64Array.from(w.data) : (w.data as Int32Array) });
+      leaves.set(path, {
+        ...reference,
+        data: reference.dtype === 'f32' ? Float64Array.from(w.data) : (w.data as Int32Array),
+      });
     }
     const inputs = inputsOf(artifact, c);
     const scope = new Map([...leaves, ...inputs, ['seed', seed], ['step', toTensor(1, 'i32')]]);

@@ -126,7 +126,12 @@ describe.skipIf(gpu === null)('shader functions', () => {
   });
 
   it('f16 rounding', async () => {
-    const x = Float32Array.from([...grid(-70000, 70000, 999), ...grid(-1e-4, 1e-4, 999), 1 + 2 ** -11, 1 + 3 * 2 ** -11]);
+    const x = Float32Array.from([
+      ...grid(-70000, 70000, 999),
+      ...grid(-1e-4, 1e-4, 999),
+      1 + 2 ** -11,
+      1 + 3 * 2 ** -11,
+    ]);
     const y = await compute('toHalf(a)', ['toHalf'], x, x);
     for (const [i, v] of y.entries()) expect(v === toHalf(x[i]!), `${x[i]} → ${v}`).toBe(true);
   });

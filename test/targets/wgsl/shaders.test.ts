@@ -13,7 +13,11 @@ import { complaints, deviceOf, nullGpu } from './gpu.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const folders = ['examples/design', 'examples', 'test/golden/cases'];
-const files = folders.flatMap((f) => readdirSync(join(root, f)).filter((n) => n.endsWith('.nn')).map((n) => `${f}/${n}`));
+const files = folders.flatMap((f) =>
+  readdirSync(join(root, f))
+    .filter((n) => n.endsWith('.nn'))
+    .map((n) => `${f}/${n}`),
+);
 
 const { gpu, reason } = await nullGpu();
 if (gpu === null) console.warn(`shaders are not validated: ${reason}`);
@@ -31,7 +35,12 @@ describe.skipIf(gpu === null)('every kernel passes the WGSL front end', () => {
         // Small sizes give plain rows, great ones shared rows.
         for (const size of [4, 4096]) {
           const slots = kernel.buffers.map((_b, i) => i);
-          const emitted = emitKernel(kernel, wgslSchedule(kernel, () => size), slots, null);
+          const emitted = emitKernel(
+            kernel,
+            wgslSchedule(kernel, () => size),
+            slots,
+            null,
+          );
           const code = shaderText(emitted);
           if (seen.has(code)) continue;
           seen.add(code);
