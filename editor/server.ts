@@ -2,7 +2,7 @@
  * The language server: features over a connection. What a feature finds is in `features/`; here it is only translated, scheduled and guarded.
  *
  * A request that fails answers with nothing and leaves a line in the client's log: an editor with one feature less is better than one without
- * a server. Diagnostics wait about as long as the last check took, so that typing is never behind.
+ * a server. Where a check is slow, diagnostics wait for a pause in the typing, so that what is typed next is never far behind.
  */
 import {
   CodeActionKind,
@@ -138,7 +138,7 @@ export function serve(connection: Connection, host: ServerHost): void {
 
   const schedule = (path: string): void => {
     clearTimeout(timers.get(path));
-    const wait = workspace.lastCost < 25 ? 4 : Math.min(workspace.lastCost, 200);
+    const wait = workspace.lastCost < 100 ? 4 : Math.min(workspace.lastCost / 2, 100);
     timers.set(
       path,
       setTimeout(() => publish(path), wait),

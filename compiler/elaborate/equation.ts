@@ -29,8 +29,6 @@ import { namesIn } from './instances.ts';
 import type { Scope } from './scope.ts';
 import { boolean, float, integer, type LabelledValue, type Value } from './values.ts';
 
-let letterCount = 0;
-
 export class Equation {
   readonly scope: Scope;
   /** Letters of the left side in order, runs expanded (once their length is known). */
@@ -48,7 +46,8 @@ export class Equation {
   }
 
   letter(text: string, extent: Poly | null, span: Span): string {
-    const label = `${text}#${letterCount++}`;
+    // Numbered within the equation: equal equations (of equal layers) then have equal polynomials, which are interned and remembered.
+    const label = `${text}#${this.rank.size}`;
     this.rank.set(label, this.rank.size);
     this.spans.set(label, span);
     if (extent !== null) this.extents.set(label, extent);

@@ -134,7 +134,10 @@ export class GpuMachine {
       usage,
     });
     this.work = device.createBuffer({ label: `${plan.name}: work`, size: align(plan.arenas.work), usage });
-    device.onuncapturederror = ({ error }) => {
+    const before = device.onuncapturederror;
+    device.onuncapturederror = (event) => {
+      const { error } = event;
+      before?.(event);
       this.failure ??= new NncError('NN544', null, [`The GPU refused something: ${error.message}`]);
     };
     void device.lost.then(({ reason, message }) => {

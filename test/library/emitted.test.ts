@@ -43,16 +43,18 @@ describe.each([...groups])('%s', (_, cases) => {
 });
 
 describe('optimizers', () => {
-  it.each(fixtures.optimizers)('$optimizer', async ({ optimizer, before, after }) => {
+  it.each(fixtures.optimizers)('$optimizer', async ({ optimizer, before, after, float32 }) => {
     const result = compile(descent(optimizer), { path: 'descent.nn', only: 'Fit' });
     expect(result.reports.filter((r) => r.severity === 'error').map((r) => `${r.code} ${r.message}`)).toEqual([]);
     const w = { dtype: 'f32', shape: shapeOf(before), data: Float32Array.from(flat(before)) };
     const net = await instantiate(result.artifacts.get('Fit')!, 1, new Map([['w', w]]));
+    // Centred RMSProp subtracts two nearly equal numbers: there PyTorch in f32 loses digits too.
+    const allowed = Math.max(1e-5, 2 * float32);
     for (let step = 1; step <= 50; step++) {
       net.step({ on: Float32Array.of(0) }, { B: 1 });
       const expected = after[step];
       if (expected === undefined) continue;
-      expect(off(net.weights().get('w')!.data, flat(expected), 1e-5), `after ${step}`).toBeLessThan(1);
+      expect(off(net.weights().get('w')!.data, flat(expected), allowed), `after ${step}`).toBeLessThan(1);
     }
   });
 });

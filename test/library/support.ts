@@ -27,6 +27,8 @@ export interface Run {
   readonly before: Nested;
   /** By the number of the step. */
   readonly after: Readonly<Record<string, Nested>>;
+  /** How far PyTorch in float32 ends from PyTorch in float64. */
+  readonly float32: number;
 }
 
 export interface Rates {

@@ -6,10 +6,10 @@ import { describe, expect, it } from 'vitest';
 import { compile } from '../../../compiler/index.ts';
 import { emitWgsl } from '../../../compiler/targets/wgsl/emit.ts';
 import type { GpuDevice, GpuLike } from '../../../runtime/webgpu/api.ts';
-import { deviceOf, nullGpu } from './gpu.ts';
+import { deviceOf, nullGpu, skipLoudly } from './gpu.ts';
 
 const { gpu, reason } = await nullGpu();
-if (gpu === null) console.warn(`faults of GPU programs are not tried: ${reason}`);
+if (gpu === null) skipLoudly('faults of GPU programs are not tried', reason);
 
 interface Instance {
   step(inputs: object, sizes?: object): Promise<{ loss: number }>;

@@ -51,3 +51,8 @@ export async function complaints(device: GpuDevice, code: string): Promise<strin
     .map((m) => `${m.lineNum}:${m.linePos} ${m.message}\n    ${lines[m.lineNum - 1] ?? ''}`);
   return found.length === 0 && error !== null ? [error.message] : found;
 }
+
+/** On the error stream, so that nobody takes skipped for passed. */
+export function skipLoudly(what: string, reason: string): void {
+  process.stderr.write(`SKIPPED: ${what}: ${reason}\n`);
+}

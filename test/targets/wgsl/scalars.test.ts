@@ -6,10 +6,10 @@ import { threefryWord0, threefryWord1, uniform } from '../../../runtime/random.t
 import { erf, floorDivide, modulo } from '../../../runtime/scalars.ts';
 import { toHalf } from '../../../runtime/memory.ts';
 import type { GpuDevice } from '../../../runtime/webgpu/api.ts';
-import { deviceOf, realGpu } from './gpu.ts';
+import { deviceOf, realGpu, skipLoudly } from './gpu.ts';
 
 const { gpu, reason } = await realGpu();
-if (gpu === null) console.warn(`WGSL functions are not computed: ${reason}`);
+if (gpu === null) skipLoudly('WGSL functions are not computed', reason);
 
 let device: GpuDevice | null = null;
 beforeAll(async () => {

@@ -9,7 +9,7 @@ import { compile } from '../../../compiler/index.ts';
 import { wgslSchedule } from '../../../compiler/schedule/wgsl.ts';
 import { emitKernel } from '../../../compiler/targets/wgsl/kernel.ts';
 import { shaderText } from '../../../compiler/targets/wgsl/shader.ts';
-import { complaints, deviceOf, nullGpu } from './gpu.ts';
+import { complaints, deviceOf, nullGpu, skipLoudly } from './gpu.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const folders = ['examples/design', 'examples', 'test/golden/cases'];
@@ -20,7 +20,7 @@ const files = folders.flatMap((f) =>
 );
 
 const { gpu, reason } = await nullGpu();
-if (gpu === null) console.warn(`shaders are not validated: ${reason}`);
+if (gpu === null) skipLoudly('shaders are not validated', reason);
 
 describe.skipIf(gpu === null)('every kernel passes the WGSL front end', () => {
   it.each(files)('%s', async (file) => {
