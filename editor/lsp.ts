@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { createConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-languageserver/node';
+import { createConnection } from 'vscode-languageserver/node';
 import { serve } from './server.ts';
 import type { Addresses } from './places.ts';
 
@@ -25,7 +25,8 @@ const slashed = (path: string): string => path.replace(/\\/g, '/');
 
 /** Serves until the client ends it. */
 export function lsp(): void {
-  const connection = createConnection(new StreamMessageReader(process.stdin), new StreamMessageWriter(process.stdout));
+  // Given the streams themselves, the connection ends the process when the client is gone.
+  const connection = createConnection(process.stdin, process.stdout);
   const library = libraryFolder();
   let roots: readonly string[] = [];
   // Clients write addresses in more than one way (`c%3A`); what a client wrote is what it gets back.

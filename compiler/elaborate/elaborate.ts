@@ -13,7 +13,7 @@ import type { DataInput, Graph, Leaf, Output, ProgramName, SizeSpec, Unit } from
 import { name as sizeName, names } from '../sizes/poly.ts';
 import { asTensor } from './arithmetic.ts';
 import { Elaboration, Refusal, refuse, UnitState } from './elaboration.ts';
-import { bindParameters, dtypeOf, instantiate, runBody, sizesOf } from './instances.ts';
+import { bindParameters, callResult, dtypeOf, instantiate, sizesOf } from './instances.ts';
 import type { InstanceValue, Value } from './values.ts';
 import { initialValue } from './statements.ts';
 import { dataInput, modelsOf, settingsOf, trainGraph } from './training.ts';
@@ -133,7 +133,7 @@ function forwardGraph(
       inputs.push(dataInput(cx, scope, name, p.type, shown).input);
     }
     cx.path = path;
-    const result = cx.inside(model.name.span, `model ${model.name.text}`, () => runBody(cx, model, scope));
+    const result = cx.inside(model.name.span, `model ${model.name.text}`, () => callResult(cx, model, scope, model.name.span));
     return { outputs: namedResults(cx, model, result), inputs };
   });
 }

@@ -204,7 +204,8 @@ export function callFunction(
   );
 }
 
-function callResult(cx: Elaboration, callable: Callable, scope: Scope, span: Span): Value {
+/** The body's result, of the declared type: a number becomes a tensor of it, halves are rounded. */
+export function callResult(cx: Elaboration, callable: Callable, scope: Scope, span: Span): Value {
   const declared = callable.result;
   const single = declared !== null && !Array.isArray(declared) ? (declared as TypeExpr) : null;
   // An initialiser's sizes come from where its value goes.

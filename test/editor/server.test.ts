@@ -392,4 +392,12 @@ describe('protocol', () => {
     await Promise.all(busy);
     expect(await client.ask('hover', 'nowhere.nn', { position: { line: 0, character: 0 } })).toBeNull();
   });
+  it('ends when the client is gone without a word', async () => {
+    const orphan = new Client(join(bundle, 'server.mjs'));
+    await orphan.start();
+    const ended = new Promise<number | null>((done) => orphan.child.once('exit', (status) => done(status)));
+    orphan.child.stdin!.end();
+    expect(await ended).toBe(1);
+    rmSync(orphan.folder, { recursive: true, force: true });
+  });
 });

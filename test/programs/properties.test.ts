@@ -167,3 +167,33 @@ describe('draws', () => {
     expect(await losses(5)).not.toEqual(await losses(6));
   });
 });
+
+describe('half precision storage', () => {
+  it('rounds parameters, inputs and results to f16, and computes in f32', async () => {
+    const text = `model Half(x: f16[B, 3]) -> f16[B, 2] {
+      param w: f16[2, 3] = normal()
+      let y[b, o] = sum[i] x[b, i] * w[o, i]
+      return y
+    }`;
+    const net = await instantiate(artifact(text, 'Half', { bounds: { B: 4 } }), 3);
+    // Numbers of f16 have 11 bits: times 2^k they are whole below 2^11.
+    const isHalf = (v: number): boolean => {
+      const exponent = Math.floor(Math.log2(Math.abs(v)));
+      return v === 0 || Number.isInteger(v * 2 ** (10 - Math.max(exponent, -14)));
+    };
+    const w = net.weights().get('w')!.data;
+    expect([...w].every(isHalf)).toBe(true);
+    const x = Float32Array.of(0.1, 0.2, 0.3);
+    const y = net.forward({ x }, { B: 1 }).y ?? Object.values(net.forward({ x }, { B: 1 }))[0]!;
+    expect([...y.data].every(isHalf)).toBe(true);
+    const half = (v: number): number => {
+      const scale = 2 ** (10 - Math.max(Math.floor(Math.log2(Math.abs(v))), -14));
+      const scaled = v * scale;
+      const floor = Math.floor(scaled);
+      const rest = scaled - floor;
+      return (rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor) / scale;
+    };
+    const expected = [0, 1].map((o) => half(Math.fround([0, 1, 2].reduce((s, i) => s + half(x[i]!) * w[o * 3 + i]!, 0))));
+    expect([...y.data]).toEqual(expected);
+  });
+});

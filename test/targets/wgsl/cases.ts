@@ -53,6 +53,13 @@ train Fit {
       optimizer Adam(lr: 1e-3)
 }`,
   },
+  {
+    file: 'examples/design/translation.nn',
+    unit: 'Translation',
+    sgd: true,
+    consts: { vocab: 11, width: 8, heads: 2, layers: 1 },
+    sizes: { B: 2, S: 4, T: 3 },
+  },
   // Scatters in both directions.
   { file: 'examples/design/graph.nn', unit: 'Nodes', sizes: { N: 5, E: 9 } },
   // Second derivatives.

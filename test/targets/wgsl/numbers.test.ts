@@ -2,8 +2,7 @@
  * What the emitted WGSL computes on a device is what the evaluator computes: initial weights, forward pass, loss, and every parameter, slot and state
  * after a step. On a software Vulkan driver in CI; bounds are those of f32 arithmetic, since a GPU has no f64.
  */
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compile } from '../../../compiler/index.ts';
@@ -11,42 +10,16 @@ import { evaluate } from '../../../compiler/graph/evaluate.ts';
 import type { Tensor } from '../../../compiler/ops/record.ts';
 import type { Artifact } from '../../../compiler/pipeline.ts';
 import { evaluate as evaluateSize } from '../../../compiler/sizes/poly.ts';
-import type { Sources } from '../../../compiler/source/source.ts';
-import { emitWgsl } from '../../../compiler/targets/wgsl/emit.ts';
 import type { GpuDevice } from '../../../runtime/webgpu/api.ts';
 import { toTensor } from '../../support/program.ts';
 import { instantiate } from '../../support/emitted.ts';
 import { deviceOf, realGpu, skipLoudly } from './gpu.ts';
+import { onGpu, type Data } from './instance.ts';
 import { cases, type Case } from './cases.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const { gpu, reason } = await realGpu();
 if (gpu === null) skipLoudly('WGSL is not computed', reason);
-
-type Data = Float32Array | Int32Array | Uint8Array;
-type Values = Record<string, number | boolean | { readonly shape: readonly number[]; readonly data: Data }>;
-
-interface GpuInstance {
-  step(inputs: object, sizes?: object): Promise<Values>;
-  evaluate(inputs: object, sizes?: object): Promise<Values>;
-  forward(inputs: object, sizes?: object): Promise<Values>;
-  checkpoint(): Promise<{ readonly tensors: ReadonlyMap<string, { readonly data: Data }> }>;
-  destroy(): void;
-}
-
-export async function onGpu(
-  artifact: Artifact,
-  sources: Sources,
-  device: GpuDevice,
-  options: object,
-): Promise<GpuInstance> {
-  const { unit, plan, kernels, schedules, origins } = artifact;
-  const { code } = emitWgsl(unit, plan, kernels, schedules, { types: false, origins, sources });
-  const path = join(mkdtempSync(join(tmpdir(), 'nnc-')), 'module.mjs');
-  writeFileSync(path, code);
-  const module = (await import(/* @vite-ignore */ path)) as Record<string, { create(o: object): Promise<GpuInstance> }>;
-  return module[artifact.name]!.create({ device, ...options });
-}
 
 /** Park and Miller, 1988: inputs that do not depend on what is tested. */
 function generator(seed: number): () => number {

@@ -1,0 +1,56 @@
+/** The schedules that known kernels get, as text; and that every one of them is in order. */
+import { expect, test } from 'vitest';
+import { differentiate } from '../../../compiler/differentiate/differentiate.ts';
+import { fuse } from '../../../compiler/fuse/program.ts';
+import type { GraphBuilder } from '../../../compiler/graph/builder.ts';
+import type { Node } from '../../../compiler/graph/types.ts';
+import { kernelsOf } from '../../../compiler/kernel/print.ts';
+import { verifyWasmSchedule } from '../../../compiler/schedule/verify-wasm.ts';
+import { printWasmSchedule, wasmSchedule } from '../../../compiler/schedule/wasm.ts';
+import { num } from '../../../compiler/sizes/poly.ts';
+import { prepare } from '../../../compiler/targets/wasm/prepare.ts';
+import { newBuilder } from '../../ops/harness.ts';
+import * as m from '../../fuse/models.ts';
+
+function schedules(b: GraphBuilder, outputs: readonly Node[]): string {
+  const program = fuse(b.finish(outputs.map((node, k) => ({ name: `o${k}`, node, updates: null }))), { origins: b.origins });
+  const lines = kernelsOf(program).map((k) => {
+    const kernel = prepare(k);
+    const schedule = wasmSchedule(kernel);
+    expect(verifyWasmSchedule(kernel, schedule), k.name).toEqual([]);
+    return `${k.name}\n${printWasmSchedule(schedule).replace(/^/gm, '  ')}`;
+  });
+  return `\n${lines.join('\n')}\n`;
+}
+
+function withGradients(b: GraphBuilder, y: Node, inputs: readonly Node[]): Node[] {
+  const seed = b.input('seed', 'data', y.type);
+  const axes = y.type.sizes.map((_, k) => k);
+  return [y, ...differentiate(b, b.reduce('sum', b.mul(y, seed), axes), inputs).filter((g) => g !== null)];
+}
+
+test('linear and relu with gradients: products, columns along the results', () => {
+  const b = newBuilder();
+  const [x, w, c] = [b.input('x', 'data', m.f32(m.B, m.K)), b.input('w', 'param', m.f32(m.K, m.N)), b.input('c', 'param', m.f32(m.N))];
+  expect(schedules(b, withGradients(b, m.relu(b, m.linear(b, x, w, c)), [x, w, c]))).toMatchInlineSnapshot();
+});
+
+test('softmax: lanes along the row', () => {
+  const b = newBuilder();
+  const x = b.input('x', 'data', m.f32(m.B, m.T, m.D));
+  expect(schedules(b, withGradients(b, m.softmax(b, x), [x]))).toMatchInlineSnapshot();
+});
+
+test('an optimizer update: one loop over everything', () => {
+  const b = newBuilder();
+  const t = m.f32(m.K, m.N);
+  const [w, g, v1, v2] = ['w', 'g', 'm', 'v'].map((s) => b.input(s, 'data', t)) as [Node, Node, Node, Node];
+  expect(schedules(b, [...m.adam(b, w, g, v1, v2, b.input('rate', 'scalar', m.f32()))])).toMatchInlineSnapshot();
+});
+
+test('convolution and its gradients: channels as rows, pixels as columns', () => {
+  const b = newBuilder();
+  const x = b.input('x', 'data', m.f32(num(4), num(8), num(14), num(14)));
+  const w = b.input('w', 'param', m.f32(num(16), num(8), num(3), num(3)));
+  expect(schedules(b, withGradients(b, m.conv(b, x, w), [x, w]))).toMatchInlineSnapshot();
+});

@@ -1,0 +1,34 @@
+/** A compiled unit's WGSL module, running on a device. */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Artifact } from '../../../compiler/pipeline.ts';
+import type { Sources } from '../../../compiler/source/source.ts';
+import { emitWgsl } from '../../../compiler/targets/wgsl/emit.ts';
+import type { GpuDevice } from '../../../runtime/webgpu/api.ts';
+
+export type Data = Float32Array | Int32Array | Uint8Array;
+type Values = Record<string, number | boolean | { readonly shape: readonly number[]; readonly data: Data }>;
+
+export interface GpuInstance {
+  step(inputs: object, sizes?: object): Promise<Values>;
+  enqueue(inputs: object, sizes?: object): void;
+  evaluate(inputs: object, sizes?: object): Promise<Values>;
+  forward(inputs: object, sizes?: object): Promise<Values>;
+  checkpoint(): Promise<{ readonly tensors: ReadonlyMap<string, { readonly data: Data }> }>;
+  destroy(): void;
+}
+
+export async function onGpu(
+  artifact: Artifact,
+  sources: Sources,
+  device: GpuDevice,
+  options: object,
+): Promise<GpuInstance> {
+  const { unit, plan, kernels, schedules, origins } = artifact;
+  const { code } = emitWgsl(unit, plan, kernels, schedules, { types: false, origins, sources });
+  const path = join(mkdtempSync(join(tmpdir(), 'nnc-')), 'module.mjs');
+  writeFileSync(path, code);
+  const module = (await import(/* @vite-ignore */ path)) as Record<string, { create(o: object): Promise<GpuInstance> }>;
+  return module[artifact.name]!.create({ device, ...options });
+}
