@@ -183,6 +183,16 @@ over its batches, weighted by rows; with two numbers, the second is the validati
       fmt(io, files, options),
     ).option('--check', 'change nothing; exit with 1 where a file is not formatted'),
   );
+
+  program
+    .command('lsp')
+    .summary('language server over standard input and output')
+    .description('The language server over standard input and output, for editors. It ends when its client does.')
+    .option('--stdio', 'accepted for clients that pass it: there is no other way')
+    .action(async () => {
+      (await import('../editor/lsp.ts')).lsp();
+      await new Promise(() => undefined);
+    });
   return program;
 }
 

@@ -64,6 +64,13 @@ describe('imports go downward', () => {
       expect(wrong).toEqual([]);
     });
   }
+  it('only the entry of the language server reaches outside', () => {
+    const wrong = ['editor', 'editor/features']
+      .flatMap((folder) => sourcesUnder(folder).filter((f) => dirname(f) === folder))
+      .filter((file) => file !== 'editor/lsp.ts')
+      .flatMap((file) => importsOf(file).flatMap((i) => (i.target.startsWith('node:') ? [`${file} imports ${i.target}`] : [])));
+    expect(wrong).toEqual([]);
+  });
   it('compiler never imports cli, editor or a Node module', () => {
     const wrong = ['grammar', 'compiler', 'runtime'].flatMap((folder) =>
       sourcesUnder(folder).flatMap((file) =>

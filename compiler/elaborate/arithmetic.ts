@@ -121,7 +121,15 @@ export function lift(
 }
 
 /** As real numbers: integers and bools are converted, f16 is widened. */
-export const real = (cx: Elaboration, node: Node): Node => cx.builder.cast(node, 'f32');
+export function real(cx: Elaboration, node: Node): Node {
+  const b = cx.builder;
+  if (node.type.dtype === 'f32') return b.local(node);
+  if (node.op === 'const') return b.constant(node.attrs.value, 'f32');
+  const [inner] = node.inputs;
+  if (node.op === 'broadcast' && inner?.op === 'const')
+    return b.broadcast(b.constant(inner.attrs.value, 'f32'), node.attrs.sizes, node.attrs.axes);
+  return b.cast(node, 'f32');
+}
 
 /** Operands of an elementwise operation, broadcast to one shape. */
 export function align(

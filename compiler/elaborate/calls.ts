@@ -391,7 +391,7 @@ function draw(
     const key = a.name?.text ?? order[name]![position++];
     if (key !== undefined) given.set(key, evaluate(cx, a.value, scope, name === 'categorical' ? null : eq));
   }
-  const stream = cx.stream(span);
+  const stream = cx.stream();
   const uniform = (sizes: readonly Poly[], word: 0 | 1): Node =>
     b.random(cx.seed, cx.drawStep ?? (cx.initStream === null ? cx.step : b.constant(0, 'i32')), sizes, stream, word);
 

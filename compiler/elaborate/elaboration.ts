@@ -71,11 +71,11 @@ export class UnitState {
 export const joinPath = (prefix: string, segment: string): string =>
   prefix === '' ? segment : segment === '' ? prefix : `${prefix}.${segment}`;
 
-/** FNV-1a: a stable number for a place in the program, so that a draw does not depend on what is drawn elsewhere. */
+/** FNV-1a: a stable number for an instance's draw, so that it does not depend on what is drawn elsewhere. Never 0. */
 export function streamNumber(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash & 0x7fffffff;
+  return (hash & 0x7fffffff) || 1;
 }
 
 /** One `yield` of a round. `position`: where the scanned axis stands among the result's axes. */
@@ -222,12 +222,12 @@ export class Elaboration {
     return node;
   }
 
-  /** A number for the draw at this place, the same in every program of the unit. */
-  stream(span: Span): number {
-    const place = `${this.initStream ?? this.path}@${span.file === this.program.entry.ast.file ? '' : span.file}:${span.start}`;
+  /** A number for the next draw of this instance (or of this leaf's initial value), the same in every program of the unit. */
+  stream(): number {
+    const place = this.initStream ?? this.path;
     const count = this.drawCount.get(place) ?? 0;
     this.drawCount.set(place, count + 1);
-    return streamNumber(count === 0 ? place : `${place}#${count}`);
+    return streamNumber(`${place}#${count}`);
   }
 }
 

@@ -29,7 +29,7 @@ function evaluateHere(cx: Elaboration, e: Expr, scope: Scope, eq: Equation | nul
     case 'string':
       return { kind: 'string', value: e.value };
     case 'name':
-      return nameValue(cx, e.name, scope, e.span);
+      return guardName(cx, eq, nameValue(cx, e.name, scope, e.span), e.span);
     case 'unary': {
       const v = evaluate(cx, e.operand, scope, eq);
       if (e.operator === 'not')
@@ -76,6 +76,13 @@ function evaluateHere(cx: Elaboration, e: Expr, scope: Scope, eq: Equation | nul
     case 'bad':
       return refuse('NN802', e.span, { what: 'a damaged expression' });
   }
+}
+
+/** Outside equations names are what is read: under a guard a float has its gradient only where the guard holds. */
+function guardName(cx: Elaboration, eq: Equation | null, v: Value, span: Expr['span']): Value {
+  if (cx.guard === null || eq !== null || v.kind !== 'tensor' || v.node.type.dtype !== 'f32') return v;
+  const stopped: Value = { kind: 'tensor', node: cx.builder.stopGradient(v.node) };
+  return select(cx, null, cx.guard, v, stopped, span);
 }
 
 const isMask = (v: Value): boolean =>

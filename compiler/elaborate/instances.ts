@@ -100,6 +100,8 @@ export function bindParameters(
   given: readonly Given[],
   scope: Scope,
   span: Span,
+  /** Defaults that speak of sizes not known yet are left out. */
+  deferring = false,
 ): void {
   const positional = given.filter((g) => g.name === null);
   const named = new Map(given.filter((g) => g.name !== null).map((g) => [g.name!, g]));
@@ -122,20 +124,32 @@ export function bindParameters(
     if (shape !== null && value.kind === 'tensor') bindShape(cx, scope, shape, value.node.type.sizes);
     scope.set(p.name.text, value);
   };
+  const shaped = (p: Parameter): boolean => (p.type?.shape ?? null) !== null;
+  const byDefault = (p: Parameter): void =>
+    bindOne(
+      p,
+      cx.plain(() => evaluate(cx, p.default!, scope, null)),
+    );
+  // Numbers before shapes that may speak of them, shapes before defaults that may speak of their sizes.
   for (const p of parameters) {
     const v = values.get(p);
-    if (v !== undefined) bindOne(p, v);
+    if (!shaped(p) && v !== undefined) bindOne(p, v);
+    else if (!shaped(p) && p.default !== null && !waits(cx, scope, p)) byDefault(p);
   }
   for (const p of parameters) {
-    if (values.has(p)) continue;
+    const v = values.get(p);
+    if (shaped(p) && v !== undefined) bindOne(p, v);
+  }
+  for (const p of parameters) {
+    if (scope.bindings.has(p.name.text)) continue;
     if (p.default === null) refuse('NN802', span, { what: `the missing argument \`${p.name.text}\`` });
-    else
-      bindOne(
-        p,
-        cx.plain(() => evaluate(cx, p.default!, scope, null)),
-      );
+    else if (!deferring || !waits(cx, scope, p)) byDefault(p);
   }
 }
+
+/** Whether a default speaks of sizes that only the tensor arguments will give. */
+const waits = (cx: Elaboration, scope: Scope, p: Parameter): boolean =>
+  p.default !== null && [...namesIn(p.default)].some((n) => isFreeSize(cx, scope, n));
 
 /** A value as its parameter's type wants it. */
 function adapt(cx: Elaboration, p: Parameter, v: Value, span: Span): Value {
@@ -239,7 +253,7 @@ export function instantiate(
   span: Span,
 ): InstanceValue {
   const scope = scopeOfModule(module).child();
-  cx.plain(() => bindParameters(cx, callable.config ?? [], config, scope, span));
+  cx.plain(() => bindParameters(cx, callable.config ?? [], config, scope, span, true));
   return { kind: 'instance', callable, module, scope, path };
 }
 
@@ -251,6 +265,13 @@ export function invoke(cx: Elaboration, instance: InstanceValue, given: readonly
         cx.withDrawSizes(null, () => {
           const scope = instance.scope.child();
           bindParameters(cx, callable.parameters, given, scope, span);
+          bindParameters(
+            cx,
+            (callable.config ?? []).filter((p) => scope.find(p.name.text) === null),
+            [],
+            scope,
+            span,
+          );
           return callResult(cx, callable, scope, span);
         }),
       ),

@@ -10,7 +10,7 @@ import type {
   Statement,
 } from '../../grammar/ast.ts';
 import type { Node } from '../graph/types.ts';
-import { asConst, format, name, names, num, type Poly } from '../sizes/poly.ts';
+import { asConst, divideExact, floorDiv, format, mul, name, names, num, ONE, type Poly } from '../sizes/poly.ts';
 import { asTensor, binary, constantOf, decide, hasLetters, lift } from './arithmetic.ts';
 import { evaluateCall } from './calls.ts';
 import { joinPath, notYet, refuse, type Elaboration } from './elaboration.ts';
@@ -143,6 +143,27 @@ function letStatement(cx: Elaboration, s: LetStatement, scope: Scope, all: reado
   scope.set(s.name.text, value);
 }
 
+/** What is rebound keeps its shape: letters that nothing else measures take the extents of its axes. */
+function extentsFromHint(eq: Equation, indices: readonly Index[], hint: readonly Poly[]): void {
+  const labelOf = (part: Index): string | null => {
+    const v = part.kind === 'index' && !part.run ? eq.scope.get(part.name.text) : null;
+    return v?.kind === 'integer' ? ([...names(v.poly)][0] ?? null) : null;
+  };
+  if (hint.length !== indices.length || indices.some((i) => i.kind === 'index' && i.run)) return;
+  indices.forEach((index, axis) => {
+    if (index.kind !== 'group') {
+      const label = labelOf(index);
+      if (label !== null) eq.setExtent(label, hint[axis]!);
+      return;
+    }
+    const labels = index.parts.map(labelOf);
+    const open = labels.filter((l) => l !== null && eq.known(l) === null);
+    let known: Poly = ONE;
+    for (const l of labels) if (l !== null && eq.known(l) !== null) known = mul(known, eq.known(l)!);
+    if (open.length === 1) eq.setExtent(open[0]!, divideExact(hint[axis]!, known) ?? floorDiv(hint[axis]!, known));
+  });
+}
+
 /** `name[indices] = value` as a whole tensor; groups on the left merge. `hint`: sizes of what is rebound. */
 export function equationTensor(
   cx: Elaboration,
@@ -153,10 +174,7 @@ export function equationTensor(
 ): Node {
   const eq = new Equation(scope);
   resolveExtents(cx, eq, indices, [value]);
-  if (hint !== null && indices.every((i) => i.kind === 'index'))
-    eq.left.forEach((label, k) => {
-      if (hint.length === eq.left.length) eq.setExtent(label, hint[k]!);
-    });
+  if (hint !== null) extentsFromHint(eq, indices, hint);
   let v = evaluate(cx, value, eq.scope, eq);
   // A number without positions in it is a float, as it would be next to one.
   if (v.kind === 'integer' && !hasLetters(v.poly)) {

@@ -26,6 +26,7 @@ describe('help', () => {
         run [options] <file>              compute a model's results for data
         explain [options] <code-or-file>  what a code means, or what became of a program
         fmt [options] <file...>           write programs in canonical form
+        lsp [options]                     language server over standard input and output
         help [command]                    print the help of a command
 
       Exit codes: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted.

@@ -56,7 +56,7 @@ train Fit {
     sizes: { B: 2, T: 4 },
   },
   { file: 'oscillator', unit: 'Oscillator', sizes: { N: 6 } },
-  { file: 'graph', unit: 'Nodes', sizes: { N: 5, E: 9 } },
+  { file: 'graph', unit: 'Nodes', sgd: true, sizes: { N: 5, E: 9 } },
   { file: 'wgan', unit: 'Generator', sizes: { B: 2 } },
   { file: 'wgan', unit: 'Critic', sizes: { B: 3 } },
   {

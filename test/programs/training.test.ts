@@ -43,7 +43,7 @@ describe('digits', () => {
       const net = await network('examples/digits.nn', seed);
       const { training, validation } = split(digits('train'), 0.1, seed);
       await fit(net, training, { epochs: 30, batch: 64, seed, validation, patience: 8 });
-      accuracies.push(evaluateAll(net, test, 64).accuracy!);
+      accuracies.push(evaluateAll(net, test, 64)!.accuracy!);
     }
     expect(accuracies[0]).toBeGreaterThanOrEqual(0.97);
     expect(accuracies.toSorted((a, b) => a - b)[2]).toBeGreaterThanOrEqual(0.965);
@@ -65,7 +65,7 @@ describe.skipIf(!existsSync(mnist))('MNIST', () => {
     };
     const net = await network('examples/mnist.nn', 1);
     await fit(net, load('train'), { epochs: 1, batch: 64, seed: 1 });
-    expect(evaluateAll(net, load('t10k'), 64).accuracy).toBeGreaterThanOrEqual(0.96);
+    expect(evaluateAll(net, load('t10k'), 64)!.accuracy).toBeGreaterThanOrEqual(0.96);
   }, 400_000);
 });
 

@@ -13,7 +13,7 @@ import { literal } from '../ts/emit.ts';
 import { classLines, declarationLines } from './class.ts';
 import { closure, helperText, type Helper } from './helpers.ts';
 import { emitKernel, type EmittedKernel } from './kernel.ts';
-import { gpuPlan } from './layout.ts';
+import { gpuPlan, overLimits, type GpuLimits, type OverLimit } from './layout.ts';
 import { webgpuText } from './runtime.generated.ts';
 import { slotMap, type SlotMap } from './slots.ts';
 
@@ -23,12 +23,16 @@ export interface WgslOptions {
   /** Where kernels came from; without them there are no places in comments and messages. */
   readonly origins?: Origins;
   readonly sources?: Sources;
+  /** Of the device that it is compiled for; what WebGPU guarantees if left out. */
+  readonly limits?: GpuLimits;
 }
 
 export interface EmittedWgsl {
   readonly code: string;
   /** The .d.ts; empty for TypeScript. */
   readonly declarations: string;
+  /** Too large for the limits: runs only on devices that offer more. */
+  readonly over: readonly OverLimit[];
 }
 
 interface Variant {
@@ -99,6 +103,7 @@ export function emitWgsl(
   return {
     code: lines.join('\n'),
     declarations: types ? '' : [...declarationLines(own), '', webgpuText.declarations].join('\n'),
+    over: overLimits(own, options.limits),
   };
 }
 

@@ -163,12 +163,12 @@ fn errorFunction(x: f32) -> f32 {
   },
   power: {
     needs: ['exponential', 'logarithm', 'nan', 'infinity'],
-    // Whole exponents up to 1024 by squaring, so that x^1 is x and a negative base has a power.
+    // Small whole exponents by squaring, so that x^1 is x; beyond, squaring loses more than the logarithm does.
     text: `
 fn power(x: f32, y: f32) -> f32 {
   let size = abs(y);
   let isWhole = size == floor(size);
-  if (isWhole && size <= 1024.0f) {
+  if (isWhole && size <= 16.0f) {
     var n = u32(size);
     var base = x;
     var result = 1.0f;

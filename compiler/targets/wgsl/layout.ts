@@ -51,3 +51,32 @@ export function gpuPlan(plan: Plan): Plan {
   }
   return { ...plan, arenas: { persistent, work }, buffers };
 }
+
+export interface GpuLimits {
+  /** Bytes of a buffer. */
+  readonly buffer: number;
+  /** Bytes of a range that a shader can see. */
+  readonly binding: number;
+}
+
+/** What every WebGPU device has. */
+export const GUARANTEED: GpuLimits = { buffer: 2 ** 28, binding: 2 ** 27 };
+
+/** What of a GPU plan is over the limits: tensors that are too large for a binding, arenas for a buffer. The runtime asks the device for more, if it has more. */
+export interface OverLimit {
+  readonly what: string;
+  /** Path of the leaf, or name of the input or output; null for arenas and temporaries. */
+  readonly leaf: string | null;
+  readonly bytes: number;
+  readonly limit: number;
+}
+
+export function overLimits(plan: Plan, limits: GpuLimits = GUARANTEED): OverLimit[] {
+  const arenas = Object.entries(plan.arenas)
+    .filter(([, bytes]) => bytes > limits.buffer)
+    .map(([name, bytes]) => ({ what: `${name} memory`, leaf: null, bytes, limit: limits.buffer }));
+  const tensors = plan.buffers
+    .filter((b) => b.bytes > limits.binding)
+    .map((b) => ({ what: b.name, leaf: b.leaf, bytes: b.bytes, limit: limits.binding }));
+  return [...arenas, ...tensors];
+}

@@ -32,25 +32,64 @@ function withGradients(b: GraphBuilder, y: Node, inputs: readonly Node[]): Node[
 test('linear and relu with gradients: products, columns along the results', () => {
   const b = newBuilder();
   const [x, w, c] = [b.input('x', 'data', m.f32(m.B, m.K)), b.input('w', 'param', m.f32(m.K, m.N)), b.input('c', 'param', m.f32(m.N))];
-  expect(schedules(b, withGradients(b, m.relu(b, m.linear(b, x, w, c)), [x, w, c]))).toMatchInlineSnapshot();
+  expect(schedules(b, withGradients(b, m.relu(b, m.linear(b, x, w, c)), [x, w, c]))).toMatchInlineSnapshot(`
+    "
+    product_max_select_gradient
+      sum: product rows i columns j over r tile 5x8 unroll 1
+    sum_gradient
+      sum: i over r vector i x 4
+    product_gradient
+      sum: product rows i columns j over r tile 5x8 unroll 1
+    product_gradient_2
+      sum: product rows i columns j over r tile 5x8 unroll 1
+    "
+  `);
 });
 
 test('softmax: lanes along the row', () => {
   const b = newBuilder();
   const x = b.input('x', 'data', m.f32(m.B, m.T, m.D));
-  expect(schedules(b, withGradients(b, m.softmax(b, x), [x]))).toMatchInlineSnapshot();
+  expect(schedules(b, withGradients(b, m.softmax(b, x), [x]))).toMatchInlineSnapshot(`
+    "
+    max_exp_add_gradient
+      loop i
+        max:  over r vector r x 4
+        each:  over r vector r x 2
+        each2:  over r vector r x 4
+        each3:  over r vector r x 4
+        each4: r vector r x 2
+    "
+  `);
 });
 
 test('an optimizer update: one loop over everything', () => {
   const b = newBuilder();
   const t = m.f32(m.K, m.N);
   const [w, g, v1, v2] = ['w', 'g', 'm', 'v'].map((s) => b.input(s, 'data', t)) as [Node, Node, Node, Node];
-  expect(schedules(b, [...m.adam(b, w, g, v1, v2, b.input('rate', 'scalar', m.f32()))])).toMatchInlineSnapshot();
+  expect(schedules(b, [...m.adam(b, w, g, v1, v2, b.input('rate', 'scalar', m.f32()))])).toMatchInlineSnapshot(`
+    "
+    add_sub
+      each: i vector i x 2
+    "
+  `);
 });
 
 test('convolution and its gradients: channels as rows, pixels as columns', () => {
   const b = newBuilder();
   const x = b.input('x', 'data', m.f32(num(4), num(8), num(14), num(14)));
   const w = b.input('w', 'param', m.f32(num(16), num(8), num(3), num(3)));
-  expect(schedules(b, withGradients(b, m.conv(b, x, w), [x, w]))).toMatchInlineSnapshot();
+  expect(schedules(b, withGradients(b, m.conv(b, x, w), [x, w]))).toMatchInlineSnapshot(`
+    "
+    product
+      sum: product rows j columns i k l over r s u tile 5x8 unroll 1
+    mul_gradient
+      each: i vector i x 2
+    product_gradient
+      sum: product rows i columns j k l over r s u tile 5x8 unroll 1
+    fold_gradient
+      sum: product rows j columns i k l over r s u tile 5x8 unroll 1
+    slice_gradient
+      each: i k l vector l x 2
+    "
+  `);
 });

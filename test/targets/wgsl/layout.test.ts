@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../../compiler/index.ts';
-import { gpuPlan } from '../../../compiler/targets/wgsl/layout.ts';
+import { gpuPlan, overLimits } from '../../../compiler/targets/wgsl/layout.ts';
 import type { Plan, PlanStep } from '../../../runtime/plan.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -53,5 +53,14 @@ describe('offsets for WebGPU', () => {
       }
     }
     expect(shared).toBeGreaterThan(0);
+  });
+
+  it('tells what is over the limits that every device has', () => {
+    const { artifacts } = compile('model Net(x: float[N]) -> float[N] { return x + 1.0 }', { bounds: { N: 2 ** 26 } });
+    const { plan } = artifacts.get('Net')!;
+    const over = overLimits(gpuPlan(plan));
+    expect(over.map((o) => o.leaf)).toContain('x');
+    expect(over.every((o) => o.bytes > o.limit)).toBe(true);
+    expect(overLimits(gpuPlan(plan), { buffer: 2 ** 32, binding: 2 ** 31 })).toEqual([]);
   });
 });

@@ -6,10 +6,13 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../../compiler/index.ts';
+import { evaluate as evaluateSize } from '../../../compiler/sizes/poly.ts';
 import { wgslSchedule } from '../../../compiler/schedule/wgsl.ts';
 import { emitKernel } from '../../../compiler/targets/wgsl/kernel.ts';
 import { shaderText } from '../../../compiler/targets/wgsl/shader.ts';
+import { cases } from './cases.ts';
 import { complaints, deviceOf, nullGpu, skipLoudly } from './gpu.ts';
+import { onGpu } from './instance.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const folders = ['examples/design', 'examples', 'test/golden/cases'];
@@ -53,6 +56,30 @@ describe.skipIf(gpu === null)('every kernel passes the WGSL front end', () => {
     }
     expect(wrong.slice(0, 10)).toEqual([]);
     if (result.artifacts.size > 0) expect(count).toBeGreaterThan(0);
+    device.destroy();
+  });
+});
+
+describe.skipIf(gpu === null)('whole modules pass validation: pipelines, bindings, aliasing, dispatches', () => {
+  it.each(cases.map((c) => [`${c.file}: ${c.unit}`, c] as const))('%s', async (_name, c) => {
+    const text = `${readFileSync(join(root, c.file), 'utf8')}\n${c.more ?? ''}`;
+    const bounds = { bounds: c.sizes, ...(c.consts ? { consts: c.consts } : {}) };
+    const result = compile(text, { path: c.file, only: c.unit, ...bounds });
+    const artifact = result.artifacts.get(c.unit)!;
+    const device = await deviceOf(gpu!);
+    device.pushErrorScope('validation');
+    const net = await onGpu(artifact, result.sources, device, { seed: 1 });
+    const arrays = { f32: Float32Array, f16: Float32Array, i32: Int32Array, bool: Uint8Array };
+    const zeros = Object.fromEntries(
+      artifact.unit.inputs.map((input) => {
+        const count = input.type.sizes.reduce((n, s) => n * evaluateSize(s, (name) => c.sizes[name]!), 1);
+        return [input.name, new arrays[input.type.dtype](count)];
+      }),
+    );
+    for (const program of ['forward', 'evaluate', 'step'] as const)
+      if (artifact.plan.programs[program] !== undefined) await net[program](zeros, c.sizes);
+    expect((await device.popErrorScope())?.message).toBe(undefined);
+    net.destroy();
     device.destroy();
   });
 });
