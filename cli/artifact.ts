@@ -2,7 +2,7 @@
  * The seam between the command line and compiled programs: an artifact becomes a running class here, and nowhere else does the command line
  * know what an emitted module looks like. Values cross as typed arrays, weights as `Weights` of the runtime.
  */
-import type { Artifact } from '../compiler/index.ts';
+import type { Artifact, Target } from '../compiler/index.ts';
 import type { Plan, PlanLeaf, SizeExpr } from '../runtime/plan.ts';
 import type { Checkpoint, Weights } from '../runtime/weights.ts';
 import { refuse } from './problems.ts';
@@ -31,13 +31,18 @@ export interface Instance {
 
 export type WeightTensor = Weights extends ReadonlyMap<string, infer T> ? T : never;
 
+/** What this process can run by itself: WebGPU needs a device. */
+export const nodeTargets = ['ts', 'wasm'] as const satisfies readonly Target[];
+export type NodeTarget = (typeof nodeTargets)[number];
+
 interface EmittedClass {
   readonly create: (options: { readonly seed?: number; readonly weights?: Weights }) => Instance;
 }
 
 /** Loads the emitted JavaScript and creates its class; all memory is taken here. */
-export async function instantiate(artifact: Artifact, seed = 0): Promise<Instance> {
-  const address = `data:text/javascript;base64,${Buffer.from(artifact.javascript).toString('base64')}`;
+export async function instantiate(artifact: Artifact, target: NodeTarget, seed = 0): Promise<Instance> {
+  const { javascript } = artifact.modules.get(target)!;
+  const address = `data:text/javascript;base64,${Buffer.from(javascript).toString('base64')}`;
   const module = (await import(/* @vite-ignore */ address)) as Readonly<Record<string, EmittedClass>>;
   const emitted = module[artifact.name];
   if (emitted === undefined) throw new Error(`the module of ${artifact.name} exports no such class`);

@@ -10,6 +10,8 @@ import { build, type BuildOptions } from './commands/build.ts';
 import { check, type CheckOptions } from './commands/check.ts';
 import { explain, type ExplainOptions } from './commands/explain.ts';
 import { fmt, type FmtOptions } from './commands/fmt.ts';
+import { targets } from '../compiler/index.ts';
+import { nodeTargets } from './artifact.ts';
 import { run, type RunOptions } from './commands/run.ts';
 import { train, type TrainOptions } from './commands/train.ts';
 import { Sources } from '../compiler/source/source.ts';
@@ -96,6 +98,8 @@ Exit codes: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted.
     new Option('--bound <size=number...>', 'greatest values of sizes known at run time: B=64 T=1024').argParser(
       assignments,
     );
+  const runTarget = () =>
+    new Option('--target <target>', 'JavaScript or WebAssembly').choices([...nodeTargets]).default('ts');
   const consts = () =>
     new Option('--const <name=number...>', "values in place of the source's consts: width=128").argParser(assignments);
 
@@ -111,6 +115,9 @@ Exit codes: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted.
     )
       .option('--only <name>', 'only this model or train block')
       .option('-o, --out <folder>', 'where to write (default: nnc-out)')
+      .addOption(
+        new Option('--target <target>', 'readable code, WebAssembly or WebGPU').choices([...targets]).default('ts'),
+      )
       .addOption(new Option('--emit <kinds>', 'ts, js or ts,js').default(['ts', 'js'], 'ts,js').argParser(emitKinds))
       .addOption(bounds())
       .addOption(consts())
@@ -121,6 +128,7 @@ Exit codes: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted.
     'after',
     `
 Writes NAME.ts, NAME.js with NAME.d.ts and NAME.js.map, and NAME.plan.json for every block. The modules import nothing.
+The wasm target has no NAME.ts; wasm and wgsl make no source maps yet.
 Memory is taken once, for the greatest sizes: a size that the source does not limit needs a --bound.`,
   );
 
@@ -137,6 +145,7 @@ Memory is taken once, for the greatest sizes: a size that the source does not li
         ),
       )
       .addOption(consts())
+      .addOption(runTarget())
       .option('-o, --out <folder>', 'where to write (default: nnc-out/NAME)')
       .option('--resume', 'go on from the checkpoint in the folder, bit for bit as if never stopped')
       .option('-q, --quiet', 'no progress, only problems and final figures'),
@@ -160,7 +169,8 @@ over its batches, weighted by rows; with two numbers, the second is the validati
       .requiredOption('--data <[input=]path...>', 'columns meet inputs by name')
       .option('-o, --out <file>', 'results as .npy, .csv, .jsonl or .safetensors (default: CSV to the terminal)')
       .addOption(new Option('--batch <n>', 'rows computed together (default: 256)').argParser(natural(1)))
-      .addOption(consts()),
+      .addOption(consts())
+      .addOption(runTarget()),
   );
 
   common(

@@ -4,7 +4,15 @@ import type { Callable, TrainDeclaration } from '../grammar/ast.ts';
 import type { CheckResult } from '../compiler/check/check.ts';
 import type { Program } from '../compiler/check/program.ts';
 import { problem, type Report } from '../compiler/diagnostics/problem.ts';
-import { checkSource, compile, renderTerminal, type Artifact, type Host, type Sources } from '../compiler/index.ts';
+import {
+  checkSource,
+  compile,
+  renderTerminal,
+  type Artifact,
+  type Host,
+  type Sources,
+  type Target,
+} from '../compiler/index.ts';
 import { located, readText } from './files.ts';
 import { wantedByTrain } from './inputs.ts';
 import { lookOf, type Io, type LookOptions } from './io.ts';
@@ -78,6 +86,7 @@ export interface CompileWishes {
   /** Sizes that the user set a bound for, and which should therefore exist. */
   readonly demanded?: readonly string[];
   readonly consts?: Consts;
+  readonly targets?: readonly Target[];
   /** For a size that neither the source nor `bounds` limits; without it such a size is an error. */
   readonly otherwise?: number;
 }

@@ -14,6 +14,7 @@ import { report } from './diagnostics/render/index.ts';
 import { library as standardLibrary } from './library.generated.ts';
 import { build, type Artifact, type Trace } from './pipeline.ts';
 import type { Sources } from './source/source.ts';
+import type { Target } from './targets/index.ts';
 
 export interface CompileOptions {
   /** The name of the source in messages, and what imports are relative to. Default `program.nn`. */
@@ -30,6 +31,8 @@ export interface CompileOptions {
   readonly fuse?: boolean;
   /** Reuse memory (default), or give every buffer a place of its own: for comparison. */
   readonly reuse?: boolean;
+  /** Modules to emit beside the TypeScript target's: `wasm`, `wgsl`. They are in `artifact.modules`. */
+  readonly targets?: readonly Target[];
   /** Called after every stage with its name, what it made as text (on demand) and its time is the caller's to take. */
   readonly trace?: Trace;
 }
@@ -86,6 +89,7 @@ export function compile(text: string, options: CompileOptions = {}): CompileResu
 }
 
 export type { Artifact } from './pipeline.ts';
+export { targets, type Target, type TargetModule } from './targets/index.ts';
 export type { Problem, Report } from './diagnostics/problem.ts';
 export type { Host } from './check/program.ts';
 export { renderTerminal, renderJson } from './diagnostics/terminal.ts';

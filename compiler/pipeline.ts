@@ -14,7 +14,7 @@ import { printProgram } from './kernel/print.ts';
 import type { Kernel, KernelProgram, Schedule } from './kernel/types.ts';
 import { plan as planMemory } from './plan/plan.ts';
 import { simplify } from './simplify/simplify.ts';
-import { emitTypeScript } from './targets/ts/emit.ts';
+import { emitModule, type Target, type TargetModule } from './targets/index.ts';
 import type { Plan } from '../runtime/plan.ts';
 
 /** Called after each stage: its name, and what it made as text, printed only when asked. */
@@ -31,9 +31,10 @@ export interface Artifact {
   readonly kernels: readonly Kernel[];
   readonly schedules: readonly Schedule[];
   readonly plan: Plan;
-  /** An ES module without imports; passes `tsc --strict`. */
+  /** The emitted modules, by target: the wanted ones, `ts` always. */
+  readonly modules: ReadonlyMap<Target, TargetModule>;
+  /** The `ts` target's: an ES module without imports that passes `tsc --strict`, and the same as JavaScript with its declarations. */
   readonly typescript: string;
-  /** The same as JavaScript, with its declarations. */
   readonly javascript: string;
   readonly declarations: string;
   /** Source maps (revision 3, JSON) of `typescript` and `javascript` to the `.nn` files. */
@@ -46,6 +47,7 @@ export interface BuildOptions {
   readonly bounds?: Readonly<Record<string, number>>;
   readonly fuse?: boolean;
   readonly reuse?: boolean;
+  readonly targets?: readonly Target[];
   readonly trace?: Trace;
 }
 
@@ -79,10 +81,14 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
     const { plan, kernels, schedules } = planned;
     trace(`${unit.name}: plan`, () => JSON.stringify(plan, null, 1));
 
-    const where = { origins, sources: program.sources };
-    const ts = emitTypeScript(unit, plan, kernels, schedules, { ...where, types: true, file: `${unit.name}.ts` });
-    const js = emitTypeScript(unit, plan, kernels, schedules, { ...where, types: false, file: `${unit.name}.js` });
-    trace(`${unit.name}: emit`, () => ts.code);
+    const material = { unit, plan, kernels, schedules, origins, sources: program.sources };
+    const modules = new Map<Target, TargetModule>();
+    for (const target of new Set<Target>(['ts', ...(options.targets ?? [])])) {
+      const module = emitModule(target, material);
+      modules.set(target, module);
+      trace(`${unit.name}: emit ${target}`, () => module.typescript ?? module.javascript);
+    }
+    const ts = modules.get('ts')!;
     artifacts.set(unit.name, {
       name: unit.name,
       kind: unit.kind,
@@ -92,10 +98,11 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
       kernels,
       schedules,
       plan,
-      typescript: ts.code,
-      javascript: js.code,
-      declarations: js.declarations,
-      sourceMap: { typescript: ts.sourceMap, javascript: js.sourceMap },
+      modules,
+      typescript: ts.typescript!,
+      javascript: ts.javascript,
+      declarations: ts.declarations,
+      sourceMap: ts.sourceMap!,
       origins,
     });
   }

@@ -68,7 +68,9 @@ describe('imports go downward', () => {
     const wrong = ['editor', 'editor/features']
       .flatMap((folder) => sourcesUnder(folder).filter((f) => dirname(f) === folder))
       .filter((file) => file !== 'editor/lsp.ts')
-      .flatMap((file) => importsOf(file).flatMap((i) => (i.target.startsWith('node:') ? [`${file} imports ${i.target}`] : [])));
+      .flatMap((file) =>
+        importsOf(file).flatMap((i) => (i.target.startsWith('node:') ? [`${file} imports ${i.target}`] : [])),
+      );
     expect(wrong).toEqual([]);
   });
   it('compiler never imports cli, editor or a Node module', () => {

@@ -4,22 +4,39 @@ import { readFileSync } from 'node:fs';
 const dist = process.env.NNC_DIST ?? new URL('../../dist/', import.meta.url).href;
 const from = (path) => import(`${dist.endsWith('/') ? dist : `${dist}/`}compiler/${path}`);
 
-export const [{ loadProgram }, { elaborate }, { KernelCache }, { fuse }, { simplify }, { plan }, { library }] = await Promise.all(
-  ['check/program.js', 'elaborate/elaborate.js', 'fuse/cache.js', 'fuse/program.js', 'simplify/simplify.js', 'plan/plan.js', 'library.generated.js'].map(from),
-);
-export const [{ emitWasm }, { emitTypeScript }, tile, encoder, { WasmModule, FIRST }, { prepare }, { workspaceBytes }, { wasmSchedule, printWasmSchedule }] =
+export const [{ loadProgram }, { elaborate }, { KernelCache }, { fuse }, { simplify }, { plan }, { library }] =
   await Promise.all(
     [
-      'targets/wasm/emit.js',
-      'targets/ts/emit.js',
-      'targets/wasm/tile.js',
-      'targets/wasm/encoder.js',
-      'targets/wasm/module.js',
-      'targets/wasm/prepare.js',
-      'targets/wasm/product.js',
-      'schedule/wasm.js',
+      'check/program.js',
+      'elaborate/elaborate.js',
+      'fuse/cache.js',
+      'fuse/program.js',
+      'simplify/simplify.js',
+      'plan/plan.js',
+      'library.generated.js',
     ].map(from),
   );
+export const [
+  { emitWasm },
+  { emitTypeScript },
+  tile,
+  encoder,
+  { WasmModule, FIRST },
+  { prepare },
+  { workspaceBytes },
+  { wasmSchedule, printWasmSchedule },
+] = await Promise.all(
+  [
+    'targets/wasm/emit.js',
+    'targets/ts/emit.js',
+    'targets/wasm/tile.js',
+    'targets/wasm/encoder.js',
+    'targets/wasm/module.js',
+    'targets/wasm/prepare.js',
+    'targets/wasm/product.js',
+    'schedule/wasm.js',
+  ].map(from),
+);
 export const sizes = await from('sizes/poly.js');
 export const { evaluateSize } = await from('plan/sizes.js');
 
@@ -37,7 +54,9 @@ export function compile(name) {
   if (problems.length > 0) throw new Error(JSON.stringify(problems));
   const { units, origins } = elaborate(program, { only: 'Fit' });
   const cache = new KernelCache();
-  const kernelPrograms = new Map([...units[0].programs].map(([n, g]) => [n, fuse(simplify(g, origins), { origins, cache })]));
+  const kernelPrograms = new Map(
+    [...units[0].programs].map(([n, g]) => [n, fuse(simplify(g, origins), { origins, cache })]),
+  );
   const planned = plan(units[0], kernelPrograms, new Map(Object.entries(programs[name])));
   if (!planned.ok) throw new Error(JSON.stringify(planned.problems));
   return { unit: units[0], ...planned };

@@ -1,5 +1,16 @@
 /** Where a training step's time goes: least time of every kernel over many steps, with its schedule. `node bench/wasm/profile.mjs lstm [rows]` */
-import { compile, evaluateSize, FIRST, prepare, printWasmSchedule, programs, sizes as polys, tile, wasmSchedule, WasmModule } from './build.mjs';
+import {
+  compile,
+  evaluateSize,
+  FIRST,
+  prepare,
+  printWasmSchedule,
+  programs,
+  sizes as polys,
+  tile,
+  wasmSchedule,
+  WasmModule,
+} from './build.mjs';
 
 const [name = 'mlp', shown = '16'] = process.argv.slice(2);
 const { plan, kernels: given } = compile(name);
@@ -8,16 +19,20 @@ const schedules = kernels.map(wasmSchedule);
 const work = FIRST + plan.arenas.persistent + 1024;
 const workspace = work + plan.arenas.work + 1024;
 const sizes = new Map(Object.entries(programs[name]));
-const sizesOf = (step) => new Map(kernels[step.kernel].sizes.map((s, k) => [s, evaluateSize(step.sizes[k], (x) => sizes.get(x) ?? 1)]));
+const sizesOf = (step) =>
+  new Map(kernels[step.kernel].sizes.map((s, k) => [s, evaluateSize(step.sizes[k], (x) => sizes.get(x) ?? 1)]));
 const pages = Math.ceil((workspace + 16e6) / 65536);
 const module = new WasmModule({ pages, shared: false });
 for (const [k, kernel] of kernels.entries()) module.kernel({ ...kernel, name: `k${k}` }, true, schedules[k]);
 const memory = new WebAssembly.Memory({ initial: pages });
 new Float32Array(memory.buffer).fill(0.01);
 const address = (b) => (plan.buffers[b].arena === 'persistent' ? FIRST : work) + plan.buffers[b].offset;
-for (const [k, b] of plan.buffers.entries()) if (b.dtype === 'i32') new Int32Array(memory.buffer, address(k), b.bytes / 4).fill(1);
+for (const [k, b] of plan.buffers.entries())
+  if (b.dtype === 'i32') new Int32Array(memory.buffer, address(k), b.bytes / 4).fill(1);
 const tiles = new WebAssembly.Instance(new WebAssembly.Module(tile.tileModule(false)), { e: { m: memory } });
-const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { e: { m: memory, ...tiles.exports } });
+const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {
+  e: { m: memory, ...tiles.exports },
+});
 
 const best = new Map();
 let calls = new Map();
@@ -55,5 +70,7 @@ const total = [...best.values()].reduce((a, b) => a + b, 0);
 console.log(`${name}: ${total.toFixed(2)} ms in kernels`);
 for (const [k, t] of [...best].sort((a, b) => b[1] - a[1]).slice(0, Number(shown))) {
   const rate = flops.has(k) ? `${(flops.get(k) / t / 1e6).toFixed(1)} GFLOP/s` : '';
-  console.log(`${t.toFixed(3).padStart(9)} ms ${String(calls.get(k)).padStart(4)} x ${kernels[k].name} ${rate}\n            ${printWasmSchedule(schedules[k]).replaceAll('\n', '; ')}`);
+  console.log(
+    `${t.toFixed(3).padStart(9)} ms ${String(calls.get(k)).padStart(4)} x ${kernels[k].name} ${rate}\n            ${printWasmSchedule(schedules[k]).replaceAll('\n', '; ')}`,
+  );
 }

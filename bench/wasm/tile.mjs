@@ -24,5 +24,10 @@ const runs = shapes.map((shape) => {
 });
 for (const [k, { least, median }] of interleaved(runs).entries()) {
   const flops = 2 * calls * shapes[k].rows * 8 * K;
-  console.log(JSON.stringify(shapes[k]), (flops / least / 1e6).toFixed(1), 'GFLOP/s at best, median', (flops / median / 1e6).toFixed(1));
+  console.log(
+    JSON.stringify(shapes[k]),
+    (flops / least / 1e6).toFixed(1),
+    'GFLOP/s at best, median',
+    (flops / median / 1e6).toFixed(1),
+  );
 }

@@ -1,6 +1,6 @@
 /** `nnc build`: models and train blocks as files to import, or printed on the way there. */
 import { join } from 'node:path';
-import type { Artifact } from '../../compiler/index.ts';
+import type { Artifact, Target } from '../../compiler/index.ts';
 import { memoryOf, parametersOf } from '../artifact.ts';
 import { prepareFolder, writeFile } from '../files.ts';
 import type { Io, LookOptions } from '../io.ts';
@@ -11,6 +11,7 @@ import { views, type View } from '../views.ts';
 export interface BuildOptions extends LookOptions {
   readonly only?: string;
   readonly out?: string;
+  readonly target: Target;
   readonly emit: readonly ('ts' | 'js')[];
   readonly bound?: Readonly<Record<string, number>>;
   readonly const?: Readonly<Record<string, number>>;
@@ -26,6 +27,7 @@ export function build(io: Io, file: string, options: BuildOptions): number {
     bounds: { ...batchBounds(program), ...options.bound },
     demanded: Object.keys(options.bound ?? {}),
     consts,
+    targets: [options.target],
     // To look at, any bound will do.
     ...(options.print === undefined ? {} : { otherwise: 64 }),
   });
@@ -40,7 +42,7 @@ export function build(io: Io, file: string, options: BuildOptions): number {
   prepareFolder(io, out);
   for (const artifact of artifacts.values()) {
     const written: string[] = [];
-    for (const [name, content] of filesOf(artifact, options.emit)) {
+    for (const [name, content] of filesOf(artifact, options)) {
       writeFile(io, join(out, name), content);
       written.push(`  ${join(out, name)}  ${formatBytes(Buffer.byteLength(content))}`);
     }
@@ -49,15 +51,17 @@ export function build(io: Io, file: string, options: BuildOptions): number {
   return 0;
 }
 
-function filesOf({ name, ...artifact }: Artifact, emit: BuildOptions['emit']): [string, string][] {
+function filesOf({ name, modules, plan }: Artifact, { target, emit }: BuildOptions): [string, string][] {
+  const { typescript, javascript, declarations, sourceMap } = modules.get(target)!;
   const files: [string, string][] = [];
-  if (emit.includes('ts')) files.push([`${name}.ts`, artifact.typescript]);
-  if (emit.includes('js')) {
-    files.push([`${name}.js`, `${artifact.javascript.trimEnd()}\n//# sourceMappingURL=${name}.js.map\n`]);
-    files.push([`${name}.js.map`, artifact.sourceMap.javascript]);
-    files.push([`${name}.d.ts`, artifact.declarations]);
+  if (emit.includes('ts') && typescript !== null) files.push([`${name}.ts`, typescript]);
+  if (emit.includes('js') || typescript === null) {
+    const map = sourceMap === null ? '' : `//# sourceMappingURL=${name}.js.map\n`;
+    files.push([`${name}.js`, `${javascript.trimEnd()}\n${map}`]);
+    if (sourceMap !== null) files.push([`${name}.js.map`, sourceMap.javascript]);
+    files.push([`${name}.d.ts`, declarations]);
   }
-  files.push([`${name}.plan.json`, `${JSON.stringify(artifact.plan, null, 1)}\n`]);
+  files.push([`${name}.plan.json`, `${JSON.stringify(plan, null, 1)}\n`]);
   return files;
 }
 

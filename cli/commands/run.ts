@@ -1,6 +1,6 @@
 /** `nnc run`: a model's answers for every row of some data, in batches, with weights that training wrote. */
 import { report } from '../../compiler/diagnostics/render/index.ts';
-import { guarded, inputsOf, instantiate, type Values } from '../artifact.ts';
+import { guarded, inputsOf, instantiate, type NodeTarget, type Values } from '../artifact.ts';
 import { writeFile } from '../files.ts';
 import { wantedByModel } from '../inputs.ts';
 import type { Io, LookOptions } from '../io.ts';
@@ -15,6 +15,7 @@ export interface RunOptions extends LookOptions {
   readonly data: readonly string[];
   readonly out?: string;
   readonly batch?: number;
+  readonly target: NodeTarget;
   readonly const?: Readonly<Record<string, number>>;
 }
 
@@ -38,6 +39,7 @@ export async function run(io: Io, file: string, options: RunOptions): Promise<nu
     only: name,
     bounds: Object.fromEntries(sizes),
     consts,
+    targets: [options.target],
     otherwise: Math.max(batch, ...sizes.values()),
   });
   const remarks = [...reports, ...data.remarks.map(report)].filter(({ severity }) => severity === 'warning');
@@ -45,7 +47,7 @@ export async function run(io: Io, file: string, options: RunOptions): Promise<nu
   const artifact = artifacts.get(name)!;
   const own = modelWeights(artifact.plan, weights, options.weights);
 
-  const unit = await instantiate(artifact);
+  const unit = await instantiate(artifact, options.target);
   guarded(artifact, () => unit.load(own));
   const taken = inputsOf(artifact.plan, 'forward');
   const batchName = wanted.batch?.size;

@@ -5,7 +5,7 @@ import type { TrainDeclaration } from '../../grammar/ast.ts';
 import { report } from '../../compiler/diagnostics/render/index.ts';
 import type { Artifact, Sources } from '../../compiler/index.ts';
 import { evaluateAll, split as splitColumns, type Metrics, type Trainable } from '../../runtime/fit.ts';
-import { instantiate, memoryOf, parametersOf, translated } from '../artifact.ts';
+import { instantiate, memoryOf, parametersOf, translated, type NodeTarget } from '../artifact.ts';
 import { prepareFolder, writeFile } from '../files.ts';
 import { wantedByTrain } from '../inputs.ts';
 import { lookOf, type Io, type LookOptions } from '../io.ts';
@@ -30,6 +30,7 @@ export interface TrainOptions extends LookOptions {
   readonly out?: string;
   readonly resume?: boolean;
   readonly quiet?: boolean;
+  readonly target: NodeTarget;
   readonly const?: Readonly<Record<string, number>>;
 }
 
@@ -61,6 +62,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
     only: name,
     bounds: Object.fromEntries(sizes),
     consts,
+    targets: [options.target],
     otherwise: Math.max(batch, ...sizes.values()),
   });
   const artifact = artifacts.get(name)!;
@@ -75,6 +77,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
   const { share, training, validation, rows } = divided(data, settings?.split ?? null, options.seed ?? 0);
   const facts: RunFacts = {
     seed: options.seed ?? 0,
+    target: options.target,
     batch,
     split: share,
     rows: data.rows,
@@ -89,7 +92,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
   const resumed = options.resume === true ? readSaved(io, checkpointPath, artifact.plan, facts) : null;
   const epochs = options.epochs ?? settings?.epochs ?? 1;
 
-  const unit = await instantiate(artifact, facts.seed);
+  const unit = await instantiate(artifact, options.target, facts.seed);
   const counts = { train: rows.train, validation: rows.validation, test: test?.rows ?? 0 };
   if (options.quiet !== true) {
     io.stdout.write(`${name} in ${project.path}: ${introduction(artifact, counts)}\n`);
@@ -122,7 +125,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
     version: 1,
     program: basename(project.path),
     train: name,
-    target: 'ts',
+    target: options.target,
     started,
     seconds: result.seconds,
     seed: facts.seed,

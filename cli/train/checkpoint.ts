@@ -14,6 +14,8 @@ import { adopted, isWeight, misfit, readWeights } from '../weights.ts';
 /** What must be the same for going on to mean anything, and what is only kept for the report. */
 export interface RunFacts {
   readonly seed: number;
+  /** Targets round differently: only the same one goes on bit for bit. */
+  readonly target: string;
   readonly batch: number;
   readonly split: number | null;
   readonly rows: number;
@@ -86,6 +88,7 @@ export function readSaved(
 
   const was = json.facts;
   if (was.seed !== facts.seed) return fail(`it was trained with --seed ${was.seed}, not ${facts.seed}`);
+  if (was.target !== facts.target) return fail(`it was trained on the target ${was.target}, not ${facts.target}`);
   if (was.batch !== facts.batch) return fail(`it was trained in batches of ${was.batch}, not ${facts.batch}`);
   if (was.split !== facts.split) return fail(`it held out ${was.split ?? 0} of the rows, not ${facts.split ?? 0}`);
   if (was.rows !== facts.rows) return fail(`it was trained on ${was.rows} rows, not ${facts.rows}`);

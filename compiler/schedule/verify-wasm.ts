@@ -39,19 +39,24 @@ function verifyProduct(leaf: Extract<WasmLeaf, { kind: 'product' }>, stage: Stag
   if (new Set(all).size !== all.length || [...all].sort().join() !== [...stage.axes].sort().join())
     wrong.push(`${stage.name}: axes ${all.join(' ')}`);
   if (leaf.over.join() !== stage.over.join()) wrong.push(`${stage.name}: over ${leaf.over.join(' ')}`);
-  for (const axis of leaf.rows.axes) if (mentions(leaf.columns.value, axis)) wrong.push(`${stage.name}: ${axis} is in both`);
-  for (const axis of leaf.columns.axes) if (mentions(leaf.rows.value, axis)) wrong.push(`${stage.name}: ${axis} is in both`);
+  for (const axis of leaf.rows.axes)
+    if (mentions(leaf.columns.value, axis)) wrong.push(`${stage.name}: ${axis} is in both`);
+  for (const axis of leaf.columns.axes)
+    if (mentions(leaf.rows.value, axis)) wrong.push(`${stage.name}: ${axis} is in both`);
   // Accumulators, a row's vectors, one broadcast and one to spare, in fifteen registers.
   const [rows, columns] = leaf.tile;
-  if (rows * (columns / 4) + columns / 4 + 2 > 15) wrong.push(`${stage.name}: a tile of ${rows} x ${columns} does not fit`);
+  if (rows * (columns / 4) + columns / 4 + 2 > 15)
+    wrong.push(`${stage.name}: a tile of ${rows} x ${columns} does not fit`);
   return [...wrong, ...verifyLoops(leaf.few.leaf, stage, [])];
 }
 
 /** Violations in words; empty when all is well. */
 export function verifyWasmSchedule(kernel: Kernel, schedule: WasmSchedule): string[] {
   const wrong: string[] = [];
-  if ([...schedule.rows].sort().join() !== [...(kernel.rows ?? [])].sort().join()) wrong.push(`rows ${schedule.rows.join(' ')}`);
-  if (schedule.vector !== null && schedule.rows.at(-1) !== schedule.vector) wrong.push(`lanes along ${schedule.vector}`);
+  if ([...schedule.rows].sort().join() !== [...(kernel.rows ?? [])].sort().join())
+    wrong.push(`rows ${schedule.rows.join(' ')}`);
+  if (schedule.vector !== null && schedule.rows.at(-1) !== schedule.vector)
+    wrong.push(`lanes along ${schedule.vector}`);
   if (schedule.leaves.map((l) => l.stage).join() !== kernel.stages.map((s) => s.name).join())
     wrong.push(`stages ${schedule.leaves.map((l) => l.stage).join(' ')}`);
   for (const leaf of schedule.leaves) {

@@ -193,7 +193,9 @@ describe('half precision storage', () => {
       const rest = scaled - floor;
       return (rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor) / scale;
     };
-    const expected = [0, 1].map((o) => half(Math.fround([0, 1, 2].reduce((s, i) => s + half(x[i]!) * w[o * 3 + i]!, 0))));
+    const expected = [0, 1].map((o) =>
+      half(Math.fround([0, 1, 2].reduce((s, i) => s + half(x[i]!) * w[o * 3 + i]!, 0))),
+    );
     expect([...y.data]).toEqual(expected);
   });
 });

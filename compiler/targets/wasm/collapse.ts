@@ -88,7 +88,10 @@ function join(kernel: Kernel, outer: string, inner: string): Kernel {
 }
 
 /** Neighbours among `axes` (outermost first) joined where they can be, from the inside out; the axes that remain. */
-export function collapseAxes(kernel: Kernel, axes: readonly string[]): { readonly kernel: Kernel; readonly columns: readonly string[] } {
+export function collapseAxes(
+  kernel: Kernel,
+  axes: readonly string[],
+): { readonly kernel: Kernel; readonly columns: readonly string[] } {
   let result = kernel;
   const left = [...axes];
   for (let k = left.length - 2; k >= 0; k--) {

@@ -153,7 +153,10 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): Em
     '}',
     '',
     'const kernels = [',
-    ...names.map((name) => `  ([on], s, at) => { const { ${name} } = instances.get(on.buffer); return () => ${name}(${sizes.join(', ')}); },`),
+    ...names.map(
+      (name) =>
+        `  ([on], s, at) => { const { ${name} } = instances.get(on.buffer); return () => ${name}(${sizes.join(', ')}); },`,
+    ),
     '];',
     '',
     `const plan = ${literal(shown)};`,

@@ -2,11 +2,28 @@
  * Encodes WebAssembly modules: bytes, types, imports, one memory, functions with structured control. No text form and no validation of its own:
  * `WebAssembly.validate` is the judge in tests. Function bodies are written by `Fn` (function.ts), which knows about scopes and locals.
  */
-import { ACCESS, LANE_ACCESS, LANES, MISC, OPCODES, SIMD, type Access, type LaneAccess, type LaneOp, type Op } from './opcodes.ts';
+import {
+  ACCESS,
+  LANE_ACCESS,
+  LANES,
+  MISC,
+  OPCODES,
+  SIMD,
+  type Access,
+  type LaneAccess,
+  type LaneOp,
+  type Op,
+} from './opcodes.ts';
 
 export type ValueType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 
-export const TYPE_CODES: Readonly<Record<ValueType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+export const TYPE_CODES: Readonly<Record<ValueType, number>> = {
+  i32: 0x7f,
+  i64: 0x7e,
+  f32: 0x7d,
+  f64: 0x7c,
+  v128: 0x7b,
+};
 
 const scratch = new DataView(new ArrayBuffer(8));
 
@@ -340,7 +357,7 @@ export class ModuleBuilder {
     section(3, table);
 
     const exported = this.functions.flatMap((f, index) =>
-      (f.exported === null ? [] : [{ name: f.exported, index: this.imported.length + index }]),
+      f.exported === null ? [] : [{ name: f.exported, index: this.imported.length + index }],
     );
     const exports = new Bytes();
     exports.u32(exported.length);

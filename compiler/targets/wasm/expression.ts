@@ -257,7 +257,12 @@ export class Expressions {
   }
 
   private guardsVary(guards: readonly Guard[]): boolean {
-    return guards.some((g) => this.lane !== null && decide(g, this.kernel) !== true && [g.e, g.lo, g.hi].some((p) => names(p).has(this.lane!)));
+    return guards.some(
+      (g) =>
+        this.lane !== null &&
+        decide(g, this.kernel) !== true &&
+        [g.e, g.lo, g.hi].some((p) => names(p).has(this.lane!)),
+    );
   }
 
   // -------------------------------------------------------------------------------------------------------------------- index arithmetic
@@ -363,7 +368,10 @@ export class Expressions {
     return p;
   }
 
-  private term(coefficient: number, factors: readonly { readonly atom: Atom; readonly exponent: number }[]): () => void {
+  private term(
+    coefficient: number,
+    factors: readonly { readonly atom: Atom; readonly exponent: number }[],
+  ): () => void {
     const locals = factors.flatMap(({ atom, exponent }) => {
       const local = this.atomLocal(atom);
       return Array.from({ length: exponent }, () => local);
@@ -546,9 +554,7 @@ export class Expressions {
     const { fn, lane } = this;
     const even = guards.filter((g) => !this.guardsVary([g]));
     const odd = guards.filter((g) => this.guardsVary([g]));
-    const strides = odd.map((g) =>
-      names(g.lo).has(lane!) || names(g.hi).has(lane!) ? null : this.stride(g.e, lane!),
-    );
+    const strides = odd.map((g) => (names(g.lo).has(lane!) || names(g.hi).has(lane!) ? null : this.stride(g.e, lane!)));
     if (strides.some((s) => s === null)) return null;
     let first = true;
     for (const [k, g] of odd.entries()) {
@@ -581,10 +587,7 @@ export class Expressions {
   }
 
   /** Dynamic indices of a read or write become names of their own; null where they differ from lane to lane in wide code. */
-  dynamic(
-    list: readonly { readonly name: string; readonly value: Expr }[],
-    shift: Shift,
-  ): ReadonlyMap<string, Poly> {
+  dynamic(list: readonly { readonly name: string; readonly value: Expr }[], shift: Shift): ReadonlyMap<string, Poly> {
     const map = new Map<string, Poly>();
     for (const { name, value } of list) {
       const key = `#${this.key(value, false, shift)}`;
@@ -646,7 +649,8 @@ export class Expressions {
     if (binding === undefined)
       throw new Error(`kernel ${this.kernel.name}: value ${name} is used before it is defined`);
     if (binding.wide && !wide) {
-      if (this.single === null) throw new Error(`kernel ${this.kernel.name}: four lanes of ${name} where one is wanted`);
+      if (this.single === null)
+        throw new Error(`kernel ${this.kernel.name}: four lanes of ${name} where one is wanted`);
       const back = new Map(shift);
       back.set(this.lane!, (shift.get(this.lane!) ?? 0) - this.single);
       fn.code.get(binding.local(back));
@@ -819,7 +823,8 @@ export class Expressions {
     const stride = this.stride(at, lane!);
     const vary = this.guardsVary(guards);
     const { dtype } = this.kernel.buffers[e.buffer]!;
-    if (stride === null || stride < 0 || stride > 2 || (dtype === 'bool' && stride !== 1)) return this.lanewise(e, shift);
+    if (stride === null || stride < 0 || stride > 2 || (dtype === 'bool' && stride !== 1))
+      return this.lanewise(e, shift);
     if (vary && stride !== 1) return this.lanewise(e, shift);
     let mask: number | null = null;
     let condition: number | null = null;

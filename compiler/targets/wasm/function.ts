@@ -27,11 +27,7 @@ export class Scope {
   }
 
   find(key: string): number | null {
-    for (let scope: Scope | null = this; scope !== null; scope = scope.parent) {
-      const found = scope.known.get(key);
-      if (found !== undefined) return found;
-    }
-    return null;
+    return this.known.get(key) ?? this.parent?.find(key) ?? null;
   }
 }
 
@@ -114,7 +110,13 @@ export class Fn {
    * `for (v = from; v < to; v += step)` over an i32 local, which the body is given. `to` is a local or a constant. The loop's scope is one deeper
    * than the variable's. `by`, if given, is a local to step by instead.
    */
-  for(from: number | { readonly local: number }, to: number | { readonly local: number }, step: number, body: (variable: number) => void, by: number | null = null): void {
+  for(
+    from: number | { readonly local: number },
+    to: number | { readonly local: number },
+    step: number,
+    body: (variable: number) => void,
+    by: number | null = null,
+  ): void {
     const variable = this.local('i32');
     const push = (code: Code, x: number | { readonly local: number }): void =>
       typeof x === 'number' ? code.i32(x) : code.get(x.local);

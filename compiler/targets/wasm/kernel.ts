@@ -25,7 +25,8 @@ export const signatureOf = (kernel: Kernel): Signature => ({
   results: [],
 });
 
-const rootsOf = (writes: readonly Write[]): Expr[] => writes.flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]);
+const rootsOf = (writes: readonly Write[]): Expr[] =>
+  writes.flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]);
 
 /** How a stage's values lie about its reduction. */
 interface Parts {
@@ -77,7 +78,12 @@ export class KernelEmitter {
   private readonly context: KernelContext;
   private readonly stages: ReadonlyMap<string, Stage>;
 
-  constructor(kernel: Kernel, context: KernelContext, fn: Fn = new Fn(signatureOf(kernel)), x: Expressions | null = null) {
+  constructor(
+    kernel: Kernel,
+    context: KernelContext,
+    fn: Fn = new Fn(signatureOf(kernel)),
+    x: Expressions | null = null,
+  ) {
     this.kernel = kernel;
     this.context = context;
     this.fn = fn;
@@ -145,7 +151,12 @@ export class KernelEmitter {
     body: (vectors: number) => void,
   ): void {
     const { x, fn } = this;
-    const run = (from: number | { readonly local: number }, to: number | { readonly local: number }, step: number, vectors: number): void =>
+    const run = (
+      from: number | { readonly local: number },
+      to: number | { readonly local: number },
+      step: number,
+      vectors: number,
+    ): void =>
       fn.for(from, to, step, (variable) => {
         x.bind(axis, variable, true);
         x.lane = vectors > 0 ? axis : null;
@@ -216,7 +227,13 @@ export class KernelEmitter {
 
   // ------------------------------------------------------------------------------------------------------------------------------ points
 
-  private valueOf(name: string, wide: boolean, steady: boolean, locals: ReadonlyMap<Shift, number>, lane: string | null): void {
+  private valueOf(
+    name: string,
+    wide: boolean,
+    steady: boolean,
+    locals: ReadonlyMap<Shift, number>,
+    lane: string | null,
+  ): void {
     const { x } = this;
     const byText = new Map([...locals].map(([shift, local]) => [shift.get(lane ?? '') ?? 0, local]));
     const first = [...locals.values()][0]!;
@@ -303,15 +320,20 @@ export class KernelEmitter {
         );
       }
     }
-    const round = (wideRound: boolean, steps: readonly Shift[], into: (name: string, p: Shift, k: number) => number): void =>
-      this.round(stage, parts, defs, wideRound, points, steps, into, best, wideRound ? x.lane : null);
+    const round = (
+      wideRound: boolean,
+      steps: readonly Shift[],
+      into: (name: string, p: Shift, k: number) => number,
+    ): void => this.round(stage, parts, defs, wideRound, points, steps, into, best, wideRound ? x.lane : null);
     const nest = (k: number): void => {
       const axis = leaf.over[k];
       if (axis === undefined) return round(wide, [NO_SHIFT], (name, p) => sums.get(name)!.get(p)!);
       if (across_ && axis === leaf.vector)
         return this.lanes(axis, leaf.count, (vectors) => {
           if (vectors === 0) return round(false, [NO_SHIFT], (name, p) => sums.get(name)!.get(p)!);
-          const steps = Array.from({ length: vectors }, (_, v): Shift => (v === 0 ? NO_SHIFT : new Map([[axis, 4 * v]])));
+          const steps = Array.from({ length: vectors }, (_, v): Shift =>
+            v === 0 ? NO_SHIFT : new Map([[axis, 4 * v]]),
+          );
           round(true, steps, (name, _, v) => partial.get(name)![v]!);
         });
       this.loop(axis, () => nest(k + 1), stage.order === 'backward');

@@ -162,9 +162,10 @@ export function expInto(l: Lanes, x: V): void {
   const n = l.hold(l.sub(shifted, l.f(12582912)));
   // ln 2 in two parts, the first with few enough bits that its product with n is exact.
   const r = l.hold(l.sub(l.sub(clamped, l.mul(n, l.f(0.693359375))), l.mul(n, l.f(-2.12194440054690583e-4))));
-  const tail = l.polynomial(r, [
-    1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1,
-  ]);
+  const tail = l.polynomial(
+    r,
+    [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1],
+  );
   const p = l.hold(l.add(l.add(l.mul(tail, l.mul(r, r)), r), l.f(1)));
   // 2 p · 2^(n - 1), since 2^128 is no f32.
   const scale = l.float(l.iadd(l.shl(l.bits(shifted), 23), l.i(126 << 23)));
@@ -182,14 +183,14 @@ export function logInto(l: Lanes, x: V): void {
   const m = l.hold(l.sub(l.float(l.isub(scaled, l.shl(e, 23))), l.f(1)));
   const exponent = l.hold(l.toFloat(l.isub(e, l.select(small, l.i(23), l.i(0)))));
   const z = l.hold(l.mul(m, m));
-  const tail = l.polynomial(m, [
-    7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
-    2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
-  ]);
-  const low = l.sub(
-    l.add(l.mul(l.mul(tail, m), z), l.mul(exponent, l.f(-2.12194440054690583e-4))),
-    l.mul(z, l.f(0.5)),
+  const tail = l.polynomial(
+    m,
+    [
+      7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
+      2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+    ],
   );
+  const low = l.sub(l.add(l.mul(l.mul(tail, m), z), l.mul(exponent, l.f(-2.12194440054690583e-4))), l.mul(z, l.f(0.5)));
   const value = l.hold(l.add(l.add(low, m), l.mul(exponent, l.f(0.693359375))));
   const special = l.select(l.eq(x, l.f(0)), l.f(-Infinity), l.select(l.lt(x, l.f(0)), l.f(NaN), x));
   const usual = l.and(l.lt(l.f(0), x), l.lt(x, l.f(Infinity)));
@@ -204,9 +205,10 @@ function signed(l: Lanes, magnitude: V, sign: V): V {
 export function tanhInto(l: Lanes, x: V): void {
   const size = l.hold(l.abs(x));
   const z = l.hold(l.mul(x, x));
-  const near = l.polynomial(z, [
-    -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1,
-  ]);
+  const near = l.polynomial(
+    z,
+    [-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1],
+  );
   const clamped = l.hold(l.clampTo(size, 9.2));
   expInto(l, l.add(clamped, clamped));
   const grown = l.hold(l.local(l.fn.hold(l.wide ? 'v128' : 'f32')));
@@ -217,18 +219,24 @@ export function tanhInto(l: Lanes, x: V): void {
 export function erfInto(l: Lanes, x: V): void {
   const size = l.hold(l.clampTo(l.abs(x), 4.1));
   const z = l.hold(l.mul(size, size));
-  const near = l.polynomial(z, [
-    -0.0006090357930961645, 0.0050119623978864755, -0.026778908610968932, 0.1128214080283125, -0.3761252327525143,
-    1.1283791537971155,
-  ]);
+  const near = l.polynomial(
+    z,
+    [
+      -0.0006090357930961645, 0.0050119623978864755, -0.026778908610968932, 0.1128214080283125, -0.3761252327525143,
+      1.1283791537971155,
+    ],
+  );
   // erfc(x) = exp(-x²) t P(t), t = 1 / (1 + x / 2)
   expInto(l, l.neg(z));
   const e = l.hold(l.local(l.fn.hold(l.wide ? 'v128' : 'f32')));
   const t = l.hold(l.div(l.f(1), l.add(l.f(1), l.mul(size, l.f(0.5)))));
-  const p = l.polynomial(t, [
-    0.09493788372417938, -0.38550711421649764, 0.4357318864970118, 0.000680725323405689, 0.2972043866896298,
-    0.2742501198024613, 0.28261055627162784,
-  ]);
+  const p = l.polynomial(
+    t,
+    [
+      0.09493788372417938, -0.38550711421649764, 0.4357318864970118, 0.000680725323405689, 0.2972043866896298,
+      0.2742501198024613, 0.28261055627162784,
+    ],
+  );
   const far = l.sub(l.f(1), l.mul(l.mul(e, t), p));
   l.select(l.lt(size, l.f(0.9)), l.mul(x, near), signed(l, far, x))();
 }
@@ -300,7 +308,10 @@ class Doubles {
       this.fn.code.op(name);
     };
   }
-  c = (value: number): D => () => this.fn.code.f64(value);
+  c =
+    (value: number): D =>
+    () =>
+      this.fn.code.f64(value);
   hold(v: D, type: ValueType = 'f64'): D {
     v();
     const local = this.fn.hold(type);
@@ -417,12 +428,17 @@ function trigonometric(fn: Fn, quadrant: 0 | 1): void {
       const a = window(w0, w1);
       const b = window(w1, w2);
       const c = window(w2, w3);
-      const i = (name: Op, p: D, q: D): D => () => {
-        p();
-        q();
-        fn.code.op(name);
-      };
-      const k = (value: bigint): D => () => fn.code.i64(value);
+      const i =
+        (name: Op, p: D, q: D): D =>
+        () => {
+          p();
+          q();
+          fn.code.op(name);
+        };
+      const k =
+        (value: bigint): D =>
+        () =>
+          fn.code.i64(value);
       // (a b c) · m mod 2^96, its upper 64 bits: quadrant in the top two.
       const product = d.hold(
         i(
@@ -473,11 +489,13 @@ function trigonometric(fn: Fn, quadrant: 0 | 1): void {
     fn.code.i32(quadrant);
     fn.code.op('i32.add');
   };
-  const bit = (which: number): D => () => {
-    turn();
-    fn.code.i32(which);
-    fn.code.op('i32.and');
-  };
+  const bit =
+    (which: number): D =>
+    () => {
+      turn();
+      fn.code.i32(which);
+      fn.code.op('i32.and');
+    };
   const value = d.hold(d.select(bit(1), cos, sin));
   const finite = d.hold(d.select(bit(2), d.un('f64.neg', value), value));
   d.select(d.bin('f64.lt', d.un('f64.abs', x), d.c(Infinity)), finite, d.c(NaN))();
@@ -516,7 +534,11 @@ function power(fn: Fn): void {
     d.select(
       d.bin('f64.eq', size, d.c(0)),
       d.c(-Infinity),
-      d.select(d.bin('f64.eq', size, d.c(Infinity)), d.c(Infinity), d.select(d.bin('f64.eq', size, d.c(1)), d.c(0), log)),
+      d.select(
+        d.bin('f64.eq', size, d.c(Infinity)),
+        d.c(Infinity),
+        d.select(d.bin('f64.eq', size, d.c(1)), d.c(0), log),
+      ),
     ),
   );
   const y = d.hold(d.bin('f64.max', d.bin('f64.min', d.mul(b, known), d.c(200)), d.c(-200)));
@@ -592,11 +614,13 @@ const unary = (into: (l: Lanes, x: V) => void, wide: boolean): Body => {
   };
 };
 
-const inF64 = (parameters: number, body: (fn: Fn) => void): Body => () => {
-  const fn = new Fn({ parameters: Array.from({ length: parameters }, (): ValueType => 'f32'), results: ['f32'] });
-  body(fn);
-  return fn.done();
-};
+const inF64 =
+  (parameters: number, body: (fn: Fn) => void): Body =>
+  () => {
+    const fn = new Fn({ parameters: Array.from({ length: parameters }, (): ValueType => 'f32'), results: ['f32'] });
+    body(fn);
+    return fn.done();
+  };
 
 const f32: Signature = { parameters: ['f32'], results: ['f32'] };
 const v128: Signature = { parameters: ['v128'], results: ['v128'] };

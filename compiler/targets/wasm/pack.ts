@@ -252,7 +252,11 @@ export class Packer {
       });
     };
     const first = zero();
-    go(0, first, Array.from({ length: guards }, () => first));
+    go(
+      0,
+      first,
+      Array.from({ length: guards }, () => first),
+    );
   }
 
   private advance(pointer: number, bytes: number): void {
@@ -428,7 +432,10 @@ export class Packer {
       const address = fn.hold('i32');
       const guards = read.guards.map((g, k) => {
         x.push(x.index(g.rest));
-        this.sum(at, read.own.map((d) => d.guards[k]!));
+        this.sum(
+          at,
+          read.own.map((d) => d.guards[k]!),
+        );
         return fn.hold('i32');
       });
       return { address, guards };

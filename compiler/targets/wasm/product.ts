@@ -62,7 +62,11 @@ class Arithmetic {
     this.fn.code.i32(n);
     return this.fn.hold('i32');
   }
-  do(op: 'i32.add' | 'i32.sub' | 'i32.mul' | 'i32.div_u' | 'i32.and' | 'i32.shl', a: number, b: number | { readonly by: number }): number {
+  do(
+    op: 'i32.add' | 'i32.sub' | 'i32.mul' | 'i32.div_u' | 'i32.and' | 'i32.shl',
+    a: number,
+    b: number | { readonly by: number },
+  ): number {
     const { fn } = this;
     fn.code.get(a);
     if (typeof b === 'number') fn.code.get(b);
@@ -110,82 +114,88 @@ export function emitProduct(
   const epilogue = new Epilogue(emitter, leaf, stage, context);
 
   const blocks = (): void => {
-    fn.for(0, { local: N }, 0, (jc) => {
-      const nc = n.least(NC, n.do('i32.sub', N, jc));
-      const np = roundUp(nc, columns);
-      packer.pack(leaf.columns, leaf.over, { width: columns, first: jc, count: np, to: B, length: K, total: N });
-      fn.for(
-        0,
-        { local: M },
-        0,
-        (ic) => {
-          const mc = n.least(MC, n.do('i32.sub', M, ic));
-          const mp = roundUp(mc, rows);
-          packer.pack(leaf.rows, leaf.over, { width: rows, first: ic, count: mp, to: A, length: K, total: M });
-          const panel = n.do('i32.mul', bytesK, { by: rows });
-          const panelB = n.do('i32.mul', bytesK, { by: columns });
-          fn.for(0, { local: mp }, 1, (ip) => {
-            const a = n.do('i32.add', A, n.do('i32.mul', ip, panel));
-            const first = n.do('i32.add', ic, n.do('i32.mul', ip, { by: rows }));
-            const height = n.least(n.constant(rows), n.do('i32.sub', M, first));
-            const b = fn.local('i32');
-            const c = fn.local('i32');
-            const tile = (count: number, by: number): void => {
-              for (const local of [a, b, K, c, by]) fn.code.get(local);
-              fn.code.i32(4 * rows);
-              fn.code.call(context.tile(count));
-            };
-            // Sums that are only stored go to their place at once, whole panels of them.
-            const straight = epilogue.straight(first, jc);
-            const full = straight === null ? 0 : n.do('i32.div_u', nc, { by: columns });
-            const tiles = (count: number): void => {
-              fn.code.get(B);
-              fn.code.set(b);
-              fn.code.get(straight?.to ?? strip);
-              fn.code.set(c);
-              fn.for(0, { local: straight === null ? np : full }, 1, () => {
-                tile(count, straight?.pitch ?? pitch);
-                fn.code.get(b);
-                fn.code.get(panelB);
-                fn.code.op('i32.add');
+    fn.for(
+      0,
+      { local: N },
+      0,
+      (jc) => {
+        const nc = n.least(NC, n.do('i32.sub', N, jc));
+        const np = roundUp(nc, columns);
+        packer.pack(leaf.columns, leaf.over, { width: columns, first: jc, count: np, to: B, length: K, total: N });
+        fn.for(
+          0,
+          { local: M },
+          0,
+          (ic) => {
+            const mc = n.least(MC, n.do('i32.sub', M, ic));
+            const mp = roundUp(mc, rows);
+            packer.pack(leaf.rows, leaf.over, { width: rows, first: ic, count: mp, to: A, length: K, total: M });
+            const panel = n.do('i32.mul', bytesK, { by: rows });
+            const panelB = n.do('i32.mul', bytesK, { by: columns });
+            fn.for(0, { local: mp }, 1, (ip) => {
+              const a = n.do('i32.add', A, n.do('i32.mul', ip, panel));
+              const first = n.do('i32.add', ic, n.do('i32.mul', ip, { by: rows }));
+              const height = n.least(n.constant(rows), n.do('i32.sub', M, first));
+              const b = fn.local('i32');
+              const c = fn.local('i32');
+              const tile = (count: number, by: number): void => {
+                for (const local of [a, b, K, c, by]) fn.code.get(local);
+                fn.code.i32(4 * rows);
+                fn.code.call(context.tile(count));
+              };
+              // Sums that are only stored go to their place at once, whole panels of them.
+              const straight = epilogue.straight(first, jc);
+              const full = straight === null ? 0 : n.do('i32.div_u', nc, { by: columns });
+              const tiles = (count: number): void => {
+                fn.code.get(B);
                 fn.code.set(b);
-                fn.code.get(c);
-                fn.code.i32(4 * columns);
-                fn.code.op('i32.add');
+                fn.code.get(straight?.to ?? strip);
                 fn.code.set(c);
-              });
-              if (straight === null) return;
-              fn.code.get(full);
-              fn.code.get(np);
-              fn.code.op('i32.ne');
-              fn.if(() => {
-                fn.code.get(strip);
-                fn.code.set(c);
-                tile(count, pitch);
-              });
-            };
-            const known = asConst(product(leaf.rows.axes));
-            for (let count = rows; count >= 1; count--) {
-              if (known !== null && !(count === rows ? known >= rows : known % rows === count)) continue;
-              if (known !== null && known % rows === 0) {
-                tiles(count);
-                continue;
+                fn.for(0, { local: straight === null ? np : full }, 1, () => {
+                  tile(count, straight?.pitch ?? pitch);
+                  fn.code.get(b);
+                  fn.code.get(panelB);
+                  fn.code.op('i32.add');
+                  fn.code.set(b);
+                  fn.code.get(c);
+                  fn.code.i32(4 * columns);
+                  fn.code.op('i32.add');
+                  fn.code.set(c);
+                });
+                if (straight === null) return;
+                fn.code.get(full);
+                fn.code.get(np);
+                fn.code.op('i32.ne');
+                fn.if(() => {
+                  fn.code.get(strip);
+                  fn.code.set(c);
+                  tile(count, pitch);
+                });
+              };
+              const known = asConst(product(leaf.rows.axes));
+              for (let count = rows; count >= 1; count--) {
+                if (known !== null && !(count === rows ? known >= rows : known % rows === count)) continue;
+                if (known !== null && known % rows === 0) {
+                  tiles(count);
+                  continue;
+                }
+                fn.code.get(height);
+                fn.code.i32(count);
+                fn.code.op('i32.eq');
+                fn.if(() => tiles(count));
               }
-              fn.code.get(height);
-              fn.code.i32(count);
-              fn.code.op('i32.eq');
-              fn.if(() => tiles(count));
-            }
-            if (straight === null) return epilogue.emit({ first, height, jc, nc, strip, pitch });
-            const done = n.do('i32.mul', full, { by: columns });
-            const left = n.do('i32.sub', nc, done);
-            fn.code.get(left);
-            fn.if(() => epilogue.emit({ first, height, jc: n.do('i32.add', jc, done), nc: left, strip, pitch }));
-          });
-        },
-        MC,
-      );
-    }, NC);
+              if (straight === null) return epilogue.emit({ first, height, jc, nc, strip, pitch });
+              const done = n.do('i32.mul', full, { by: columns });
+              const left = n.do('i32.sub', nc, done);
+              fn.code.get(left);
+              fn.if(() => epilogue.emit({ first, height, jc: n.do('i32.add', jc, done), nc: left, strip, pitch }));
+            });
+          },
+          MC,
+        );
+      },
+      NC,
+    );
   };
   const nest = (k: number): void => {
     const axis = leaf.batch[k];

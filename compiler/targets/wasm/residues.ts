@@ -15,7 +15,10 @@ const GREATEST_TERMS = 16;
 const GREATEST_STAGES = 16;
 
 function rootsOf(stage: Stage): Expr[] {
-  return [...[...stage.defs.values()].map((d) => d.value), ...stage.writes.flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)])];
+  return [
+    ...[...stage.defs.values()].map((d) => d.value),
+    ...stage.writes.flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]),
+  ];
 }
 
 /** Axis → divisor, for every axis inside a floor with a small constant divisor. */
@@ -96,7 +99,11 @@ class Resolver {
 const combinations = (extents: readonly number[]): number[][] =>
   extents.reduce<number[][]>((all, n) => all.flatMap((c) => Array.from({ length: n }, (_, k) => [...c, k])), [[]]);
 
-function resolveStage(kernel: Kernel, stage: Stage, fresh: (axis: string) => string): { stages: Stage[]; axes: Map<string, Poly> } | null {
+function resolveStage(
+  kernel: Kernel,
+  stage: Stage,
+  fresh: (axis: string) => string,
+): { stages: Stage[]; axes: Map<string, Poly> } | null {
   if (stage.order !== null || stage.each.length > 0) return null;
   const found = divisors(stage);
   if (found.size === 0) return null;
@@ -138,7 +145,9 @@ function resolveStage(kernel: Kernel, stage: Stage, fresh: (axis: string) => str
       if (d.op === null) defs.set(value, { op: null, value: plain.copy(d.value) });
       else {
         const each = points.map((p) =>
-          resolver.copier(new Map([...map, ...stage.over.map((a, k): [string, Poly] => [a, num(p[k]!)])])).copy(d.value),
+          resolver
+            .copier(new Map([...map, ...stage.over.map((a, k): [string, Poly] => [a, num(p[k]!)])]))
+            .copy(d.value),
         );
         defs.set(value, { op: null, value: resolver.sum(each) });
       }

@@ -70,7 +70,8 @@ const value = new Float32Array(word.buffer);
 const exhaustive = process.env['NNC_EXHAUSTIVE'] === '1';
 const step = exhaustive ? 1 : 7919;
 
-const unit = (x: number): number => (Math.abs(x) < 2 ** -126 ? 2 ** -149 : 2 ** (Math.floor(Math.log2(Math.abs(x))) - 23));
+const unit = (x: number): number =>
+  Math.abs(x) < 2 ** -126 ? 2 ** -149 : 2 ** (Math.floor(Math.log2(Math.abs(x))) - 23);
 
 test('the module is valid', () => {
   expect(WebAssembly.validate(code)).toBe(true);
@@ -107,7 +108,7 @@ describe.each(names)('%s', (name) => {
   });
 });
 
-test('pow is JavaScript\'s, rounded once', () => {
+test("pow is JavaScript's, rounded once", () => {
   const special = [0, -0, 1, -1, Infinity, -Infinity, NaN, 2, 0.5, 3, -3, 1e30, 1e-30, -2, 2.5, -0.5, 127];
   for (const a of special)
     for (const b of special)
@@ -145,7 +146,7 @@ test('half rounds to nearest even', () => {
   }
 });
 
-test('random numbers are the runtime\'s', () => {
+test("random numbers are the runtime's", () => {
   for (let k = 0; k < 500; k++) {
     const key = [k * 7919, -k, k * k, 3 * k] as const;
     expect(functions['random']!(...key, 0)).toBe(uniform(threefryWord0(...key)));

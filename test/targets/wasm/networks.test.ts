@@ -19,7 +19,10 @@ function drawn(b: GraphBuilder, sizes: Sizes, positive: readonly string[]): Map<
     b.inputs.map((x) => {
       const extents = x.type.sizes.map((p) => evaluate(p, (s) => sizes[s]!));
       const low = positive.includes(x.attrs.name) ? 0.1 : -1;
-      return [x.attrs.name, fill(x.type.dtype, extents, () => (x.type.dtype === 'i32' ? Math.floor(draw() * 9) : low + draw() * (1 - low)))];
+      return [
+        x.attrs.name,
+        fill(x.type.dtype, extents, () => (x.type.dtype === 'i32' ? Math.floor(draw() * 9) : low + draw() * (1 - low))),
+      ];
     }),
   );
 }
@@ -91,12 +94,18 @@ test('a recurrent network and its gradient', () => {
     b.input('w', 'param', m.f32(m.K, m.N)),
     b.input('u', 'param', m.f32(m.N, m.N)),
   ];
-  const { carries, yields } = b.loop({ carries: [h0], sequences: [x], length: m.T, reversed: false }, (inner, _, [h], [xt]) => {
-    const next = inner.tanh(
-      inner.add(inner.contract(xt!, w, ['b', 'k'], ['k', 'n'], ['b', 'n']), inner.contract(h!, u, ['b', 'k'], ['k', 'n'], ['b', 'n'])),
-    );
-    return { carries: [next], yields: [next] };
-  });
+  const { carries, yields } = b.loop(
+    { carries: [h0], sequences: [x], length: m.T, reversed: false },
+    (inner, _, [h], [xt]) => {
+      const next = inner.tanh(
+        inner.add(
+          inner.contract(xt!, w, ['b', 'k'], ['k', 'n'], ['b', 'n']),
+          inner.contract(h!, u, ['b', 'k'], ['k', 'n'], ['b', 'n']),
+        ),
+      );
+      return { carries: [next], yields: [next] };
+    },
+  );
   const loss = b.add(b.reduce('sum', b.mul(yields[0]!, yields[0]!), [0, 1, 2]), b.reduce('sum', carries[0]!, [0, 1]));
   const gradients = differentiate(b, loss, [x, h0, w, u]).filter((g) => g !== null);
   check(b, [loss, carries[0]!, ...gradients], { T: 3, B: 5, K: 9, N: 11 });

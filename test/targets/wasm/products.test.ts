@@ -30,8 +30,20 @@ function product(a: string, b: string, out: string, of: Readonly<Record<string, 
   const kernel = prepare(kernelsOf(program)[0]!);
   expect(productLeaf(kernel, kernel.stages[0]!), 'is a product').not.toBeNull();
   const inputs = new Map([
-    ['a', draw([...a].map((s) => of[s]!), 1)],
-    ['b', draw([...b].map((s) => of[s]!), 2)],
+    [
+      'a',
+      draw(
+        [...a].map((s) => of[s]!),
+        1,
+      ),
+    ],
+    [
+      'b',
+      draw(
+        [...b].map((s) => of[s]!),
+        2,
+      ),
+    ],
   ]);
   // Sums of K products of numbers below 1, in f32: an error of about a unit a step, at random.
   compare(program, inputs, {}, wasmSchedule, 2e-6 * Math.sqrt(of['k']! * (of['j'] ?? 1)));
@@ -103,9 +115,12 @@ test('the same bits from call to call', () => {
   const g = newBuilder();
   const x = g.input('a', 'data', m.f32(n(33), n(65)));
   const y = g.input('b', 'data', m.f32(n(65), n(47)));
-  const program = fuse(g.finish([{ name: 'c', node: g.contract(x, y, ['m', 'k'], ['k', 'n'], ['m', 'n']), updates: null }]), {
-    origins: g.origins,
-  });
+  const program = fuse(
+    g.finish([{ name: 'c', node: g.contract(x, y, ['m', 'k'], ['k', 'n'], ['m', 'n']), updates: null }]),
+    {
+      origins: g.origins,
+    },
+  );
   const given = new Map([
     ['a', draw([33, 65], 1).data],
     ['b', draw([65, 47], 2).data],

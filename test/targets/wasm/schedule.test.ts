@@ -13,7 +13,9 @@ import { newBuilder } from '../../ops/harness.ts';
 import * as m from '../../fuse/models.ts';
 
 function schedules(b: GraphBuilder, outputs: readonly Node[]): string {
-  const program = fuse(b.finish(outputs.map((node, k) => ({ name: `o${k}`, node, updates: null }))), { origins: b.origins });
+  const program = fuse(b.finish(outputs.map((node, k) => ({ name: `o${k}`, node, updates: null }))), {
+    origins: b.origins,
+  });
   const lines = kernelsOf(program).map((k) => {
     const kernel = prepare(k);
     const schedule = wasmSchedule(kernel);
@@ -31,7 +33,11 @@ function withGradients(b: GraphBuilder, y: Node, inputs: readonly Node[]): Node[
 
 test('linear and relu with gradients: products, columns along the results', () => {
   const b = newBuilder();
-  const [x, w, c] = [b.input('x', 'data', m.f32(m.B, m.K)), b.input('w', 'param', m.f32(m.K, m.N)), b.input('c', 'param', m.f32(m.N))];
+  const [x, w, c] = [
+    b.input('x', 'data', m.f32(m.B, m.K)),
+    b.input('w', 'param', m.f32(m.K, m.N)),
+    b.input('c', 'param', m.f32(m.N)),
+  ];
   expect(schedules(b, withGradients(b, m.relu(b, m.linear(b, x, w, c)), [x, w, c]))).toMatchInlineSnapshot(`
     "
     product_max_select_gradient

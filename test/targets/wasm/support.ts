@@ -91,7 +91,8 @@ export function run(
       if (step.kind === 'copy') buffers.get(step.to)!.set(buffers.get(step.from)!);
       else if (step.kind === 'loop') {
         const count = evaluate(step.count, of);
-        for (let k = 0; k < count; k++) go(step.body, new Map([...names_, [step.variable, step.reversed ? count - 1 - k : k]]));
+        for (let k = 0; k < count; k++)
+          go(step.body, new Map([...names_, [step.variable, step.reversed ? count - 1 - k : k]]));
       } else {
         exported[names.get(step.kernel)!]!(
           ...step.buffers.map((b) => places.get(b)!),
@@ -114,7 +115,10 @@ export function compare(
   tolerance: number,
 ): void {
   const text = (): string =>
-    [printProgram(program), ...kernelsOf(program).map((k) => `${printKernel(k)}\n${printWasmSchedule(schedules(prepare(k)))}`)].join('\n\n');
+    [
+      printProgram(program),
+      ...kernelsOf(program).map((k) => `${printKernel(k)}\n${printWasmSchedule(schedules(prepare(k)))}`),
+    ].join('\n\n');
   const given = new Map([...rounded(inputs)].map(([name, t]) => [name, t.data]));
   const wanted = interpret(program, given, sizes);
   let found: Ran;
