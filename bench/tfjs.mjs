@@ -21,7 +21,7 @@ function converted(workload, path) {
 }
 
 const forward = {
-  digits: (w, image) => image.reshape([-1, 64]).matMul(w('hidden.weight')).add(w('hidden.bias')).relu().matMul(w('out.weight')).add(w('out.bias')), // prettier-ignore
+  digits: (w, image) => image.reshape([-1, 64]).div(16).matMul(w('hidden.weight')).add(w('hidden.bias')).relu().matMul(w('out.weight')).add(w('out.bias')), // prettier-ignore
   mnist: (w, image) => {
     const convolve = (x, path) =>
       x

@@ -133,7 +133,9 @@ function forwardGraph(
       inputs.push(dataInput(cx, scope, name, p.type, shown).input);
     }
     cx.path = path;
-    const result = cx.inside(model.name.span, `model ${model.name.text}`, () => callResult(cx, model, scope, model.name.span));
+    const result = cx.inside(model.name.span, `model ${model.name.text}`, () =>
+      callResult(cx, model, scope, model.name.span),
+    );
     return { outputs: namedResults(cx, model, result), inputs };
   });
 }

@@ -75,7 +75,7 @@ export const joinPath = (prefix: string, segment: string): string =>
 export function streamNumber(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return (hash & 0x7fffffff) || 1;
+  return hash & 0x7fffffff || 1;
 }
 
 /** One `yield` of a round. `position`: where the scanned axis stands among the result's axes. */

@@ -57,6 +57,7 @@ describe('help', () => {
         --batch <n>               rows of a step, in place of the source's
         --seed <n>                of initial weights, order of rows and draws (default: 0)
         --const <name=number...>  values in place of the source's consts: width=128
+        --target <target>         JavaScript or WebAssembly (choices: "ts", "wasm", default: "ts")
         -o, --out <folder>        where to write (default: nnc-out/NAME)
         --resume                  go on from the checkpoint in the folder, bit for bit as if never stopped
         -q, --quiet               no progress, only problems and final figures
@@ -86,6 +87,8 @@ describe('help', () => {
       Options:
         --only <name>             only this model or train block
         -o, --out <folder>        where to write (default: nnc-out)
+        --target <target>         readable code, WebAssembly or WebGPU (choices: "ts", "wasm", "wgsl",
+                                  default: "ts")
         --emit <kinds>            ts, js or ts,js (default: ts,js)
         --bound <size=number...>  greatest values of sizes known at run time: B=64 T=1024
         --const <name=number...>  values in place of the source's consts: width=128
@@ -96,6 +99,7 @@ describe('help', () => {
         -h, --help                print this help
 
       Writes NAME.ts, NAME.js with NAME.d.ts and NAME.js.map, and NAME.plan.json for every block. The modules import nothing.
+      The wasm target has no NAME.ts; wasm and wgsl make no source maps yet.
       Memory is taken once, for the greatest sizes: a size that the source does not limit needs a --bound.
       "
     `);
@@ -115,6 +119,7 @@ describe('help', () => {
                                   terminal)
         --batch <n>               rows computed together (default: 256)
         --const <name=number...>  values in place of the source's consts: width=128
+        --target <target>         JavaScript or WebAssembly (choices: "ts", "wasm", default: "ts")
         --width <columns>         width of reports
         --no-color                plain text
         --debug                   show where a bug of nnc happened
