@@ -1,13 +1,17 @@
-/** All codes and their explanations: the compiler's and the command line's. */
+/** All codes and their explanations: the compiler's, the emitted modules' and the command line's. */
 import { codes as compilerCodes, explain } from '../compiler/diagnostics/render/index.ts';
+import { runtimeExplanations } from '../compiler/diagnostics/render/runtime.ts';
+import type { NncErrorCode } from '../runtime/errors.ts';
 import { cliProse, type CliCode } from './problems.ts';
 
 /** Markdown, with the code and its title first; null for a code that does not exist. */
 export function explanationOf(code: string): string | null {
-  if (!Object.hasOwn(cliProse, code)) return explain(code);
-  const prose = cliProse[code as CliCode];
+  const thrown = Object.hasOwn(runtimeExplanations, code) ? runtimeExplanations[code as NncErrorCode] : null;
+  if (thrown === null && !Object.hasOwn(cliProse, code)) return explain(code);
+  const prose = thrown ?? cliProse[code as CliCode];
   return `${code}: ${prose.title}\n\n${prose.explain}`;
 }
 
 /** In order. */
-export const codes = (): readonly string[] => [...compilerCodes, ...Object.keys(cliProse)].sort();
+export const codes = (): readonly string[] =>
+  [...compilerCodes, ...Object.keys(runtimeExplanations), ...Object.keys(cliProse)].sort();

@@ -1,12 +1,12 @@
 /** What a compiled program throws: data that do not fit it. Everything wrong at once, where several things can be. */
 
 /**
- * NN521 an input is missing or of another array type · NN522 an input's length · NN523 a size · NN524 an index outside its bound ·
- * NN525 a requirement · NN526 weights or a checkpoint that do not fit · NN527 an option. On a GPU: NN541 no WebGPU or no device · NN542 the
+ * NN531 an input is missing or of another array type · NN532 an input's length · NN533 a size · NN534 an index outside its bound ·
+ * NN535 a requirement · NN536 weights or a checkpoint that do not fit · NN537 an option. On a GPU: NN541 no WebGPU or no device · NN542 the
  * device was lost · NN543 over the device's limits · NN544 a kernel or a call that the device refused · NN545 out of memory.
  */
 export type NncErrorCode =
-  | ('NN521' | 'NN522' | 'NN523' | 'NN524' | 'NN525' | 'NN526' | 'NN527')
+  | ('NN531' | 'NN532' | 'NN533' | 'NN534' | 'NN535' | 'NN536' | 'NN537')
   | ('NN541' | 'NN542' | 'NN543' | 'NN544' | 'NN545');
 
 export class NncError extends Error {

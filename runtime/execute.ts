@@ -250,7 +250,7 @@ export class Machine {
       const size = required[i]!;
       const value = given?.[size];
       if (value === undefined) {
-        throw new NncError('NN523', size, [`The size ${size} does not follow from the inputs: pass { ${size}: … }.`]);
+        throw new NncError('NN533', size, [`The size ${size} does not follow from the inputs: pass { ${size}: … }.`]);
       }
       proposed[this.places.get(size)!] = wholeSize(size, value);
     }
@@ -271,7 +271,7 @@ export class Machine {
       }
       const found = (array.length / others - rule.offset) / rule.scale;
       if (!Number.isInteger(found) || found < 1) {
-        throw new NncError('NN522', rule.input, [
+        throw new NncError('NN532', rule.input, [
           `${rule.input}: ${array.length} elements are no whole number of [${slot.input.shape.map(sizeText).join(', ')}].`,
         ]);
       }
@@ -284,7 +284,7 @@ export class Machine {
       changed = true;
       const { name, bound } = table[i]!;
       if (value > bound) {
-        throw new NncError('NN523', name, [
+        throw new NncError('NN533', name, [
           `${name} is ${value}, but this program was compiled for at most ${bound}: compile it with a greater bound for ${name}.`,
         ]);
       }
@@ -305,7 +305,7 @@ export class Machine {
       const a = sizes[left]!;
       const b = sizes[right]!;
       if (holds(a, row.relation, b)) continue;
-      throw new NncError('NN525', null, [
+      throw new NncError('NN535', null, [
         `${row.message} (${sizeText(row.left)} is ${a}, ${sizeText(row.right)} is ${b}; required: ${sizeText(row.left)} ${row.relation} ${sizeText(row.right)})`,
       ]);
     }
@@ -316,7 +316,7 @@ export class Machine {
     const array = inputs[input.name];
     if (array === undefined || array === null) throw missing(input);
     if (array.constructor !== view.constructor) {
-      throw new NncError('NN521', input.name, [
+      throw new NncError('NN531', input.name, [
         `${input.name} must be a ${view.constructor.name}, not ${array.constructor.name}.`,
       ]);
     }
@@ -329,7 +329,7 @@ export class Machine {
     for (let i = 0; i < length; i++) {
       const value = array[i]!;
       if (value >= 0 && value < below) continue;
-      throw new NncError('NN524', input.name, [
+      throw new NncError('NN534', input.name, [
         `${input.name}: element ${i} is ${value}, which is no index below ${below}.`,
       ]);
     }
@@ -411,17 +411,17 @@ function sizeText(e: SizeExpr): string {
 
 function wholeSize(name: string, value: number): number {
   if (Number.isInteger(value) && value >= 1) return value;
-  throw new NncError('NN523', name, [`The size ${name} must be a whole number from 1, not ${value}.`]);
+  throw new NncError('NN533', name, [`The size ${name} must be a whole number from 1, not ${value}.`]);
 }
 
 function wrongLength(input: PlanInput, found: number, expected: number, extents: readonly number[]): NncError {
-  return new NncError('NN522', input.name, [
+  return new NncError('NN532', input.name, [
     `${input.name} has ${found} elements, but [${input.shape.map(sizeText).join(', ')}] is [${extents.join(', ')}], ${expected} elements.`,
   ]);
 }
 
 function missing(input: PlanInput): NncError {
-  return new NncError('NN521', input.name, [
+  return new NncError('NN531', input.name, [
     `The input ${input.name} (${input.dtype}[${input.shape.map(sizeText).join(', ')}]) is missing.`,
   ]);
 }

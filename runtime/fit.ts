@@ -86,7 +86,7 @@ export interface FitResult {
   readonly state: FitState;
 }
 
-const wrong = (input: string, text: string): NncError => new NncError('NN527', input, [text]);
+const wrong = (input: string, text: string): NncError => new NncError('NN537', input, [text]);
 
 /** The number of rows that all columns have. */
 export function rowsOf(columns: Columns): number {

@@ -41,11 +41,11 @@ const shapeText = (shape: readonly SizeExpr[]): string => `[${shape.map(sizeText
 
 function wholeSize(name: string, value: number): number {
   if (Number.isInteger(value) && value >= 1) return value;
-  throw new NncError('NN523', name, [`The size ${name} must be a whole number from 1, not ${value}.`]);
+  throw new NncError('NN533', name, [`The size ${name} must be a whole number from 1, not ${value}.`]);
 }
 
 export function missing(input: PlanInput): NncError {
-  return new NncError('NN521', input.name, [
+  return new NncError('NN531', input.name, [
     `The input ${input.name} (${input.dtype}${shapeText(input.shape)}) is missing.`,
   ]);
 }
@@ -71,7 +71,7 @@ export function callSizes(plan: Plan, program: PlanProgram, inputs: Inputs, give
   for (const size of program.required) {
     const value = given[size];
     if (value === undefined) {
-      throw new NncError('NN523', size, [`The size ${size} does not follow from the inputs: pass { ${size}: … }.`]);
+      throw new NncError('NN533', size, [`The size ${size} does not follow from the inputs: pass { ${size}: … }.`]);
     }
     env.set(size, wholeSize(size, value));
   }
@@ -87,7 +87,7 @@ export function callSizes(plan: Plan, program: PlanProgram, inputs: Inputs, give
     const others = input.shape.reduce<number>((n, e, k) => (k === rule.axis ? n : n * sizeValue(e, env)), 1);
     const found = (array.length / others - rule.offset) / rule.scale;
     if (!Number.isInteger(found) || found < 1) {
-      throw new NncError('NN522', rule.input, [
+      throw new NncError('NN532', rule.input, [
         `${rule.input}: ${array.length} elements are no whole number of ${shapeText(input.shape)}.`,
       ]);
     }
@@ -96,7 +96,7 @@ export function callSizes(plan: Plan, program: PlanProgram, inputs: Inputs, give
   for (const { name, bound } of plan.sizes) {
     const value = env.get(name)!;
     if (value > bound) {
-      throw new NncError('NN523', name, [
+      throw new NncError('NN533', name, [
         `${name} is ${value}, but this program was compiled for at most ${bound}: compile it with a greater bound for ${name}.`,
       ]);
     }
@@ -104,7 +104,7 @@ export function callSizes(plan: Plan, program: PlanProgram, inputs: Inputs, give
   for (const row of plan.requirements) {
     const [a, b] = [sizeValue(row.left, env), sizeValue(row.right, env)];
     if (holds(a, row.relation, b)) continue;
-    throw new NncError('NN525', null, [
+    throw new NncError('NN535', null, [
       `${row.message} (${sizeText(row.left)} is ${a}, ${sizeText(row.right)} is ${b}; required: ${sizeText(row.left)} ${row.relation} ${sizeText(row.right)})`,
     ]);
   }
@@ -115,12 +115,12 @@ export function callSizes(plan: Plan, program: PlanProgram, inputs: Inputs, give
 export function checkInput(input: PlanInput, array: View | null | undefined, expected: string, env: Env): void {
   if (array === undefined || array === null) throw missing(input);
   if (array.constructor.name !== expected) {
-    throw new NncError('NN521', input.name, [`${input.name} must be a ${expected}, not ${array.constructor.name}.`]);
+    throw new NncError('NN531', input.name, [`${input.name} must be a ${expected}, not ${array.constructor.name}.`]);
   }
   const extents = input.shape.map((e) => sizeValue(e, env));
   const length = extents.reduce((n, e) => n * e, 1);
   if (array.length !== length) {
-    throw new NncError('NN522', input.name, [
+    throw new NncError('NN532', input.name, [
       `${input.name} has ${array.length} elements, but ${shapeText(input.shape)} is [${extents.join(', ')}], ${length} elements.`,
     ]);
   }
@@ -129,7 +129,7 @@ export function checkInput(input: PlanInput, array: View | null | undefined, exp
   for (let i = 0; i < length; i++) {
     const value = array[i]!;
     if (value >= 0 && value < below) continue;
-    throw new NncError('NN524', input.name, [
+    throw new NncError('NN534', input.name, [
       `${input.name}: element ${i} is ${value}, which is no index below ${below}.`,
     ]);
   }

@@ -45,7 +45,7 @@ export function putLeaves(machine: GpuMachine, weights: Weights, wanted: (leaf: 
   }
   for (const path of weights.keys())
     if (!known.has(path)) problems.push(`There is no ${path} in ${machine.plan.name}.`);
-  if (problems.length > 0) throw new NncError('NN526', null, problems);
+  if (problems.length > 0) throw new NncError('NN536', null, problems);
   for (const leaf of leaves) machine.upload(leaf.buffer, weights.get(leaf.path)!.data);
 }
 
@@ -56,7 +56,7 @@ export async function takeCheckpoint(machine: GpuMachine): Promise<Checkpoint> {
 
 export function putCheckpoint(machine: GpuMachine, checkpoint: Checkpoint): void {
   if (checkpoint.unit !== machine.plan.name) {
-    throw new NncError('NN526', null, [`The checkpoint is of ${checkpoint.unit}, not of ${machine.plan.name}.`]);
+    throw new NncError('NN536', null, [`The checkpoint is of ${checkpoint.unit}, not of ${machine.plan.name}.`]);
   }
   putLeaves(machine, checkpoint.tensors, () => true);
   machine.seed = checkpoint.seed;
@@ -67,7 +67,7 @@ export function putCheckpoint(machine: GpuMachine, checkpoint: Checkpoint): void
 export async function begin(machine: GpuMachine, options: CreateOptions): Promise<Map<string, WeightTensor>> {
   const { seed = 0 } = options;
   if (!Number.isInteger(seed) || seed < -(2 ** 31) || seed >= 2 ** 32) {
-    throw new NncError('NN527', 'seed', [`The seed must be an integer of 32 bits, not ${seed}.`]);
+    throw new NncError('NN537', 'seed', [`The seed must be an integer of 32 bits, not ${seed}.`]);
   }
   machine.seed = seed | 0;
   machine.initialise();

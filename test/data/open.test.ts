@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cellOf } from '../../cli/data/dataset.ts';
 import { openColumns, openData, openOptions, scaleOf } from '../../cli/data/open.ts';
-import { fold, split } from '../../cli/data/split.ts';
 import { complaint, shown, sound } from './tools.ts';
 
 let folder = '';
@@ -97,25 +96,5 @@ describe('--data options', () => {
     ['nothing', []],
   ])('report %s', (_, texts) => {
     expect(complaint(openOptions(texts))).toMatchSnapshot();
-  });
-});
-
-describe('split', () => {
-  it('holds out a fraction, the same for a seed', () => {
-    const { train, held } = split(100, 0.1, 7);
-    expect([train.length, held.length]).toEqual([90, 10]);
-    expect([...train, ...held].sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i));
-    expect(split(100, 0.1, 7)).toEqual({ train, held });
-    expect(split(100, 0.1, 8).held).not.toEqual(held);
-    // Shuffled: not the first or last ten.
-    expect(held.at(-1)! - held[0]!).toBeGreaterThan(20);
-  });
-  it('leaves rows on both sides, unless all or none are wanted', () => {
-    expect([split(3, 0.01, 0).held.length, split(3, 0.99, 0).train.length]).toEqual([1, 1]);
-    expect([split(3, 0, 0).held.length, split(3, 1, 0).held.length, split(1, 0.5, 0).held.length]).toEqual([0, 3, 0]);
-  });
-  it('folds cover every row once', () => {
-    const all = [0, 1, 2].flatMap((index) => [...fold(10, 3, index, 4).held]);
-    expect(all.sort((a, b) => a - b)).toEqual(Array.from({ length: 10 }, (_, i) => i));
   });
 });

@@ -231,19 +231,19 @@ describe('checks', () => {
   it('inputs: missing, of another type, of another length', async () => {
     const fit = await created<Fit>(leastSquares());
     const { x, y } = data(4);
-    expect(refusal(() => fit.step({ x }))).toMatchObject({ code: 'NN521', input: 'y' });
+    expect(refusal(() => fit.step({ x }))).toMatchObject({ code: 'NN531', input: 'y' });
     expect(refusal(() => fit.step({ x, y: [...y] })).message).toContain('y must be a Float32Array, not Array');
-    expect(refusal(() => fit.step({ x: x.slice(1), y }))).toMatchObject({ code: 'NN522', input: 'x' });
+    expect(refusal(() => fit.step({ x: x.slice(1), y }))).toMatchObject({ code: 'NN532', input: 'x' });
     expect(refusal(() => fit.step({ x, y: y.slice(1) })).message).toContain(
       'y has 3 elements, but [B] is [4], 4 elements',
     );
-    expect(refusal(() => fit.step({ x, y }, { B: 3 }))).toMatchObject({ code: 'NN522', input: 'x' });
+    expect(refusal(() => fit.step({ x, y }, { B: 3 }))).toMatchObject({ code: 'NN532', input: 'x' });
     expect(fit.steps).toBe(0);
   });
   it('sizes: beyond the bound, not whole, and those that the inputs leave open', async () => {
     const fit = await created<Fit>(leastSquares());
-    expect(refusal(() => fit.step(data(33)))).toMatchObject({ code: 'NN523', input: 'B' });
-    expect(refusal(() => fit.step(data(2), { B: 0.5 }))).toMatchObject({ code: 'NN523', input: 'B' });
+    expect(refusal(() => fit.step(data(33)))).toMatchObject({ code: 'NN533', input: 'B' });
+    expect(refusal(() => fit.step(data(2), { B: 0.5 }))).toMatchObject({ code: 'NN533', input: 'B' });
   });
   it('sizes follow from lengths where one is open in an input, and must be given where several are', () => {
     const { infer, required } = planned(everything()).plan.programs['forward']!;
@@ -267,7 +267,7 @@ describe('checks', () => {
     const bad = new Map<string, WeightTensor>([['v', before.get('w')!]]);
     expect(refusal(() => fit.load(bad)).problems).toEqual(['w (f32[3]) is missing.', 'There is no v in Fit.']);
     bad.set('w', { dtype: 'f32', shape: [4], data: new Float32Array(4) });
-    expect(refusal(() => fit.load(bad))).toMatchObject({ code: 'NN526' });
+    expect(refusal(() => fit.load(bad))).toMatchObject({ code: 'NN536' });
     bad.delete('v');
     bad.set('w', { dtype: 'i32', shape: [3], data: new Int32Array(3) });
     expect(refusal(() => fit.load(bad)).message).toContain('w is i32, not f32');
@@ -306,12 +306,12 @@ describe('every hand-made kernel in one module', () => {
     const unit = await created<All>(made);
     const inputs = inputsFor(made, sizes);
     (inputs['embedding_gradient_id'] as Int32Array)[2] = 7;
-    expect(refusal(() => unit.forward(inputs, sizes))).toMatchObject({ code: 'NN524', input: 'embedding_gradient_id' });
+    expect(refusal(() => unit.forward(inputs, sizes))).toMatchObject({ code: 'NN534', input: 'embedding_gradient_id' });
     const small = { ...sizes, V: 4 };
     // Twice: a refused call leaves nothing behind that lets the next one through.
     for (let i = 0; i < 2; i++) {
       const refused = refusal(() => unit.forward(inputsFor(made, small), small));
-      expect(refused).toMatchObject({ code: 'NN525' });
+      expect(refused).toMatchObject({ code: 'NN535' });
       expect(refused.message).toContain('classes fit the table (C is 5, V is 4; required: C <= V)');
     }
     expect(refusal(() => unit.forward(inputsFor(made, sizes), {})).message).toContain(

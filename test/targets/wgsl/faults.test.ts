@@ -116,9 +116,9 @@ describe.skipIf(gpu === null)('on a device', () => {
   it('checks inputs as the other targets do, and changes nothing then', async () => {
     const { Fit } = await load();
     const net = await Fit.create({ gpu });
-    expect((await codeOf(net.step({}))).code).toBe('NN521');
-    expect((await codeOf(net.step({ ...batch, image: new Int32Array(8 * 64) }))).code).toBe('NN521');
-    expect((await codeOf(net.step({ ...batch, label: Int32Array.from({ length: 8 }, () => 99) }))).code).toBe('NN524');
+    expect((await codeOf(net.step({}))).code).toBe('NN531');
+    expect((await codeOf(net.step({ ...batch, image: new Int32Array(8 * 64) }))).code).toBe('NN531');
+    expect((await codeOf(net.step({ ...batch, label: Int32Array.from({ length: 8 }, () => 99) }))).code).toBe('NN534');
     expect(net.steps).toBe(0);
     net.destroy();
   });
