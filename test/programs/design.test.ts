@@ -6,6 +6,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../compiler/index.ts';
 import type { Artifact } from '../../compiler/pipeline.ts';
+import { verify } from '../../compiler/graph/verify.ts';
+import { verifyProgram } from '../../compiler/kernel/verify.ts';
+import { verifyPlan } from '../../compiler/plan/verify.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { evaluate as evaluateSize } from '../../compiler/sizes/poly.ts';
 import type { Tensor } from '../../compiler/ops/record.ts';
@@ -191,6 +194,10 @@ describe('emitted code computes what the evaluator computes', () => {
       });
       expect(result.reports.filter((r) => r.severity === 'error').map((r) => `${r.code} ${r.message}`)).toEqual([]);
       const artifact = result.artifacts.get(c.unit)!;
+      for (const graph of artifact.graphs.values()) expect(verify(graph), graph.name).toEqual([]);
+      for (const program of artifact.kernelPrograms.values())
+        expect(verifyProgram(program, c.sizes), program.name).toEqual([]);
+      expect(verifyPlan(artifact.plan, artifact.kernels, artifact.schedules)).toEqual([]);
       const net = await instantiate(artifact, 3);
 
       const seed = toTensor(3, 'i32');
