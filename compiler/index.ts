@@ -9,12 +9,12 @@
  */
 import { check, type CheckResult } from './check/check.ts';
 import { loadProgram, type Host, type Program } from './check/program.ts';
-import type { Problem, Report } from './diagnostics/problem.ts';
+import { problem, type Problem, type Report } from './diagnostics/problem.ts';
 import { report } from './diagnostics/render/index.ts';
 import { library as standardLibrary } from './library.generated.ts';
 import { build, type Artifact, type Trace } from './pipeline.ts';
 import type { Sources } from './source/source.ts';
-import type { Target } from './targets/index.ts';
+import { targets, type Target } from './targets/index.ts';
 
 export interface CompileOptions {
   /** The name of the source in messages, and what imports are relative to. Default `program.nn`. */
@@ -73,10 +73,38 @@ export function checkSource(
   return { program: loaded.program, checked, problems, reports: problems.map(report) };
 }
 
+/** What is wrong with bounds, consts and targets. */
+function optionProblems(program: Program, options: CompileOptions): Problem[] {
+  const found: Problem[] = [];
+  const wrong = (option: string, value: string, wanted: string): void => {
+    found.push(problem('NN792', null, { option, value, wanted }));
+  };
+  for (const [name, bound] of Object.entries(options.bounds ?? {}))
+    if (!Number.isInteger(bound) || bound < 1) wrong(`bounds.${name}`, String(bound), 'a whole number from 1');
+  const known = program.entry.ast.declarations.flatMap((d) => (d.kind === 'const' ? [d.name.text] : []));
+  for (const [name, value] of Object.entries(options.consts ?? {})) {
+    if (!known.includes(name))
+      wrong(`consts.${name}`, 'given', `a const of the file (${known.join(', ') || 'it has none'})`);
+    else if (!Number.isFinite(value)) wrong(`consts.${name}`, String(value), 'a number');
+  }
+  for (const target of options.targets ?? [])
+    if (!targets.includes(target)) wrong('targets', `\`${String(target)}\``, `one of ${targets.join(', ')}`);
+  return found;
+}
+
 /** Source text → artifacts. Never throws on user input: what is wrong is in `reports`. */
 export function compile(text: string, options: CompileOptions = {}): CompileResult {
   const { program, checked, problems, reports } = checkSource(text, options);
   if (reports.some(isError)) return { ok: false, problems, reports, sources: program.sources, artifacts: new Map() };
+  const wrong = optionProblems(program, options);
+  if (wrong.length > 0)
+    return {
+      ok: false,
+      problems: [...problems, ...wrong],
+      reports: [...reports, ...wrong.map(report)],
+      sources: program.sources,
+      artifacts: new Map(),
+    };
   const built = build(program, checked, options);
   const all = [...reports, ...built.problems.map(report)];
   return {

@@ -319,6 +319,8 @@ class LayoutPass {
   /** Places one token; gives the index of the last raw token it consumed. */
   private place(token: IToken, i: number): number {
     if (this.separatorPending && token.tokenType !== T.RBrace) this.flushSeparator();
+    // `;` after the last statement of a body ends it and begins nothing.
+    if (token.tokenType === T.RBrace && this.out.at(-1)?.tokenType === T.Separator) this.out.pop();
     const alien = T.foreign.get(token.tokenType);
     if (alien !== undefined) this.translate(token, alien);
     switch (token.tokenType) {

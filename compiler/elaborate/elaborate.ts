@@ -88,7 +88,6 @@ function trainUnit(
   const step = build('step', true);
   const evaluation = build('evaluate', false);
   const settings = settingsOf(step.cx, train, module);
-  if (settings.batch !== null) unit.bounds.set(settings.batch.size, settings.batch.value);
   const programs = new Map<ProgramName, Graph>([
     ['step', step.graph],
     ['evaluate', evaluation.graph],

@@ -8,6 +8,8 @@ export interface BuildProblems {
   NN150: { readonly condition: string; readonly message: string | null; readonly values: readonly string[] };
   /** An index letter whose extent nothing gives. */
   NN151: { readonly index: string };
+  /** An option of `compile` that cannot be. */
+  NN792: { readonly option: string; readonly value: string; readonly wanted: string };
   /** The program declares no such model or train block. */
   NN790: { readonly name: string | null; readonly known: readonly string[] };
   /** Two selectors, or none, for a parameter; an optimizer that takes nothing. */

@@ -81,4 +81,11 @@ export const buildProse: ProseTable<BuildProblems> = {
       notes: what === 'empty selector' ? [] : ['add `optimizer Adam(lr: 1e-3)`'],
     }),
   },
+  NN792: {
+    severity: 'error',
+    title: 'an option that cannot be',
+    explain:
+      'Bounds are whole numbers from 1, consts are finite numbers and name consts of the file, targets are those that nnc has.',
+    render: ({ option, value, wanted }) => ({ message: `the option ${option} is ${value}, not ${wanted}` }),
+  },
 };
