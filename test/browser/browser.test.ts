@@ -2,22 +2,16 @@
  * A real browser: the compiler itself, bundled, compiles digits.nn in the page, the emitted module is imported from a blob, trains, and computes what it computes
  * in Node, bit for bit. Skipped, loudly, where there is no Chromium; `.ci/run` installs one where it can.
  */
-import { execFile, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compile } from '../../compiler/index.ts';
+import { chromium, launchBrowser } from '../support/browser.ts';
 import { instantiate } from '../support/emitted.ts';
-
-const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((p) =>
-  existsSync(p),
-);
-if (chromium === undefined)
-  console.warn('SKIPPED: no Chromium on this machine, so nothing is tested in a real browser');
 
 const source = readFileSync('examples/digits.nn', 'utf8');
 
@@ -50,8 +44,7 @@ const PAGE = `<!doctype html><meta charset="utf-8"><script type="module">
 
 describe.skipIf(chromium === undefined)('in Chromium', () => {
   let server: Server;
-  let profile: string;
-  let browser: ChildProcess | undefined;
+  let browser: Browser | undefined;
   let bundle = '';
   let resolveResult: (text: string) => void;
   const result = new Promise<string>((resolve) => (resolveResult = resolve));
@@ -80,29 +73,18 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
       else response.setHeader('content-type', 'text/html').end(PAGE);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    profile = mkdtempSync(join(tmpdir(), 'nnc-browser-'));
   }, 120_000);
 
   afterAll(async () => {
-    browser?.kill('SIGKILL');
-    await new Promise((resolve) => server.close(resolve));
+    await browser?.close();
     server.closeAllConnections();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it('compiles, trains and predicts what Node does', async () => {
     const { port } = server.address() as AddressInfo;
-    browser = execFile(chromium!, [
-      ...[
-        '--headless',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-      ],
-      ...['--disable-component-update', '--disable-sync', `--user-data-dir=${profile}`, `http://127.0.0.1:${port}/`],
-    ]);
+    browser = await launchBrowser();
+    await (await browser.newPage()).goto(`http://127.0.0.1:${port}/`);
     const page = JSON.parse(await result) as { error?: string; losses: number[]; accuracy: number; output: number[] };
     expect(page.error).toBeUndefined();
     const artifact = compile(source, { path: 'digits.nn', only: 'Fit' }).artifacts.get('Fit')!;
