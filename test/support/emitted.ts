@@ -32,3 +32,23 @@ export async function instantiate(artifact: Artifact, seed = 1, weights?: unknow
   const type = module[artifact.name] as { create(options: object): Instance };
   return type.create(weights === undefined ? { seed } : { seed, weights });
 }
+
+/**
+ * The same module over memory that holds float64 where it held f32, and that rounds nowhere: in JavaScript, where registers are float64, this takes away the
+ * one thing that fusion may change, so that fused and unfused code must agree bit for bit. Fails when the emitted text is not what it expects.
+ */
+export async function instantiateUnrounded(artifact: Artifact, seed = 1): Promise<Instance> {
+  let code = artifact.javascript;
+  for (const [from, to] of [
+    ['new ArrayBuffer(plan.arenas.persistent)', 'new ArrayBuffer(2 * plan.arenas.persistent)'],
+    ['new ArrayBuffer(plan.arenas.work)', 'new ArrayBuffer(2 * plan.arenas.work)'],
+    ['new Uint8Array(memory, offset, bytes)', 'new Uint8Array(memory, 2 * offset, bytes)'],
+    ['new Int32Array(memory, offset, bytes / 4)', 'new Int32Array(memory, 2 * offset, bytes / 4)'],
+    ['new Float32Array(memory, offset, bytes / 4)', 'new Float64Array(memory, 2 * offset, bytes / 4)'],
+  ] as const) {
+    if (code.split(from).length !== 2) throw new Error(`expected once in the emitted module: ${from}`);
+    code = code.replace(from, to);
+  }
+  const module = await loadModule(code.replaceAll('Math.fround(', '('));
+  return (module[artifact.name] as { create(options: object): Instance }).create({ seed });
+}
