@@ -47,6 +47,7 @@ export interface BuildOptions {
   readonly bounds?: Readonly<Record<string, number>>;
   readonly fuse?: boolean;
   readonly reuse?: boolean;
+  readonly expose?: readonly string[];
   readonly targets?: readonly Target[];
   readonly trace?: Trace;
 }

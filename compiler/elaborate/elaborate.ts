@@ -29,6 +29,8 @@ export interface ElaborateOptions {
   readonly scanAxes?: ReadonlyMap<Expr, readonly number[]>;
   /** Only this model or train block; default: all of the entry file. */
   readonly only?: string;
+  /** Inner values that `forward` gives as further results, by path. */
+  readonly expose?: readonly string[];
 }
 
 export function elaborate(program: Program, options: ElaborateOptions = {}): Elaborated {
@@ -36,6 +38,7 @@ export function elaborate(program: Program, options: ElaborateOptions = {}): Ela
   const units: Unit[] = [];
   const problems: Problem[] = [];
   const scanAxes = options.scanAxes ?? new Map<Expr, readonly number[]>();
+  const expose = options.expose ?? [];
   const own = program.entry.ast.declarations.filter(
     (d): d is TrainDeclaration | Callable => d.kind === 'train' || d.kind === 'model',
   );
@@ -46,8 +49,8 @@ export function elaborate(program: Program, options: ElaborateOptions = {}): Ela
     try {
       units.push(
         d.kind === 'train'
-          ? trainUnit(program, origins, d, program.entry, scanAxes)
-          : modelUnit(program, origins, d, program.entry, scanAxes),
+          ? trainUnit(program, origins, d, program.entry, scanAxes, expose)
+          : modelUnit(program, origins, d, program.entry, scanAxes, expose),
       );
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -59,11 +62,18 @@ export function elaborate(program: Program, options: ElaborateOptions = {}): Ela
 
 type Axes = ReadonlyMap<Expr, readonly number[]>;
 
-function modelUnit(program: Program, origins: Origins, model: Callable, module: ProgramModule, axes: Axes): Unit {
+function modelUnit(
+  program: Program,
+  origins: Origins,
+  model: Callable,
+  module: ProgramModule,
+  axes: Axes,
+  expose: readonly string[],
+): Unit {
   const unit = new UnitState();
   const name = model.name.text;
   const cx = new Elaboration(`${name}.forward`, program, origins, unit, false, axes);
-  const { outputs, inputs } = forwardGraph(cx, model, module, '', new Map());
+  const { outputs, inputs } = forwardGraph(cx, model, module, '', new Map(), expose);
   const forward = cx.root.finish(outputs);
   return finishUnit(program, origins, unit, name, 'model', inputs, new Map([['forward', forward]]), axes, null);
 }
@@ -74,6 +84,7 @@ function trainUnit(
   train: TrainDeclaration,
   module: ProgramModule,
   axes: Axes,
+  expose: readonly string[],
 ): Unit {
   const unit = new UnitState();
   const name = train.name.text;
@@ -98,7 +109,7 @@ function trainUnit(
     const cx = new Elaboration(`${name}.forward`, program, origins, unit, false, axes);
     const model = models[0]!.declaration as Callable;
     const taken = new Map(inputs.map((i) => [i.name, i]));
-    const forward = forwardGraph(cx, model, models[0]!.module, '', taken);
+    const forward = forwardGraph(cx, model, models[0]!.module, '', taken, expose);
     programs.set('forward', cx.root.finish(forward.outputs));
     for (const i of forward.inputs) if (!inputs.some((known) => known.name === i.name)) inputs.push(i);
   }
@@ -112,6 +123,7 @@ function forwardGraph(
   module: ProgramModule,
   path: string,
   taken: ReadonlyMap<string, DataInput>,
+  expose: readonly string[],
 ): { outputs: Output[]; inputs: DataInput[] } {
   return cx.at(model.name.span, () => {
     const instance: InstanceValue = instantiate(cx, model, module, [], path, model.name.span);
@@ -135,7 +147,18 @@ function forwardGraph(
     const result = cx.inside(model.name.span, `model ${model.name.text}`, () =>
       callResult(cx, model, scope, model.name.span),
     );
-    return { outputs: namedResults(cx, model, result), inputs };
+    const outputs = namedResults(cx, model, result);
+    return { outputs: [...outputs, ...exposed(cx, model, expose, outputs)], inputs };
+  });
+}
+
+/** The inner values of these paths as further results. */
+function exposed(cx: Elaboration, model: Callable, paths: readonly string[], own: readonly Output[]): Output[] {
+  return [...new Set(paths)].flatMap((path) => {
+    const node = cx.values.get(path);
+    if (node === undefined)
+      return refuse('NN793', model.name.span, { path, model: model.name.text, known: [...cx.values.keys()] });
+    return own.some((o) => o.name === path) ? [] : [{ name: path, node, updates: null }];
   });
 }
 

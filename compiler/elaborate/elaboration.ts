@@ -109,6 +109,8 @@ export class Elaboration {
   private stepNode: Node | null = null;
   /** What a name for draws is made of beside the place: the paths so far. */
   drawCount = new Map<string, number>();
+  /** Values by path, for `expose`: results and arguments of layers, and `let`s. The latest of each; what is inside a loop has no value outside. */
+  readonly values = new Map<string, Node>();
   readonly scanAxes: ReadonlyMap<Expr, readonly number[]>;
   /** When elaborating `init`: the path of the leaf whose initial value is being computed. */
   initStream: string | null = null;
@@ -197,6 +199,12 @@ export class Elaboration {
     } finally {
       this.path = before;
     }
+  }
+
+  /** Remembers a value under `name` at the current path. */
+  note(name: string, value: Value | null): void {
+    const at = joinPath(this.path, name);
+    if (value?.kind === 'tensor' && this.builder === this.root && at !== '') this.values.set(at, value.node);
   }
 
   get seed(): Node {

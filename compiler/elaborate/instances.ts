@@ -272,7 +272,10 @@ export function invoke(cx: Elaboration, instance: InstanceValue, given: readonly
             scope,
             span,
           );
-          return callResult(cx, callable, scope, span);
+          for (const p of callable.parameters) cx.note(p.name.text, scope.get(p.name.text));
+          const result = callResult(cx, callable, scope, span);
+          cx.note('', result);
+          return result;
         }),
       ),
     ),

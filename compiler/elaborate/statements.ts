@@ -141,6 +141,7 @@ function letStatement(cx: Elaboration, s: LetStatement, scope: Scope, all: reado
     value = tensor(node);
   }
   scope.set(s.name.text, value);
+  cx.note(s.name.text, value);
 }
 
 /** What is rebound keeps its shape: letters that nothing else measures take the extents of its axes. */
@@ -220,6 +221,7 @@ function assign(cx: Elaboration, s: AssignStatement, scope: Scope): void {
       : tensor(equationTensor(cx, scope, s.indices, s.value, hint));
   if (s.operator !== '=') value = binary(cx, null, s.operator[0] as '+' | '-' | '*' | '/', before, value, s.span);
   rebind(cx, binding, value, s.span);
+  cx.note(s.name.text, binding.value);
 }
 
 export function rebind(cx: Elaboration, binding: Binding, value: Value, span: Span): void {

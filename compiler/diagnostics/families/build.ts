@@ -10,6 +10,8 @@ export interface BuildProblems {
   NN151: { readonly index: string };
   /** An option of `compile` that cannot be. */
   NN792: { readonly option: string; readonly value: string; readonly wanted: string };
+  /** A value to expose that the model does not have. */
+  NN793: { readonly path: string; readonly model: string; readonly known: readonly string[] };
   /** The program declares no such model or train block. */
   NN790: { readonly name: string | null; readonly known: readonly string[] };
   /** Two selectors, or none, for a parameter; an optimizer that takes nothing. */

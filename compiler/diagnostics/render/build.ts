@@ -88,4 +88,18 @@ export const buildProse: ProseTable<BuildProblems> = {
       'Bounds are whole numbers from 1, consts are finite numbers and name consts of the file, targets are those that nnc has.',
     render: ({ option, value, wanted }) => ({ message: `the option ${option} is ${value}, not ${wanted}` }),
   },
+  NN793: {
+    severity: 'error',
+    title: 'no such value in a model',
+    explain: `Inner values are asked for by path: a layer's label (\`hidden\`) is its result, \`hidden.x\` its argument x, and the name of a \`let\` its value; rebound in a
+round, \`h.0.x\`, it has that round's.
+What is made inside a \`scan\` has no value outside it, except what is yielded.`,
+    render: ({ path, model, known }) => ({
+      message: `there is no value \`${path}\` in ${model}`,
+      notes:
+        known.length === 0
+          ? ['it has no named values']
+          : [`there are ${known.slice(0, 40).join(', ')}${known.length > 40 ? ` and ${known.length - 40} more` : ''}`],
+    }),
+  },
 };
