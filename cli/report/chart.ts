@@ -139,7 +139,7 @@ export function logTicks(low: number, high: number): number[] {
 }
 
 /** All ticks of an axis with the same number of decimals; large numbers shortened. */
-function tickText(tick: number, ticks: readonly number[], log: boolean): string {
+export function tickText(tick: number, ticks: readonly number[], log: boolean): string {
   if (tick === 0) return '0';
   const size = Math.max(...ticks.map(Math.abs));
   if (size >= 1e4 && !log) {
