@@ -6,11 +6,11 @@ import { describe, expect, it } from 'vitest';
 import { compile } from '../../../compiler/index.ts';
 import { permutation } from '../../../runtime/random.ts';
 import { instantiate } from '../../support/emitted.ts';
-import { deviceOf, realGpu, skipLoudly } from './gpu.ts';
+import { deviceOf, fastGpu, skipLoudly } from './gpu.ts';
 import { onGpu } from './instance.ts';
 
 const root = join(import.meta.dirname, '../../..');
-const { gpu, reason } = await realGpu();
+const { gpu, reason } = await fastGpu();
 if (gpu === null) skipLoudly('training on WebGPU', reason);
 
 interface Digits {
