@@ -116,7 +116,9 @@ Exit codes: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted.
       .option('--only <name>', 'only this model or train block')
       .option('-o, --out <folder>', 'where to write (default: nnc-out)')
       .addOption(
-        new Option('--target <target>', 'readable code, WebAssembly or WebGPU').choices([...targets]).default('ts'),
+        new Option('--target <target>', 'readable code, WebAssembly, WebGPU, or auto: the first of them that computes')
+          .choices([...targets])
+          .default('ts'),
       )
       .addOption(new Option('--emit <kinds>', 'ts, js or ts,js').default(['ts', 'js'], 'ts,js').argParser(emitKinds))
       .addOption(bounds())
@@ -128,7 +130,7 @@ Exit codes: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted.
     'after',
     `
 Writes NAME.ts, NAME.js with NAME.d.ts and NAME.js.map, and NAME.plan.json for every block. The modules import nothing.
-The wasm target has no NAME.ts; wasm and wgsl make no source maps yet.
+The wasm and auto targets have no NAME.ts; only ts makes source maps.
 Memory is taken once, for the greatest sizes: a size that the source does not limit needs a --bound.`,
   );
 

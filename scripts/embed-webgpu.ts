@@ -9,7 +9,18 @@ import ts from 'typescript';
 
 const PUBLIC = new Set([
   ...['NncError', 'NncErrorCode', 'Weights', 'WeightTensor', 'Checkpoint', 'CreateOptions', 'GpuCreateOptions'],
-  ...['GpuOptions', 'Result', 'View', 'Plan', 'PlanDType', 'GpuLike', 'GpuDevice'],
+  ...[
+    'GpuOptions',
+    'Result',
+    'View',
+    'Plan',
+    'PlanDType',
+    'GpuLike',
+    'GpuDevice',
+    'AutoTarget',
+    'AutoOptions',
+    'Refusal',
+  ],
 ]);
 
 /** Declarations that stand in files of which the rest is the CPU's. */
@@ -69,10 +80,31 @@ export const webgpuText = {
 `;
 }
 
+/** The text of runtime/auto.ts, with the error that all targets share. */
+export function autoRuntime(root: string): string {
+  const read = (file: string): string => readFileSync(join(root, 'runtime', file), 'utf8');
+  const own = declarations(read('auto.ts'), null);
+  const typescript = [...declarations(read('errors.ts'), null), ...own].map((d) => d.text).join('\n\n');
+  const javascript = ts.transpileModule(typescript, {
+    compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
+  }).outputText;
+  const declared = own.filter((d) => ['AutoTarget', 'AutoOptions', 'Refusal'].includes(d.name)).map((d) => d.text);
+  return `// Written by scripts/embed-webgpu.ts. Do not edit: change the files that it copies, and run it again.
+
+/** What a module for all targets has of its own: as JavaScript, and the types that its declarations need. */
+export const autoText = {
+  javascript: ${JSON.stringify(javascript)},
+  declarations: ${JSON.stringify(`${declared.join('\n\n')}\n`)},
+} as const;
+`;
+}
+
+export const AUTO_RUNTIME = 'compiler/targets/auto/runtime.generated.ts';
 export const WEBGPU_RUNTIME = 'compiler/targets/wgsl/runtime.generated.ts';
 
 const here = fileURLToPath(import.meta.url);
 if (/embed-webgpu\.[jt]s$/.test(here) && process.argv[1] !== undefined && resolve(process.argv[1]) === here) {
   const root = resolve(here, here.endsWith('.ts') ? '../..' : '../../..');
   writeFileSync(join(root, WEBGPU_RUNTIME), webgpuRuntime(root));
+  writeFileSync(join(root, AUTO_RUNTIME), autoRuntime(root));
 }

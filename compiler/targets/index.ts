@@ -4,12 +4,14 @@
  * - `ts`: readable code that a person can step through, as TypeScript and as JavaScript
  * - `wasm`: WebAssembly SIMD, the same class and calls as `ts`
  * - `wgsl`: WebGPU kernels; the same calls, asynchronous
+ * - `auto`: all three in one module, asynchronous; WebGPU where there is any, else WebAssembly, else JavaScript
  */
 import type { Origins } from '../graph/origin.ts';
 import type { Unit } from '../graph/types.ts';
 import type { Kernel, Schedule } from '../kernel/types.ts';
 import type { Sources } from '../source/source.ts';
 import type { Plan } from '../../runtime/plan.ts';
+import { emitAuto } from './auto/emit.ts';
 import { emitTypeScript } from './ts/emit.ts';
 import { emitWasm } from './wasm/emit.ts';
 import { emitWgsl } from './wgsl/emit.ts';
@@ -34,7 +36,7 @@ export interface TargetModule {
   readonly sourceMap: { readonly typescript: string; readonly javascript: string } | null;
 }
 
-const emitters = {
+const single = {
   ts({ unit, plan, kernels, schedules, origins, sources }: Material): TargetModule {
     const emit = (types: boolean) =>
       emitTypeScript(unit, plan, kernels, schedules, {
@@ -59,6 +61,16 @@ const emitters = {
     const emit = (types: boolean) => emitWgsl(unit, plan, kernels, schedules, { types, origins, sources });
     const [ts, js] = [emit(true), emit(false)];
     return { typescript: ts.code, javascript: js.code, declarations: js.declarations, sourceMap: null };
+  },
+} satisfies Record<string, (material: Material) => TargetModule>;
+
+const emitters = {
+  ...single,
+  auto(material: Material): TargetModule {
+    const build = (target: keyof typeof single): string => single[target](material).javascript;
+    const builds = { wgsl: build('wgsl'), wasm: build('wasm'), ts: build('ts') };
+    const { code, declarations } = emitAuto(material.plan, builds);
+    return { typescript: null, javascript: code, declarations, sourceMap: null };
   },
 } satisfies Record<string, (material: Material) => TargetModule>;
 
