@@ -13,6 +13,7 @@ import { fmt, type FmtOptions } from './commands/fmt.ts';
 import { targets } from '../compiler/index.ts';
 import { nodeTargets } from './artifact.ts';
 import { run, type RunOptions } from './commands/run.ts';
+import { study, type StudyOptions } from './commands/study.ts';
 import { train, type TrainOptions } from './commands/train.ts';
 import { Sources } from '../compiler/source/source.ts';
 import { nodeIo, type Io, type LookOptions } from './io.ts';
@@ -176,6 +177,63 @@ over its batches, weighted by rows; with two numbers, the second is the validati
   );
 
   common(
+    command<StudyOptions>(
+      'study <file>',
+      'train many times on resampled rows: errors, bias and variance',
+      (file, options) => study(io, file, options),
+    )
+      .option('--only <name>', 'the train block, where there are several')
+      .option('--data <[input=]path...>', 'data to train on; columns meet inputs by name')
+      .option('--test <[input=]path...>', 'data to test on, never trained on')
+      .addOption(
+        new Option('--holdout <share>', 'of the data, to test on, where there is no --test (default: 0.2)').argParser(
+          fraction,
+        ),
+      )
+      .addOption(
+        new Option('--vary <name=numbers>', 'a const and its values, one study for each: hidden=1,4,16').argParser(
+          variation,
+        ),
+      )
+      .addOption(new Option('--retrainings <n>', 'how often the network is trained').default(20).argParser(natural(1)))
+      .addOption(
+        new Option(
+          '--resample <scheme>',
+          'bootstrap: with repetition; subset: without (default: subset with --rows)',
+        ).choices(['bootstrap', 'subset']),
+      )
+      .addOption(new Option('--rows <n>', 'rows of each set (default: as many as there are)').argParser(natural(1)))
+      .option('--same-start', 'the same initial weights every time')
+      .addOption(new Option('--noise <variance>', 'the noise of the targets, where it is known').argParser(amount))
+      .option('--prediction <name>', "the train block's `let` that is held against the truth")
+      .option('--truth <input>', 'the input that the prediction is held against')
+      .addOption(new Option('--confidence <share>', 'of intervals').default(0.95).argParser(fraction))
+      .addOption(new Option('--epochs <n>', "in place of the source's").argParser(natural(1)))
+      .addOption(new Option('--batch <n>', "rows of a step, in place of the source's").argParser(natural(1)))
+      .addOption(
+        new Option('--seed <n>', 'of sets, initial weights and order of rows (default: 0)').argParser(
+          natural(0, 2 ** 32 - 1),
+        ),
+      )
+      .addOption(consts())
+      .addOption(runTarget())
+      .option('-o, --out <folder>', 'where to write (default: nnc-out/NAME-study)')
+      .option('-q, --quiet', 'no progress'),
+  ).addHelpText(
+    'after',
+    `
+Test rows and validation rows are taken out first; sets are drawn from the others, the same ones for every value of the const.
+Training, validation and test errors are means over the trainings with intervals (Student's t), with the weights that training
+keeps (of the best epoch on the validation rows), and for the test also with those of the last epoch.
+
+The error is decomposed: bias² + variance + noise, from one half of the networks and of the targets, beside the error measured on
+the other half. Noise comes from test rows with equal inputs, or from --noise; else bias² and noise are given together. Classes
+are compared as probabilities (Brier score). Estimator and sources: docs/learn/generalisation.md.
+
+Writes study.json, study.html, study.svg (where a const varies) and curves.svg.`,
+  );
+
+  common(
     command<ExplainOptions>(
       'explain <code-or-file>',
       'what a code means, or what became of a program',
@@ -216,6 +274,27 @@ const natural =
     const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
     throw new InvalidArgumentError(`It must be a whole number ${range}.`);
   };
+
+function amount(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw new InvalidArgumentError('It must be a number from 0.');
+}
+
+function fraction(text: string): number {
+  const value = Number(text);
+  if (value > 0 && value < 1) return value;
+  throw new InvalidArgumentError('It must be a number between 0 and 1.');
+}
+
+function variation(text: string): { name: string; values: number[] } {
+  const match = /^([A-Za-z_]\w*)=(.+)$/.exec(text);
+  const values = match?.[2]!.split(',').map((part) => (part.trim() === '' ? NaN : Number(part))) ?? [];
+  if (match === null || values.some((value) => !Number.isFinite(value)))
+    throw new InvalidArgumentError('Write name=1,2,3.');
+  if (new Set(values).size < values.length) throw new InvalidArgumentError('A value stands there twice.');
+  return { name: match[1]!, values };
+}
 
 function assignments(text: string, before: Readonly<Record<string, number>> | undefined): Record<string, number> {
   const match = /^([A-Za-z_]\w*)=(-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$/i.exec(text);

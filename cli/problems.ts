@@ -52,6 +52,8 @@ export interface CliProblems {
     readonly path: string;
     readonly known: readonly string[];
   };
+  /** A study that cannot be made as asked. */
+  NN934: { readonly reason: string; readonly advice: string };
   /** An exception that nobody expected. */
   NN999: { readonly message: string };
   /** No such code to explain. */
@@ -206,6 +208,13 @@ Consts of imported files keep their values.`,
       message: `there is no ${what} ${name} in ${path}`,
       notes: [known.length === 0 ? `it has no ${what}s` : `there are ${known.join(', ')}`],
     }),
+  },
+  NN934: {
+    severity: 'error',
+    title: 'a study that cannot be made',
+    explain: `\`nnc study\` trains one program many times on resampled rows. It needs rows to resample, rows to test on (\`--test\`, or \`--holdout 0.2\` of the data), and
+for the decomposition of the error a prediction and its truth.`,
+    render: ({ reason, advice }) => ({ message: `this study cannot be made: ${reason}`, notes: [advice] }),
   },
   NN999: {
     severity: 'error',

@@ -86,6 +86,7 @@ export interface CompileWishes {
   /** Sizes that the user set a bound for, and which should therefore exist. */
   readonly demanded?: readonly string[];
   readonly consts?: Consts;
+  readonly expose?: readonly string[];
   readonly targets?: readonly Target[];
   /** For a size that neither the source nor `bounds` limits; without it such a size is an error. */
   readonly otherwise?: number;

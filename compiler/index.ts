@@ -27,7 +27,7 @@ export interface CompileOptions {
   readonly bounds?: Readonly<Record<string, number>>;
   /** Values of `const`s in place of the source's: `{ width: 128 }`. Numbers. */
   readonly consts?: Readonly<Record<string, number>>;
-  /** Inner values that `forward` gives as further results, by path: a layer's label, `label.argument`, or the name of a `let`. */
+  /** Inner values that `forward` (and a train block's `evaluate`) give as further results, by path: a layer's label, `label.argument`, a `let`. */
   readonly expose?: readonly string[];
   /** Fuse values into kernels (default), or materialise every value: slow, for comparison. */
   readonly fuse?: boolean;

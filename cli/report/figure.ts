@@ -26,6 +26,8 @@ export interface Axis {
   /** Shown range; default: that of the data. */
   readonly from?: number;
   readonly to?: number;
+  /** Words in place of numbers. */
+  readonly ticks?: readonly { readonly at: number; readonly text: string }[];
 }
 
 export interface Panel {
@@ -162,10 +164,11 @@ function panelBody(panel: Panel, width: number, height: number, clip: string): s
       `<text class="soft" x="${left - 6}" y="${py(t) + 4}" text-anchor="end">${tickText(t, sy.ticks, sy.log)}</text>`,
     );
   }
-  for (const t of sx.ticks) {
+  const words = new Map(xAxis.ticks?.map(({ at, text }) => [at, text]));
+  for (const t of xAxis.ticks?.map(({ at }) => at) ?? sx.ticks) {
     out.push(
       `<path class="grid" d="M${px(t)} ${top}V${height - bottom}"/>`,
-      `<text class="soft" x="${px(t)}" y="${height - bottom + 14}" text-anchor="middle">${tickText(t, sx.ticks, sx.log)}</text>`,
+      `<text class="soft" x="${px(t)}" y="${height - bottom + 14}" text-anchor="middle">${escapeHtml(words.get(t) ?? tickText(t, sx.ticks, sx.log))}</text>`,
     );
   }
   out.push(`<path class="frame" d="M${left} ${top}V${height - bottom}H${width - right}"/>`);

@@ -74,6 +74,24 @@ export function openRunData(io: Io, texts: readonly string[], { specs, batch }: 
   return { columns, whole, rows, sizes: met.sizes, remarks: met.problems };
 }
 
+/** These rows of every column, in this order; a row may come several times. */
+export function selectRows(columns: Columns, rows: Uint32Array): Columns {
+  return Object.fromEntries(
+    Object.entries(columns).map(([name, { data, shape }]) => {
+      const size = shape.reduce((n, extent) => n * extent, 1);
+      const length = rows.length * size;
+      const taken =
+        data instanceof Float32Array
+          ? new Float32Array(length)
+          : data instanceof Int32Array
+            ? new Int32Array(length)
+            : new Uint8Array(length);
+      rows.forEach((row, i) => taken.set(data.subarray(row * size, (row + 1) * size), i * size));
+      return [name, { data: taken, shape }];
+    }),
+  );
+}
+
 /** For a program without inputs: one step an epoch. */
 const nothing: RunData = { columns: {}, whole: {}, rows: 1, sizes: new Map(), remarks: [] };
 

@@ -4,7 +4,7 @@
  * The whole language above tensors is gone afterwards: blocks are called, rounds unrolled, conditions decided, index equations are movements
  * and contractions. Sizes known only at run time stay symbolic.
  */
-import type { Callable, Expr, TrainDeclaration } from '../../grammar/ast.ts';
+import type { Callable, Expr, Name, TrainDeclaration } from '../../grammar/ast.ts';
 import type { Program, ProgramModule } from '../check/program.ts';
 import type { Problem } from '../diagnostics/problem.ts';
 import { problem } from '../diagnostics/problem.ts';
@@ -29,7 +29,7 @@ export interface ElaborateOptions {
   readonly scanAxes?: ReadonlyMap<Expr, readonly number[]>;
   /** Only this model or train block; default: all of the entry file. */
   readonly only?: string;
-  /** Inner values that `forward` gives as further results, by path. */
+  /** Inner values that `forward`, and a train block's `evaluate`, give as further results, by path. */
   readonly expose?: readonly string[];
 }
 
@@ -74,6 +74,7 @@ function modelUnit(
   const name = model.name.text;
   const cx = new Elaboration(`${name}.forward`, program, origins, unit, false, axes);
   const { outputs, inputs } = forwardGraph(cx, model, module, '', new Map(), expose);
+  demand(expose, model.name, cx);
   const forward = cx.root.finish(outputs);
   return finishUnit(program, origins, unit, name, 'model', inputs, new Map([['forward', forward]]), axes, null);
 }
@@ -94,7 +95,8 @@ function trainUnit(
     // One network keeps its own paths; several have their names in front.
     cx.networkPrefix = (model) => (models.length > 1 ? model : '');
     const { outputs, inputs } = cx.at(train.name.span, () => trainGraph(cx, train, module));
-    return { cx, graph: cx.root.finish(outputs), inputs };
+    const further = training ? [] : exposed(cx, expose, outputs);
+    return { cx, graph: cx.root.finish([...outputs, ...further]), inputs };
   };
   const step = build('step', true);
   const evaluation = build('evaluate', false);
@@ -112,7 +114,8 @@ function trainUnit(
     const forward = forwardGraph(cx, model, models[0]!.module, '', taken, expose);
     programs.set('forward', cx.root.finish(forward.outputs));
     for (const i of forward.inputs) if (!inputs.some((known) => known.name === i.name)) inputs.push(i);
-  }
+    demand(expose, train.name, cx, evaluation.cx);
+  } else demand(expose, train.name, evaluation.cx);
   return finishUnit(program, origins, unit, name, 'train', inputs, programs, axes, settings);
 }
 
@@ -148,18 +151,23 @@ function forwardGraph(
       callResult(cx, model, scope, model.name.span),
     );
     const outputs = namedResults(cx, model, result);
-    return { outputs: [...outputs, ...exposed(cx, model, expose, outputs)], inputs };
+    return { outputs: [...outputs, ...exposed(cx, expose, outputs)], inputs };
   });
 }
 
-/** The inner values of these paths as further results. */
-function exposed(cx: Elaboration, model: Callable, paths: readonly string[], own: readonly Output[]): Output[] {
+/** The inner values of these paths that a program has, as further results of it. */
+function exposed(cx: Elaboration, paths: readonly string[], own: readonly Output[]): Output[] {
   return [...new Set(paths)].flatMap((path) => {
     const node = cx.values.get(path);
-    if (node === undefined)
-      return refuse('NN793', model.name.span, { path, model: model.name.text, known: [...cx.values.keys()] });
-    return own.some((o) => o.name === path) ? [] : [{ name: path, node, updates: null }];
+    return node === undefined || own.some((o) => o.name === path) ? [] : [{ name: path, node, updates: null }];
   });
+}
+
+/** A path that no program has a value for is refused. */
+function demand(paths: readonly string[], block: Name, ...programs: readonly Elaboration[]): void {
+  const known = [...new Set(programs.flatMap((cx) => [...cx.values.keys()]))];
+  const strange = paths.find((path) => !known.includes(path));
+  if (strange !== undefined) refuse('NN793', block.span, { path: strange, model: block.text, known });
 }
 
 /** Whether a model's parameter declares just what the train block's input of that name is. */

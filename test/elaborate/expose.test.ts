@@ -14,7 +14,8 @@ model Net(x: float[B, 4]) -> float[B, 2] {
 }
 train Fit {
   input x: float[B, 4]
-  minimize mean(Net(x) ^ 2)
+  let y = Net(x)
+  minimize mean(y ^ 2)
   optimizer SGD(lr: 0.1)
   batch B = 5
 }
@@ -49,6 +50,17 @@ describe('expose', () => {
   it('works for the network of a train block', async () => {
     const result = await forward('Fit', ['out.x']);
     expect(Object.keys(result)).toEqual(['output', 'out.x']);
+  });
+
+  it('works for values of the train block itself, in evaluate', async () => {
+    const { artifacts, reports } = compile(source, { only: 'Fit', expose: ['y', 'out.x'] });
+    expect(reports).toEqual([]);
+    const unit = await instantiate(artifacts.get('Fit')!, 'ts', 3);
+    const y = (unit.evaluate({ x }) as unknown as Readonly<Record<string, ResultTensor>>)['y']!;
+    expect(y.shape).toEqual([5, 2]);
+    const values = [...y.data];
+    const { output } = await forward('Fit', []);
+    values.forEach((v, i) => expect(v).toBeCloseTo(output!.data[i]!, 5));
   });
 
   it('refuses what the model does not have, and says what it has', () => {
