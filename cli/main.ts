@@ -107,7 +107,15 @@ Exit codes: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted.
   common(
     command<CheckOptions>('check <file...>', 'report every mistake in programs', (files, options) =>
       check(io, files, options),
-    ).addOption(new Option('--format <format>', 'how reports are written').choices(['text', 'json']).default('text')),
+    )
+      .addOption(new Option('--format <format>', 'how reports are written').choices(['text', 'json']).default('text'))
+      .option('--allow <code...>', 'leave reports out, by code or name of the lint')
+      .option('--deny <code...>', 'make errors of them; `warnings` stands for all warnings'),
+  ).addHelpText(
+    'after',
+    `
+In the text, \`// nnc: allow(NN604) because …\` before or behind a statement does the same for it, and goes before options;
+\`allow-file(…)\` at the head of a file is for all of it.`,
   );
 
   common(

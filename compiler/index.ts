@@ -11,6 +11,8 @@ import { check, type CheckResult } from './check/check.ts';
 import { loadProgram, type Host, type Program } from './check/program.ts';
 import { problem, type Problem, type Report } from './diagnostics/problem.ts';
 import { report } from './diagnostics/render/index.ts';
+import { diagnose } from './lint/lint.ts';
+import type { LevelOptions } from './lint/levels.ts';
 import { library as standardLibrary } from './library.generated.ts';
 import { build, type Artifact, type Trace } from './pipeline.ts';
 import type { Sources } from './source/source.ts';
@@ -35,6 +37,8 @@ export interface CompileOptions {
   readonly reuse?: boolean;
   /** Modules to emit beside the TypeScript target's: `wasm`, `wgsl`. They are in `artifact.modules`. */
   readonly targets?: readonly Target[];
+  /** Levels of lints beside those that the text gives: `{ allow: ['NN604'], deny: ['warnings'] }`. */
+  readonly levels?: LevelOptions | undefined;
   /** Called after every stage with its name, what it made as text (on demand) and its time is the caller's to take. */
   readonly trace?: Trace;
 }
@@ -71,7 +75,8 @@ export function checkSource(
   options.trace?.('parse', () => loaded.program.modules.map((m) => m.path).join('\n'));
   const checked = check(loaded.program);
   options.trace?.('check', () => '');
-  const problems = [...loaded.problems, ...checked.problems];
+  const problems = [...loaded.problems, ...diagnose(loaded.program, checked, { levels: options.levels })];
+  options.trace?.('lint', () => '');
   return { program: loaded.program, checked, problems, reports: problems.map(report) };
 }
 
@@ -120,6 +125,7 @@ export function compile(text: string, options: CompileOptions = {}): CompileResu
 
 export type { Artifact } from './pipeline.ts';
 export { targets, type Target, type TargetModule } from './targets/index.ts';
+export type { LevelOptions } from './lint/levels.ts';
 export type { Problem, Report } from './diagnostics/problem.ts';
 export type { Host } from './check/program.ts';
 export { renderTerminal, renderJson } from './diagnostics/terminal.ts';

@@ -7,6 +7,7 @@ import type { CheckResult } from '../compiler/check/check.ts';
 import type { Program, ProgramModule } from '../compiler/check/program.ts';
 import type { Report } from '../compiler/diagnostics/problem.ts';
 import { report } from '../compiler/diagnostics/render/index.ts';
+import { diagnose } from '../compiler/lint/lint.ts';
 import type { Sources } from '../compiler/source/source.ts';
 import { indexNames, type Names } from './features/names.ts';
 import { checked, load, Parses, type Host } from './program.ts';
@@ -41,6 +42,7 @@ const unchecked = (): CheckResult => ({
   lets: new Map(),
   trains: new Map(),
   consts: new Map(),
+  constants: new Map(),
   bodyChecks: new Map(),
 });
 
@@ -77,8 +79,8 @@ export function analyse(path: string, text: string, host: Host, parses: Parses =
     sources: program.sources,
     module: program.entry,
     checked: result,
-    reports: [...loaded.problems, ...result.problems].map(report),
-    repairs: once(() => [...loaded.problems, ...guarded(true).problems].map(report)),
+    reports: [...loaded.problems, ...diagnose(program, result, { fixes: false })].map(report),
+    repairs: once(() => [...loaded.problems, ...diagnose(program, guarded(true))].map(report)),
     names: once(() => indexNames(program, result)),
     reads,
     get failure() {

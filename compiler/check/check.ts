@@ -8,6 +8,7 @@
 import type { Callable, CheckpointDeclaration, Expr, ScanExpr, TrainDeclaration } from '../../grammar/ast.ts';
 import type { Fix, Problem } from '../diagnostics/problem.ts';
 import { checkCheckpoint } from './checkpoints.ts';
+import type { Poly } from '../sizes/poly.ts';
 import { constType } from './constants.ts';
 import { verifiedFixes } from './fixes.ts';
 import type { Program } from './program.ts';
@@ -36,6 +37,8 @@ export interface CheckResult {
   readonly lets: ReadonlyMap<object, Type>;
   readonly trains: ReadonlyMap<TrainDeclaration, TrainInfo>;
   readonly consts: ReadonlyMap<object, Type>;
+  /** The internal name of a literal constant → its value. */
+  readonly constants: ReadonlyMap<string, Poly>;
   /** How often each body was checked: always once. */
   readonly bodyChecks: ReadonlyMap<Callable, number>;
 }
@@ -89,6 +92,7 @@ export function check(program: Program, options: CheckOptions = {}): CheckResult
     lets: session.lets,
     trains,
     consts,
+    constants: session.constValues,
     bodyChecks: session.bodyChecks,
   };
 }

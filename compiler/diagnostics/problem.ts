@@ -9,10 +9,12 @@ import type { SyntaxProblems } from '../../grammar/problems.ts';
 import type { CheckProblems } from './families/check.ts';
 import type { BuildProblems } from './families/build.ts';
 import type { DataProblems } from './families/data.ts';
+import type { LintProblems } from './families/lint.ts';
 import type { PlanProblems } from './families/plan.ts';
 
 /** Code → the facts that its report needs. Each family is an interface in its own file; spans beside the primary one are facts too. */
-export interface ProblemData extends SyntaxProblems, CheckProblems, BuildProblems, DataProblems, PlanProblems {}
+export interface ProblemData
+  extends SyntaxProblems, CheckProblems, BuildProblems, DataProblems, LintProblems, PlanProblems {}
 
 export type Code = keyof ProblemData;
 
@@ -40,6 +42,8 @@ export interface ProblemOf<C extends Code> {
   readonly span: Span | null;
   readonly data: ProblemData[C];
   readonly fixes: readonly Fix[];
+  /** Where a level says otherwise than the prose. */
+  readonly severity?: Severity;
 }
 
 /** What a renderer makes of a problem: prose with places, ready for a terminal, an editor, JSON or SARIF. */

@@ -3,6 +3,7 @@ import type { Code, Problem, ProblemData, Prose, ProseTable, Report } from '../p
 import { buildProse } from './build.ts';
 import { checkProse } from './check.ts';
 import { dataProse } from './data.ts';
+import { lintProse } from './lint.ts';
 import { planProse } from './plan.ts';
 import { syntaxProse } from './syntax.ts';
 
@@ -11,6 +12,7 @@ const table: ProseTable<ProblemData> = {
   ...checkProse,
   ...buildProse,
   ...dataProse,
+  ...lintProse,
   ...planProse,
 };
 
@@ -26,7 +28,7 @@ export function report(problem: Problem): Report {
   const { message, label = '', related = [], notes = [] } = prose.render(problem.data);
   return {
     code: problem.code,
-    severity: prose.severity,
+    severity: problem.severity ?? prose.severity,
     message,
     span: problem.span,
     label,

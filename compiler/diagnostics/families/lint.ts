@@ -1,0 +1,97 @@
+/** Problems of the lints: code → facts. The records are in `compiler/lint/`, the prose is in `../render/lint-*.ts`. All are warnings unless a level says otherwise. */
+import type { Span } from '../../../grammar/ast.ts';
+
+export interface LintProblems {
+  // ------------------------------------------------------------------------------------------------ 1: layout and sizes
+  /** A group merges the batch with other axes anywhere but in front. */
+  NN130: { readonly index: string; readonly size: string; readonly group: string };
+  /** The same indices grouped in two orders within one body. */
+  NN131: { readonly group: string; readonly other: string; readonly otherSpan: Span };
+  /** Parameters whose shape depends on a size that only the data give. */
+  NN132: { readonly model: string; readonly size: string; readonly declared: Span; readonly batch: boolean };
+  /** An input with a fixed number of rows. */
+  NN133: { readonly input: string; readonly type: string; readonly rows: string };
+  /** An index compared with a value that it never has. */
+  NN134: { readonly index: string; readonly bound: string; readonly value: string; readonly result: string };
+
+  // --------------------------------------------------------------------------------------------------------- 3: roles
+  /** A softmax over one value: always 1. */
+  NN305: { readonly what: string; readonly axis: string };
+  /** Weights that add up to 1 along one axis are summed along another. */
+  NN306: {
+    readonly operator: string;
+    readonly normalised: string;
+    readonly summed: string;
+    /** Where the softmax stands, the use; at the use, the softmax. */
+    readonly other: Span | null;
+    readonly atSoftmax: boolean;
+  };
+  /** A softmax over the examples of a batch. */
+  NN307: { readonly index: string; readonly size: string };
+  /** Values that nothing made probabilities, where probabilities are due. */
+  NN308: {
+    readonly callee: string;
+    readonly parameter: string;
+    readonly layer: string;
+    readonly from: Span;
+    readonly instead: string | null;
+  };
+
+  // ---------------------------------------------------------------------------------------------- 4: masks, attention
+  /** A mask whose query and key stand in each other's places. */
+  NN403: { readonly mask: string; readonly position: 'q' | 'k'; readonly given: string; readonly index: string };
+  /** A mask that seems to say the opposite of what a mask says. */
+  NN404: {
+    readonly name: string;
+    readonly why: 'drop' | 'keep' | 'future';
+    readonly condition: string;
+  };
+  /** A mask that leaves some row nothing. */
+  NN405: { readonly condition: string; readonly row: string };
+  /** Scores divided by the root of another width than the one that is summed over. */
+  NN406: { readonly scale: string; readonly width: string; readonly indices: string };
+  /** Scores of attention that are not scaled, or scaled twice. */
+  NN407: { readonly times: number; readonly width: string; readonly first: Span | null };
+  /** A mask over queries alone, given to attention. */
+  NN408: { readonly mask: string };
+
+  // --------------------------------------------------------------------------------------- 6: numerics and derivatives
+  /** A parameter that the loss does not teach. */
+  NN602: {
+    readonly names: readonly string[];
+    readonly why: 'unreached' | 'stopped';
+    readonly train: string;
+    readonly by: string | null;
+    readonly bySpan: Span | null;
+  };
+  /** A parameter, argument or input that nothing reads. */
+  NN603: { readonly name: string; readonly what: string };
+  /** Two affine layers with nothing between. */
+  NN604: { readonly first: string; readonly second: string; readonly firstSpan: Span };
+  /** Normalisation over one value. */
+  NN605: { readonly layer: string; readonly over: string; readonly shape: string };
+  /** A rate or share outside of what can work. */
+  NN606: {
+    readonly name: string;
+    readonly of: string;
+    readonly value: string;
+    readonly range: string;
+    readonly then: string;
+  };
+  /** An epsilon that is nothing, or that drowns what it protects. */
+  NN607: { readonly value: string; readonly why: 'zero' | 'large'; readonly least: string };
+  /** An initialiser whose scale is made for another activation. */
+  NN608: { readonly initialiser: string; readonly activation: string; readonly parameter: string };
+  /** A fan-in initialiser of a weight whose inputs do not stand last. */
+  NN609: { readonly initialiser: string; readonly parameter: string; readonly index: string; readonly place: number };
+
+  // ------------------------------------------------------------------------------------------------ 7: the levels themselves
+  /** `allow` without a reason. */
+  NN780: { readonly codes: readonly string[] };
+  /** A directive for something that has no level. */
+  NN781: { readonly name: string; readonly suggestion: string | null; readonly exists: boolean };
+  /** An `allow` that has nothing to allow. */
+  NN782: { readonly code: string; readonly where: 'line' | 'file' };
+  /** A comment that begins as a directive and is none. */
+  NN783: { readonly text: string };
+}

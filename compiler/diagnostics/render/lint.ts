@@ -1,0 +1,7 @@
+/** All prose of the lints. */
+import type { LintProblems } from '../families/lint.ts';
+import type { ProseTable } from '../problem.ts';
+import { lintMeaningProse } from './lint-meaning.ts';
+import { lintTrainingProse } from './lint-training.ts';
+
+export const lintProse: ProseTable<LintProblems> = { ...lintMeaningProse, ...lintTrainingProse };

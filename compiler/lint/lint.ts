@@ -1,0 +1,57 @@
+/**
+ * The lints as a pass: a checked program in, problems out. It runs after the checker and adds to what that found; then levels decide.
+ *
+ * A declaration with an error is left alone: what would be said of it mostly follows from the error. Every fix is tried before it is offered, as
+ * the checker's are.
+ */
+import { check, type CheckResult } from '../check/check.ts';
+import { verifiedFixes } from '../check/fixes.ts';
+import type { Program } from '../check/program.ts';
+import type { Problem } from '../diagnostics/problem.ts';
+import { proseOf } from '../diagnostics/render/index.ts';
+import { Context } from './context.ts';
+import { applyLevels, type LevelOptions } from './levels.ts';
+import { lints } from './registry.ts';
+
+export interface LintOptions {
+  /** False leaves fixes out instead of trying them. */
+  readonly fixes?: boolean;
+  /** True reads the library too. */
+  readonly library?: boolean;
+  readonly levels?: LevelOptions;
+}
+
+/** Everything that is to be said of a loaded program: the checker's problems and the lints', at their levels, in the order of the text. */
+export function diagnose(program: Program, checked: CheckResult, options: LintOptions = {}): Problem[] {
+  const found = lint(program, checked, options);
+  const all = applyLevels(program, [...checked.problems, ...found], options.levels);
+  const key = (p: Problem): [number, number] => [p.span?.file ?? -1, p.span?.start ?? -1];
+  return all.sort((a, b) => key(a)[0] - key(b)[0] || key(a)[1] - key(b)[1]);
+}
+
+/** What the lints alone find, without levels. */
+export function lint(program: Program, checked: CheckResult, options: LintOptions = {}): Problem[] {
+  const context = new Context(program, checked, options.library === true);
+  for (const one of lints) one.run(context);
+  const errors = checked.problems.filter((p) => proseOf(p.code).severity === 'error' && p.span !== null);
+  const clean = context.problems.filter((p) => {
+    const owner = context.bodies.find(
+      (b) => b.owner.span.file === p.span!.file && inside(p.span!, b.owner.span),
+    )?.owner;
+    return owner === undefined || !errors.some((e) => e.span!.file === owner.span.file && inside(e.span!, owner.span));
+  });
+  if (options.fixes === false) return clean;
+  const all = [...checked.problems, ...clean];
+  return clean.map((p) => {
+    const candidates = context.candidates.get(p);
+    if (candidates === undefined) return p;
+    const recheck = (again: Program): readonly Problem[] => {
+      const result = check(again, { fixes: false });
+      return [...result.problems, ...lint(again, result, { ...options, fixes: false })];
+    };
+    return { ...p, fixes: verifiedFixes(program, p, all, candidates, recheck) };
+  });
+}
+
+const inside = (s: { start: number; end: number }, range: { start: number; end: number }): boolean =>
+  s.start >= range.start && s.end <= range.end;

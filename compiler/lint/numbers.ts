@@ -1,0 +1,128 @@
+/** Numbers that cannot work: rates and shares out of range, epsilons that are nothing in single precision or that drown what they protect. */
+import type { Callable, Expr } from '../../grammar/ast.ts';
+import type { Application, Context } from './context.ts';
+import type { Lint } from './record.ts';
+
+interface Range {
+  readonly least: number;
+  readonly most: number;
+  /** Whether `least` itself is allowed. */
+  readonly closed: boolean;
+  readonly text: string;
+  readonly then: string;
+}
+
+/** Between 0 and 1, as a share or a decay of memory. */
+const share = (then: string): Range => ({ least: 0, most: 1, closed: true, text: 'from 0 to below 1', then });
+const rate = (most: number): Range => ({
+  least: 1e-9,
+  most,
+  closed: true,
+  text: `above 0, below ${most}`,
+  then: 'with more training diverges, with less nothing is learnt',
+});
+
+/** Optimizers that divide by the gradient's size: their rate is the size of a step. */
+const NORMALISED = new Set(['Adam', 'AdamW', 'Adamax', 'NAdam', 'Lion', 'Muon', 'RMSProp', 'Adafactor']);
+
+function rangeOf(a: Application, parameter: string): Range | null {
+  const kind = (a.definition!.declaration as Callable).kind;
+  if (kind === 'optimizer') {
+    if (parameter === 'lr') return rate(NORMALISED.has(a.name) ? 0.3 : 20);
+    if (/^(beta\d?|momentum|alpha|rho)$/.test(parameter)) return share('at 1 or more what is remembered never fades');
+    if (parameter === 'decay')
+      return { least: 0, most: 1, closed: true, text: 'from 0 to below 1', then: 'with more the weights die away' };
+    return null;
+  }
+  if (/^Dropout$|^SpatialDropout$|^DropPath$/.test(a.name) && parameter === 'rate')
+    return share('at 1 nothing passes; below 0 it means nothing');
+  if (parameter === 'dropout') return share('at 1 nothing passes; below 0 it means nothing');
+  if (kind === 'schedule' && parameter === 'peak') return rate(20);
+  return null;
+}
+
+export const rateRange: Lint = {
+  code: 'NN606',
+  name: 'rate-range',
+  level: 'warn',
+  looksFor: 'learning rates, moments, decays, dropout rates and shares of validation that cannot work',
+  avoids:
+    'values that are not known in the text, 0 where it switches something off, optimizers and schedules of your own',
+  run(c) {
+    for (const body of c.bodies) {
+      for (const [name, of, value, range] of settings(c, body.owner)) {
+        const n = c.number(value);
+        if (n === null || (n >= range.least && n < range.most)) continue;
+        c.report('NN606', value.span, { name, of, value: c.text(value.span), range: range.text, then: range.then });
+      }
+      if (body.owner.kind !== 'train') continue;
+      for (const s of body.owner.statements) {
+        if (s.kind === 'validate')
+          for (const a of s.arguments) {
+            const n = c.number(a.value);
+            if (a.name?.text === 'split' && n !== null && (n <= 0 || n >= 1))
+              c.report('NN606', a.value.span, {
+                name: 'split',
+                of: 'validate',
+                value: c.text(a.value.span),
+                range: 'between 0 and 1',
+                then: 'it is the share of the rows that is kept apart',
+              });
+          }
+      }
+    }
+  },
+};
+
+/** Every argument whose parameter has a range, in optimizers, schedules and layers of the library. */
+function settings(c: Context, owner: object): [string, string, Expr, Range][] {
+  const out: [string, string, Expr, Range][] = [];
+  const body = c.bodies.find((b) => b.owner === owner)!;
+  const add = (a: Application): void => {
+    if (a.definition?.module.library !== true) return;
+    for (const [parameter, value] of [...a.config, ...a.tensors]) {
+      const range = rangeOf(a, parameter);
+      if (range !== null) out.push([parameter, a.name, value, range]);
+    }
+  };
+  for (const a of body.applications) add(a);
+  for (const a of c.configured(owner)) add(a);
+  return out;
+}
+
+/** Below this a number is no normal single-precision number any more; added to anything it is nothing. */
+const LEAST = 1.2e-38;
+
+export const epsilonRange: Lint = {
+  code: 'NN607',
+  name: 'epsilon-range',
+  level: 'warn',
+  looksFor:
+    'an epsilon that single precision cannot hold (below 1.2e-38) or that is so large that it changes what it should protect',
+  avoids: 'epsilons that are not known in the text, constants that are not added or compared',
+  run(c) {
+    for (const body of c.bodies) {
+      for (const a of [...body.applications, ...c.configured(body.owner)])
+        for (const [parameter, value] of [...a.config, ...a.tensors]) {
+          if (parameter !== 'eps' || a.definition?.module.library !== true) continue;
+          judge(c, value, 0.05);
+        }
+      for (const e of body.binaries) {
+        if (e.operator !== '+' && e.operator !== '-') continue;
+        for (const x of [e.left, e.right]) if (x.kind === 'number' && x.value !== 0) judge(c, x, Infinity);
+      }
+      for (const a of body.applications)
+        if (a.definition === null && (a.name === 'max' || a.name === 'min'))
+          for (const x of a.inputs) if (x.kind === 'number' && x.value !== 0) judge(c, x, Infinity);
+    }
+  },
+};
+
+function judge(c: Context, e: Expr, most: number): void {
+  const n = c.number(e);
+  if (n === null) return;
+  const value = c.text(e.span);
+  if (n <= 0 && most < Infinity) c.report('NN607', e.span, { value, why: 'zero', least: '1.2e-38' });
+  else if (Math.abs(n) < LEAST) c.report('NN607', e.span, { value, why: 'zero', least: '1.2e-38' });
+  else if (n > most) c.report('NN607', e.span, { value, why: 'large', least: '1.2e-38' });
+}

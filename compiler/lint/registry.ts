@@ -1,0 +1,60 @@
+/** Every lint, and every other code that has a level. */
+import {
+  attentionScale,
+  attentionUnscaled,
+  maskAxis,
+  maskEmptiesRows,
+  maskOfQueries,
+  maskPolarity,
+} from './attention.ts';
+import { initialiserFan, initialiserGain, linearLinear, logitsAsProbs, normOfOne } from './layers.ts';
+import { batchInFeatures, classOutOfRange, fixedRows, groupOrder, parameterByDataSize } from './layout.ts';
+import { epsilonRange, rateRange } from './numbers.ts';
+import type { Level, Lint } from './record.ts';
+import { softmaxAxis, softmaxOfOne, softmaxOverBatch } from './softmax.ts';
+import { noGradient, unusedParameter } from './training.ts';
+
+export const lints: readonly Lint[] = [
+  batchInFeatures,
+  groupOrder,
+  parameterByDataSize,
+  fixedRows,
+  classOutOfRange,
+  softmaxOfOne,
+  softmaxAxis,
+  softmaxOverBatch,
+  logitsAsProbs,
+  maskAxis,
+  maskPolarity,
+  maskEmptiesRows,
+  attentionScale,
+  attentionUnscaled,
+  maskOfQueries,
+  noGradient,
+  unusedParameter,
+  linearLinear,
+  normOfOne,
+  rateRange,
+  epsilonRange,
+  initialiserGain,
+  initialiserFan,
+];
+
+/** What the checker finds on its own and what is a matter of meaning, not of sizes: it takes part in levels. */
+const ofTheChecker: readonly { readonly code: string; readonly name: string; readonly level: Level }[] = [
+  { code: 'NN301', name: 'role', level: 'deny' },
+  { code: 'NN302', name: 'perhaps-probs', level: 'warn' },
+  { code: 'NN303', name: 'double-softmax', level: 'deny' },
+  { code: 'NN304', name: 'log-of-softmax', level: 'warn' },
+  { code: 'NN706', name: 'unused-let', level: 'warn' },
+];
+
+export const levelled: readonly { readonly code: string; readonly name: string; readonly level: Level }[] = [
+  ...ofTheChecker,
+  ...lints,
+];
+
+/** A code or a lint's name → the code; null where it has no level. */
+export function codeOf(text: string): string | null {
+  return levelled.find((l) => l.code === text || l.name === text)?.code ?? null;
+}
