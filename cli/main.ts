@@ -12,6 +12,7 @@ import { explain, type ExplainOptions } from './commands/explain.ts';
 import { fmt, type FmtOptions } from './commands/fmt.ts';
 import { targets } from '../compiler/index.ts';
 import { nodeTargets } from './artifact.ts';
+import { profile, type ProfileOptions } from './commands/profile.ts';
 import { run, type RunOptions } from './commands/run.ts';
 import { study, type StudyOptions } from './commands/study.ts';
 import { train, type TrainOptions } from './commands/train.ts';
@@ -254,6 +255,31 @@ Writes study.json, study.html, study.svg (where a const varies) and curves.svg.`
       .option('--only <name>', 'only this model or train block')
       .addOption(bounds())
       .addOption(consts()),
+  );
+
+  common(
+    command<ProfileOptions>('profile <file>', 'show what a program costs, by line and by kernel', (file, options) =>
+      profile(io, file, options),
+    )
+      .option('--only <name>', 'this model or train block (default: the train block)')
+      .addOption(
+        new Option('--program <program>', 'what is run (default: step, of a model forward)').choices([
+          'step',
+          'forward',
+          'evaluate',
+        ]),
+      )
+      .addOption(bounds())
+      .addOption(consts())
+      .addOption(runTarget())
+      .option('--data <[input=]path...>', 'take the first rows of these data (default: drawn inputs at the bounds)')
+      .addOption(new Option('--seconds <n>', 'how long to measure').default(2).argParser(natural(1, 600)))
+      .option('-o, --out <file>', 'the page with the flame view (default: nnc-out/NAME/profile.html)'),
+  ).addHelpText(
+    'after',
+    `
+Every call of a kernel is timed on its own. GFLOP/s and GB/s are of operations and bytes counted from the kernels; roofline is the least time
+that this machine would need for them, of the time it took. Sizes are at their bounds: set them with --bound.`,
   );
 
   common(

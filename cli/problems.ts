@@ -54,6 +54,8 @@ export interface CliProblems {
   };
   /** A study that cannot be made as asked. */
   NN934: { readonly reason: string; readonly advice: string };
+  /** `--program` for one that the block does not have. */
+  NN936: { readonly unit: string; readonly program: string; readonly known: readonly string[] };
   /** An exception that nobody expected. */
   NN999: { readonly message: string };
   /** No such code to explain. */
@@ -215,6 +217,16 @@ Consts of imported files keep their values.`,
     explain: `\`nnc study\` trains one program many times on resampled rows. It needs rows to resample, rows to test on (\`--test\`, or \`--holdout 0.2\` of the data), and
 for the decomposition of the error a prediction and its truth.`,
     render: ({ reason, advice }) => ({ message: `this study cannot be made: ${reason}`, notes: [advice] }),
+  },
+  NN936: {
+    severity: 'error',
+    title: 'a program that the block does not have',
+    explain:
+      'A `model` has the program `forward`; a `train` has `step` and `evaluate`, and `forward` where its model can be asked alone.',
+    render: ({ unit, program, known }) => ({
+      message: `${unit} has no program ${program}`,
+      notes: [`it has ${known.join(', ')}`],
+    }),
   },
   NN999: {
     severity: 'error',

@@ -38,7 +38,7 @@ const align = (n: number): number => Math.ceil(n / 64) * 64;
  * Bytes as a string literal of characters below 256. In UTF-8 that is a little longer than base64, but a compressor still sees the bytes: half
  * as long over the wire.
  */
-function bytesLiteral(bytes: Uint8Array): string {
+export function bytesLiteral(bytes: Uint8Array): string {
   const parts: string[] = [];
   for (const [k, b] of bytes.entries()) {
     const next = bytes[k + 1] ?? 0;
@@ -52,7 +52,7 @@ function bytesLiteral(bytes: Uint8Array): string {
 }
 
 /** The greatest value of every size name of every kernel. */
-function kernelBounds(plan: Plan, kernels: readonly Kernel[]): readonly ReadonlyMap<string, number>[] {
+export function kernelBounds(plan: Plan, kernels: readonly Kernel[]): readonly ReadonlyMap<string, number>[] {
   const bounds = kernels.map(() => new Map<string, number>());
   const of = new Map(plan.sizes.map((s) => [s.name, s.bound]));
   const value = (e: Plan['buffers'][number]['shape'][number], loops: ReadonlyMap<string, number>): number => {
@@ -77,7 +77,7 @@ function kernelBounds(plan: Plan, kernels: readonly Kernel[]): readonly Readonly
 }
 
 /** The runtime's text with `allocate` replaced by the one below, and without comments: nobody steps through this module. */
-function machineText(): string {
+export function machineText(): string {
   const text = runtimeText.javascript.machine;
   const changed = text.replace(/(?:\/\*\*[^/]*\*\/\n)?(?:export )?function allocate\(plan\) \{[\s\S]*?\n\}\n/, '');
   if (changed === text) throw new Error('the runtime has no function allocate');
@@ -89,17 +89,22 @@ function machineText(): string {
     .trimEnd();
 }
 
-/** `kernels` in the plan's order. */
-export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): EmittedWasm {
+/** Where the arenas and a workspace of `room` bytes lie in one memory, and its pages. */
+export function layoutOf(plan: Plan, room: number): { readonly layout: Layout; readonly pages: number } {
   const persistent = FIRST;
   const work = align(persistent + plan.arenas.persistent + MARGIN);
   const workspace = align(work + plan.arenas.work + MARGIN);
+  return { layout: { persistent, work, workspace }, pages: Math.ceil((workspace + room + MARGIN) / PAGE) };
+}
+
+/** `kernels` in the plan's order. */
+export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): EmittedWasm {
   const joined = kernels.map(prepare);
   const schedules = joined.map(wasmSchedule);
   const bounds = kernelBounds(plan, kernels);
   const room = joined.map((k, i) => workspaceBytes(k, schedules[i]!, (s) => bounds[i]!.get(s) ?? 1));
-  const pages = Math.ceil((workspace + Math.max(0, ...room) + MARGIN) / PAGE);
-  const layout: Layout = { persistent, work, workspace };
+  const { layout, pages } = layoutOf(plan, Math.max(0, ...room));
+  const { persistent, work } = layout;
 
   const module = new WasmModule({ pages, shared: false });
   const functions = joined.map((k, i) => module.kernel(k, false, schedules[i]!));
