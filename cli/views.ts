@@ -107,7 +107,10 @@ function steps(p: Plan, list: readonly PlanStep[], indent: string): string[] {
       case 'copy':
         return [`${indent}${name(step.to)} = ${name(step.from)}`];
       case 'loop': {
-        const head = `${indent}for ${step.variable} < ${sizeText(step.count)}${step.reversed ? ' reversed' : ''}`;
+        const limit = step.limit === undefined ? '' : `, at most ${name(step.limit)}`;
+        const until = step.until === undefined ? '' : `, until ${name(step.until)}`;
+        const how = `${step.reversed ? ' reversed' : ''}${limit}${until}`;
+        const head = `${indent}for ${step.variable} < ${sizeText(step.count)}${how}`;
         return [head, ...steps(p, step.body, `${indent}  `)];
       }
     }

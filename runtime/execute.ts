@@ -194,12 +194,16 @@ export class Machine {
             if (!changing.includes(c) && this.dependsOn(c, step.variable)) changing.push(c);
           }
           const { reversed } = step;
+          const limit = step.limit === undefined ? null : views[step.limit]!;
+          const until = step.until === undefined ? null : views[step.until]!;
           return () => {
-            const rounds = sizes[count]!;
+            const all = sizes[count]!;
+            const rounds = limit === null ? all : Math.min(all, limit[0]!);
             for (let i = 0; i < rounds; i++) {
               sizes[variable] = reversed ? rounds - 1 - i : i;
               for (let j = 0; j < changing.length; j++) sizes[changing[j]!.slot] = changing[j]!.value();
               for (let j = 0; j < body.length; j++) body[j]!();
+              if (until !== null && until[0] !== 0) break;
             }
           };
         }

@@ -46,6 +46,10 @@ export type PlanStep =
       readonly variable: string;
       readonly count: SizeExpr;
       readonly reversed: boolean;
+      /** Buffer of a bool: after a round that makes it true no other runs. */
+      readonly until?: number;
+      /** Buffer of an i32: rounds from it on do not run. */
+      readonly limit?: number;
       readonly body: readonly PlanStep[];
     }
   | { readonly kind: 'copy'; readonly from: number; readonly to: number };

@@ -284,6 +284,8 @@ function scan(f: Frame, e: ScanExpr): Type {
     kind: 'scan',
     length,
     variable: e.variable?.text ?? null,
+    reversed: e.reversed,
+    until: null,
     yields: new Map(),
     unnamed: null,
   });
@@ -307,6 +309,7 @@ function scan(f: Frame, e: ScanExpr): Type {
     });
   };
   runGeneric(f, carried, e.span, 'round of `scan`', body);
+  if (state.until !== null) checkFills(f, e.body, state.until);
   f.know = outer;
   f.path = outerPath;
   for (const [text, y] of state.yields) {
@@ -347,6 +350,43 @@ function scan(f: Frame, e: ScanExpr): Type {
     value: null,
     condition: null,
   };
+}
+
+/** After an `until` every yield says what stands in the rounds that do not run, by what is known outside the loop. */
+function checkFills(f: Frame, body: readonly Statement[], until: Span): void {
+  const own = new Set<string>();
+  const yields: Extract<Statement, { kind: 'yield' }>[] = [];
+  const visit = (statements: readonly Statement[]): void => {
+    for (const s of statements) {
+      if (s.kind === 'let' || s.kind === 'leaf') own.add(s.name.text);
+      else if (s.kind === 'yield') yields.push(s);
+      else if (s.kind === 'repeat') visit(s.body);
+      else if (s.kind === 'if') visit([...s.then, ...(s.otherwise ?? [])]);
+    }
+  };
+  visit(body);
+  for (const s of yields) {
+    if (s.value.kind !== 'else') {
+      const fix = { span: { ...s.value.span, start: s.value.span.end }, text: ' else 0' };
+      f.report('NN725', s.value.span, { name: null, until }, [
+        { title: 'fill with 0', edits: [fix], applicability: 'maybe' },
+      ]);
+      continue;
+    }
+    const inside = firstName(s.value.right, own);
+    if (inside !== null) f.report('NN725', inside.span, { name: inside.name, until });
+  }
+}
+
+function firstName(e: unknown, among: ReadonlySet<string>): Extract<Expr, { kind: 'name' }> | null {
+  if (e === null || typeof e !== 'object') return null;
+  const node = e as Expr;
+  if (node.kind === 'name' && among.has(node.name)) return node;
+  for (const part of Object.values(e)) {
+    const found = firstName(part, among);
+    if (found !== null) return found;
+  }
+  return null;
 }
 
 function nameValue(f: Frame, name: { readonly text: string; readonly span: Span }): Type {

@@ -76,6 +76,9 @@ export interface LoopState {
   readonly kind: 'scan' | 'repeat';
   readonly length: Axis | null;
   readonly variable: string | null;
+  readonly reversed: boolean;
+  /** The first `until`. */
+  until: Span | null;
   readonly yields: Map<string, { type: Type; span: Span }>;
   unnamed: { type: Type; span: Span } | null;
 }

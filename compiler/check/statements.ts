@@ -69,8 +69,10 @@ function checkStatement(f: Frame, s: Statement): boolean {
       checkYield(f, s);
       return false;
     case 'until': {
-      if (f.loops.at(-1)?.kind !== 'scan')
-        f.report('NN721', s.span, { what: '`until`', where: 'a body that is no scan' });
+      const loop = f.loops.at(-1);
+      if (loop?.kind !== 'scan') f.report('NN721', s.span, { what: '`until`', where: 'a body that is no scan' });
+      else if (loop.reversed) f.report('NN721', s.span, { what: '`until`', where: 'a reversed scan' });
+      else loop.until ??= s.span;
       const condition = checkCondition(f, s.condition);
       if (condition?.type.kind === 'tensor' && condition.type.shape.length > 0)
         f.report('NN124', s.condition.span, {

@@ -14,7 +14,7 @@ import { name as sizeName, names } from '../sizes/poly.ts';
 import { asTensor } from './arithmetic.ts';
 import { Elaboration, Refusal, refuse, UnitState } from './elaboration.ts';
 import { bindParameters, callResult, dtypeOf, instantiate, sizesOf } from './instances.ts';
-import type { InstanceValue, Value } from './values.ts';
+import { integer, type InstanceValue, type Value } from './values.ts';
 import { initialValue } from './statements.ts';
 import { dataInput, modelsOf, settingsOf, trainGraph } from './training.ts';
 
@@ -138,8 +138,11 @@ function forwardGraph(
         bindParameters(cx, [p], [], scope, p.span);
         continue;
       }
-      if (p.type.dtype.text === 'size')
-        return refuse('NN801', p.span, { feature: 'a size as a parameter of a model', instead: 'use a const' });
+      if (p.type.dtype.text === 'size') {
+        scope.set(p.name.text, integer(sizeName(p.name.text)));
+        cx.unit.sizes.add(p.name.text);
+        continue;
+      }
       const name = p.name.text;
       const other = taken.get(name);
       const probe = other === undefined ? null : sameDeclared(cx, p.type, other, scope);
@@ -147,8 +150,8 @@ function forwardGraph(
       inputs.push(dataInput(cx, scope, name, p.type, shown).input);
     }
     cx.path = path;
-    const result = cx.inside(model.name.span, `model ${model.name.text}`, () =>
-      callResult(cx, model, scope, model.name.span),
+    const result = cx.inBody(instance.store, () =>
+      cx.inside(model.name.span, `model ${model.name.text}`, () => callResult(cx, model, scope, model.name.span)),
     );
     const outputs = namedResults(cx, model, result);
     return { outputs: [...outputs, ...exposed(cx, expose, outputs)], inputs };
@@ -237,7 +240,7 @@ function finishUnit(
     outputs.push({ name: path, node, updates: path });
   }
   const all = new Map<ProgramName, Graph>([['init', cx.root.finish(outputs)], ...programs]);
-  const sizeNames = new Set(inputs.flatMap((i) => i.type.sizes.flatMap((s) => [...names(s)])));
+  const sizeNames = new Set([...unit.sizes, ...inputs.flatMap((i) => i.type.sizes.flatMap((s) => [...names(s)]))]);
   const sizes: SizeSpec[] = [...sizeNames].map((n) => ({ name: n, bound: unit.bounds.get(n) ?? null }));
   return { name, kind, leaves, inputs, sizes, requirements: [...unit.requirements.values()], programs: all, training };
 }

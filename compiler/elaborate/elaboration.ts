@@ -4,7 +4,7 @@
  * Elaboration trusts the checker: it reports only what depends on concrete sizes or is not built yet, by throwing a `Refusal` that
  * `elaborate` turns into a problem. Everything else that goes wrong here is a bug of the compiler.
  */
-import type { Expr, LeafStatement, Span } from '../../grammar/ast.ts';
+import type { Expr, Index, LeafStatement, Span } from '../../grammar/ast.ts';
 import type { Program } from '../check/program.ts';
 import type { Code, Problem, ProblemData } from '../diagnostics/problem.ts';
 import { problem } from '../diagnostics/problem.ts';
@@ -12,6 +12,7 @@ import { GraphBuilder } from '../graph/builder.ts';
 import type { OriginId, Origins } from '../graph/origin.ts';
 import type { Leaf, Node, RuntimeRequirement, TensorType } from '../graph/types.ts';
 import { mod, ZERO, type Poly } from '../sizes/poly.ts';
+import type { LoopFrame, Store } from './cells.ts';
 import type { Scope } from './scope.ts';
 import type { Value } from './values.ts';
 
@@ -47,6 +48,8 @@ export class UnitState {
   readonly requirements = new Map<string, RuntimeRequirement>();
   readonly bounds = new Map<string, number>();
   readonly consts = new Map<object, Value>();
+  /** Sizes that a model takes as parameters. */
+  readonly sizes = new Set<string>();
   /** Whether a `require` left for run time says that b divides a. */
   divides(a: Poly, b: Poly): boolean {
     return this.requirements.has(`${mod(a, b).key} == ${ZERO.key}`);
@@ -83,6 +86,8 @@ export interface Yielded {
   readonly name: string | null;
   readonly node: Node;
   readonly position: number | null;
+  /** What stands in the rounds that do not run, after an `until`: an expression over what is known outside. */
+  readonly fill: { readonly value: Expr; readonly indices: readonly Index[] | null } | null;
 }
 
 /** One program (graph) of a unit under construction. */
@@ -128,8 +133,15 @@ export class Elaboration {
   yields: Yielded[] | null = null;
   /** How many values got an identity of their own, see `statements.ts`. */
   identities = 0;
-  /** How deep in loops we are: state may not be rebound there. */
-  loopDepth = 0;
+  /** The loops being made, outermost first. */
+  readonly loops: LoopFrame[] = [];
+  /** Where carries of instances live now; null in a function, whose carries are its own. */
+  store: Store | null = null;
+  /** The run of a body that statements belong to. */
+  bodyRun: object = this;
+  /** For each `until` of the scan being made, its condition in the round; null: the scan has none. */
+  stops: Node[] | null = null;
+  private count = 0;
   /** Names of the enclosing network when several are in one train block. */
   networkPrefix: ((model: string) => string) | null = null;
 
@@ -178,6 +190,24 @@ export class Elaboration {
     } finally {
       this.masks = masks;
       this.guard = guard;
+    }
+  }
+
+  /** A number that no other call gives. */
+  fresh(): number {
+    return this.count++;
+  }
+
+  /** Runs a body of its own: what it declares is not of the enclosing one, its carries live in `store`. */
+  inBody<T>(store: Store | null, f: () => T): T {
+    const { bodyRun, store: before } = this;
+    this.bodyRun = {};
+    this.store = store;
+    try {
+      return f();
+    } finally {
+      this.bodyRun = bodyRun;
+      this.store = before;
     }
   }
 

@@ -204,17 +204,19 @@ export function callFunction(
   span: Span,
 ): Value {
   return cx.inside(span, `call ${callable.name.text}`, () =>
-    cx.plain(() => {
-      const scope = scopeOfModule(module).child();
-      bindParameters(
-        cx,
-        callable.config === null ? callable.parameters : [...callable.config, ...callable.parameters],
-        given,
-        scope,
-        span,
-      );
-      return callResult(cx, callable, scope, span);
-    }),
+    cx.plain(() =>
+      cx.inBody(null, () => {
+        const scope = scopeOfModule(module).child();
+        bindParameters(
+          cx,
+          callable.config === null ? callable.parameters : [...callable.config, ...callable.parameters],
+          given,
+          scope,
+          span,
+        );
+        return callResult(cx, callable, scope, span);
+      }),
+    ),
   );
 }
 
@@ -254,7 +256,11 @@ export function instantiate(
 ): InstanceValue {
   const scope = scopeOfModule(module).child();
   cx.plain(() => bindParameters(cx, callable.config ?? [], config, scope, span, true));
-  return { kind: 'instance', callable, module, scope, path };
+  // A network begins anew where it is named; a layer made in a loop begins in every round.
+  const inLoop = cx.loops.some((l) => l.body === cx.bodyRun);
+  const store =
+    callable.kind === 'model' || cx.store === null || inLoop ? { id: cx.fresh(), depth: cx.loops.length } : cx.store;
+  return { kind: 'instance', callable, module, scope, path, store };
 }
 
 export function invoke(cx: Elaboration, instance: InstanceValue, given: readonly Given[], span: Span): Value {
@@ -262,21 +268,23 @@ export function invoke(cx: Elaboration, instance: InstanceValue, given: readonly
   return cx.inside(span, `call ${callable.name.text}`, () =>
     cx.plain(() =>
       cx.withPath(instance.path, () =>
-        cx.withDrawSizes(null, () => {
-          const scope = instance.scope.child();
-          bindParameters(cx, callable.parameters, given, scope, span);
-          bindParameters(
-            cx,
-            (callable.config ?? []).filter((p) => scope.find(p.name.text) === null),
-            [],
-            scope,
-            span,
-          );
-          for (const p of callable.parameters) cx.note(p.name.text, scope.get(p.name.text));
-          const result = callResult(cx, callable, scope, span);
-          cx.note('', result);
-          return result;
-        }),
+        cx.withDrawSizes(null, () =>
+          cx.inBody(instance.store, () => {
+            const scope = instance.scope.child();
+            bindParameters(cx, callable.parameters, given, scope, span);
+            bindParameters(
+              cx,
+              (callable.config ?? []).filter((p) => scope.find(p.name.text) === null),
+              [],
+              scope,
+              span,
+            );
+            for (const p of callable.parameters) cx.note(p.name.text, scope.get(p.name.text));
+            const result = callResult(cx, callable, scope, span);
+            cx.note('', result);
+            return result;
+          }),
+        ),
       ),
     ),
   );

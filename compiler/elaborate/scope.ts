@@ -2,10 +2,18 @@
 import type { ProgramModule } from '../check/program.ts';
 import type { Value } from './values.ts';
 
+/** A value that outlives the body: see `cells.ts`. */
+export interface Cell {
+  /** Of a state its saved path. */
+  readonly key: string;
+  /** How many loops were open where it began. */
+  readonly depth: number;
+}
+
 export interface Binding {
   value: Value;
-  /** Saved path when the name is a `state` leaf: rebinding it is an update. */
-  readonly state: string | null;
+  /** Where the name is a `state` or an instance's `carry`: rebinding it is an update. */
+  readonly cell: Cell | null;
 }
 
 export class Scope {
@@ -30,7 +38,7 @@ export class Scope {
     return this.find(name)?.value ?? null;
   }
 
-  set(name: string, value: Value, state: string | null = null): void {
-    this.bindings.set(name, { value, state });
+  set(name: string, value: Value, cell: Cell | null = null): void {
+    this.bindings.set(name, { value, cell });
   }
 }

@@ -13,7 +13,8 @@ import type { Node } from '../graph/types.ts';
 import { asConst, divideExact, floorDiv, format, mul, name, names, num, ONE, type Poly } from '../sizes/poly.ts';
 import { asTensor, binary, constantOf, decide, hasLetters, lift } from './arithmetic.ts';
 import { evaluateCall } from './calls.ts';
-import { joinPath, notYet, refuse, type Elaboration } from './elaboration.ts';
+import { carryCell, writeCell } from './cells.ts';
+import { joinPath, refuse, type Elaboration } from './elaboration.ts';
 import { Equation, resolveExtents } from './equation.ts';
 import { evaluate, sizeOf } from './expressions.ts';
 import { leafType, persistentLeaf } from './instances.ts';
@@ -78,6 +79,7 @@ function statement(cx: Elaboration, s: Statement, scope: Scope, all: readonly St
           name: s.name?.text ?? null,
           node: asTensor(cx, evaluate(cx, s.value, scope, null), s.span, null),
           position: null,
+          fill: s.value.kind === 'else' ? { value: s.value.right, indices: null } : null,
         });
       else {
         // The scan's own variable among the indices says where the scanned axis stands.
@@ -87,12 +89,15 @@ function statement(cx: Elaboration, s: Statement, scope: Scope, all: readonly St
           name: s.name?.text ?? null,
           node: equationTensor(cx, scope, rest, s.value, null),
           position: round < 0 ? null : round,
+          fill: s.value.kind === 'else' ? { value: s.value.right, indices: s.indices } : null,
         });
       }
       return NOTHING;
     }
     case 'until':
-      return notYet(s.span, '`until`', 'let the scan run its full count and select with `where`');
+      if (cx.stops === null) return refuse('NN802', s.span, { what: '`until` outside a scan' });
+      cx.stops.push(asTensor(cx, evaluate(cx, s.condition, scope, null), s.condition.span, 'bool'));
+      return NOTHING;
     case 'expression':
       return { value: evaluate(cx, s.value, scope, null), returned: false };
     case 'bad':
@@ -234,25 +239,24 @@ export function rebind(cx: Elaboration, binding: Binding, value: Value, span: Sp
     const own = value.kind === 'tensor' ? value.node.type.sizes.length : 0;
     value = tensor(asTensor(cx, value, span, before.node.type.dtype, own < rank ? before.node.type.sizes : null));
   }
-  binding.value = value;
-  if (binding.state !== null && value.kind === 'tensor') {
-    if (cx.loopDepth > 0)
-      notYet(span, 'a state that changes inside a scan', 'carry the value and rebind the state after the scan');
-    cx.current.set(binding.state, value.node);
+  if (binding.cell !== null && value.kind === 'tensor') {
+    writeCell(cx, binding.cell, value.node);
   }
+  binding.value = value;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------- leaves
 
 function leaf(cx: Elaboration, s: LeafStatement, scope: Scope): void {
   if (s.leaf === 'carry') {
-    scope.set(s.name.text, tensor(initialValue(cx, s, scope)));
+    const own = carryCell(cx, s, scope);
+    scope.set(s.name.text, tensor(own?.node ?? initialValue(cx, s, scope)), own?.cell ?? null);
     return;
   }
   const slot = cx.slotOf !== null;
   const path = slot ? `${cx.slotOf!}/${s.name.text}` : joinPath(cx.path, s.name.text);
   const record = persistentLeaf(cx, s, scope, path, slot ? 'slot' : s.leaf);
-  scope.set(s.name.text, tensor(cx.leaf(record)), s.leaf === 'state' ? path : null);
+  scope.set(s.name.text, tensor(cx.leaf(record)), s.leaf === 'state' ? { key: path, depth: 0 } : null);
 }
 
 /** The value that a leaf begins with, of its declared type. */

@@ -189,7 +189,7 @@ export function trainGraph(
   for (const o of optimizers)
     if (!used.has(o)) refuse('NN791', o.span, { what: 'empty selector', name: cx.program.sources.text(o.span) });
   for (const [path, node] of cx.current)
-    if (node !== cx.initial.get(path)) result.push({ name: path, node, updates: path });
+    if (cx.initial.has(path) && node !== cx.initial.get(path)) result.push({ name: path, node, updates: path });
   return { outputs: result, inputs };
 }
 

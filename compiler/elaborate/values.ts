@@ -6,6 +6,7 @@ import type { CallExpr, Callable, Expr, NameExpr } from '../../grammar/ast.ts';
 import type { Definition, ProgramModule } from '../check/program.ts';
 import type { Node } from '../graph/types.ts';
 import type { Poly } from '../sizes/poly.ts';
+import type { Store } from './cells.ts';
 import type { Scope } from './scope.ts';
 
 /** A whole tensor: axes by position. */
@@ -56,6 +57,8 @@ export interface InstanceValue {
   readonly module: ProgramModule;
   readonly scope: Scope;
   readonly path: string;
+  /** Where its carries, and those of what it makes, live. */
+  readonly store: Store;
 }
 
 /** A mask, not yet applied to positions. */

@@ -457,7 +457,7 @@ class ScopeRun {
     const draft = topkDraft(this.builder.table, node, variable, this.home(node.inputs[0]!), values!, positions!);
     this.builder.call(body, draft, [node]);
     const { origin } = node;
-    this.scope.steps.push({ kind: 'loop', variable, count: node.attrs.k, reversed: false, body, origin });
+    this.scope.steps.push({ kind: 'loop', variable, count: node.attrs.k, reversed: false, until: null, limit: null, body, origin });
   }
 
   private variable(): string {
@@ -473,7 +473,7 @@ class ScopeRun {
   // --------------------------------------------------------------------------------------------------------------------- loops
 
   private emitScan(node: NodeOf<'scan'>, at: number): void {
-    const { body, length, carries, sequences, reversed } = node.attrs;
+    const { body, length, carries, sequences, reversed, until, limited } = node.attrs;
     const { builder, scope } = this;
     const variable = this.variable();
     const round = nameOf(variable);
@@ -499,6 +499,17 @@ class ScopeRun {
         homes.set(leaf, { buffer, offset: add(offset, mul(round, elementCount(leaf.type.sizes))) });
       } else if (instead !== null) values.set(leaf, (table) => this.scope.leaf(input, table)!);
       else homes.set(leaf, this.home(input));
+    }
+
+    let limit: number | null = null;
+    if (limited === true) {
+      const input = node.inputs.at(-1)!;
+      let location = this.lowerer.leaf(input) === null ? this.home(input) : null;
+      if (location === null || location.offset !== ZERO) {
+        location = builder.temporaryOf(body.inputs.at(-1)!, input.type);
+        this.copy(input, location);
+      }
+      limit = location.buffer;
     }
 
     const targets = new Map<Node, Target[]>();
@@ -528,7 +539,16 @@ class ScopeRun {
       steps,
       depth: scope.depth + 1,
     });
-    scope.steps.push({ kind: 'loop', variable, count: length, reversed, body: steps, origin: node.origin });
+    scope.steps.push({
+      kind: 'loop',
+      variable,
+      count: length,
+      reversed,
+      until: until === true ? homes.get(body.inputs[1]!)!.buffer : null,
+      limit,
+      body: steps,
+      origin: node.origin,
+    });
   }
 
   /** A temporary that nobody but this loop wants: its carry may live in it. */

@@ -30,6 +30,8 @@ import { sameSizes, showTypes } from '../ops/shapes.ts';
 export interface Round {
   readonly carries: readonly Node[];
   readonly yields: readonly Node[];
+  /** Of a loop with `until`: a bool scalar that is true where no other round shall run. */
+  readonly until?: Node | null;
 }
 
 export interface LoopSpec {
@@ -40,6 +42,18 @@ export interface LoopSpec {
   readonly length: Poly;
   readonly reversed: boolean;
   readonly name?: string;
+  /** The body says after each round whether to stop. */
+  readonly until?: boolean;
+  /** An i32 scalar: no more rounds than this. */
+  readonly limit?: Node | null;
+}
+
+export interface Loop {
+  readonly carries: readonly Node[];
+  readonly yields: readonly Node[];
+  readonly scan: Node;
+  /** How many rounds ran, an i32 scalar; null where all do. */
+  readonly rounds: Node | null;
 }
 
 const graphNumbers = new WeakMap<object, number>();
@@ -377,31 +391,50 @@ export class GraphBuilder {
   loop(
     spec: LoopSpec,
     body: (inner: GraphBuilder, round: Node, carries: readonly Node[], elements: readonly Node[]) => Round,
-  ): { readonly carries: readonly Node[]; readonly yields: readonly Node[]; readonly scan: Node } {
+  ): Loop {
     const inner = this.child(spec.name ?? `${this.name}.loop`);
     const round = inner.input('round', 'body', { dtype: 'i32', sizes: [] });
-    const carries = spec.carries.map((c, k) => inner.input(`carry${k}`, 'body', c.type));
+    // A loop that may end early carries whether it has, and how many rounds ran.
+    const own = spec.until === true ? [this.constant(0, 'bool'), this.constant(0, 'i32')] : [];
+    const initial = [...own, ...spec.carries];
+    const held = initial.map((c, k) => inner.input(`carry${k}`, 'body', c.type));
+    const carries = held.slice(own.length);
     const elements = spec.sequences.map((s, k) =>
       inner.input(`element${k}`, 'body', { dtype: s.type.dtype, sizes: s.type.sizes.slice(1) }),
     );
     const result = body(inner, round, carries, elements);
-    const graph = inner.finish([
-      ...result.carries.map((node, k): Output => ({ name: `carry${k}`, node, updates: null })),
-      ...result.yields.map((node, k): Output => ({ name: `yield${k}`, node, updates: null })),
-    ]);
+    const ending =
+      spec.until === true
+        ? [result.until ?? inner.constant(0, 'bool'), inner.add(held[1]!, inner.constant(1, 'i32'))]
+        : [];
+    const next = [...ending, ...result.carries].map((n) => inner.local(n));
+    const yielded = result.yields.map((n) => inner.local(n));
     const constants = [...inner.captured.keys()];
-    const scan = this.scan([...spec.carries, ...spec.sequences, ...constants], {
+    const limit = spec.limit ?? null;
+    if (limit !== null) {
+      // The limit is the last constant, whether the body reads it or not.
+      inner.input('limit', 'body', limit.type);
+      constants.push(this.local(limit));
+    }
+    const graph = inner.finish([
+      ...next.map((node, k): Output => ({ name: `carry${k}`, node, updates: null })),
+      ...yielded.map((node, k): Output => ({ name: `yield${k}`, node, updates: null })),
+    ]);
+    const scan = this.scan([...initial, ...spec.sequences, ...constants], {
       body: graph,
       length: spec.length,
-      carries: spec.carries.length,
+      carries: initial.length,
       sequences: spec.sequences.length,
       reversed: spec.reversed,
+      ...(spec.until === true ? { until: true } : {}),
+      ...(limit === null ? {} : { limited: true }),
     });
-    const count = spec.carries.length;
+    const count = initial.length;
     return {
-      carries: spec.carries.map((_, k) => this.part(scan, k)),
+      carries: spec.carries.map((_, k) => this.part(scan, own.length + k)),
       yields: result.yields.map((_, k) => this.part(scan, count + k)),
       scan,
+      rounds: spec.until === true ? this.part(scan, 1) : limit === null ? null : this.local(limit),
     };
   }
 

@@ -142,6 +142,9 @@ export interface OpAttributes extends Record<ElementwiseOp, unknown> {
    * A loop. inputs: [initial carries…, sequences… (scanned axis first), constants…]. The body's inputs are, in this order,
    * [round: i32 scalar, carries…, one element of each sequence…, constants…]; its outputs [next carries…, yields…].
    * Tuple (last carries…, stacked yields… with axis `length` first). `reversed` visits the rounds from length − 1 down; yields stand at their round.
+   * `until`: carry 0 is a bool scalar; after a round that makes it true no other runs. Carry 1 counts the rounds that ran (i32 scalar).
+   * `limited`: the last constant is an i32 scalar; only rounds below it run. Yields of rounds that do not run are unspecified: whoever
+   * reads them selects by the number of rounds.
    */
   scan: {
     readonly body: Graph;
@@ -149,6 +152,8 @@ export interface OpAttributes extends Record<ElementwiseOp, unknown> {
     readonly carries: number;
     readonly sequences: number;
     readonly reversed: boolean;
+    readonly until?: boolean;
+    readonly limited?: boolean;
   };
   /** One member of a tuple. */
   part: { readonly index: number };

@@ -339,9 +339,12 @@ export function interpret(
       if (step.kind === 'copy') {
         memory.get(step.to)!.set(memory.get(step.from)!);
       } else if (step.kind === 'loop') {
-        const count = evaluate(step.count, (s) => env.get(s) ?? Number.NaN);
-        for (let k = 0; k < count; k++)
+        const all = evaluate(step.count, (s) => env.get(s) ?? Number.NaN);
+        const count = step.limit === null ? all : Math.min(all, memory.get(step.limit)![0]!);
+        for (let k = 0; k < count; k++) {
           run(step.body, new Map([...env, [step.variable, step.reversed ? count - 1 - k : k]]));
+          if (step.until !== null && memory.get(step.until)![0] !== 0) break;
+        }
       } else {
         const given_ = new Map(
           step.kernel.sizes.map((s, k) => [s, evaluate(step.sizes[k]!, (n) => env.get(n) ?? Number.NaN)]),

@@ -110,7 +110,10 @@ export function printProgram(program: KernelProgram): string {
     for (const step of steps) {
       if (step.kind === 'copy') lines.push(`${indent}copy ${names.get(step.from)!} to ${names.get(step.to)!}`);
       else if (step.kind === 'loop') {
-        lines.push(`${indent}for ${step.variable} < ${format(step.count)}${step.reversed ? ' reversed' : ''}`);
+        const limit = step.limit === null ? '' : `, at most ${names.get(step.limit)!}`;
+        const until = step.until === null ? '' : `, until ${names.get(step.until)!}`;
+        const how = `${step.reversed ? ' reversed' : ''}${limit}${until}`;
+        lines.push(`${indent}for ${step.variable} < ${format(step.count)}${how}`);
         go(step.body, `${indent}  `);
       } else {
         const given = step.kernel.sizes.flatMap((s, k) => {

@@ -205,6 +205,10 @@ export type KernelStep =
       readonly variable: string;
       readonly count: Poly;
       readonly reversed: boolean;
+      /** A bool scalar: after a round that makes it true no other runs. */
+      readonly until: number | null;
+      /** An i32 scalar: rounds from it on do not run. */
+      readonly limit: number | null;
       readonly body: readonly KernelStep[];
       readonly origin: OriginId;
     }

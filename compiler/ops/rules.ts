@@ -280,6 +280,9 @@ export const topkRule = rule<'topk'>({
 
 // ------------------------------------------------------------------------------------------------------------------------- loops
 
+const BOOL: TensorType = { dtype: 'bool', sizes: [] };
+const WHOLE: TensorType = { dtype: 'i32', sizes: [] };
+
 export const scanRule = rule<'scan'>({
   name: 'scan',
   summary:
@@ -290,8 +293,10 @@ export const scanRule = rule<'scan'>({
     C3: 'a sequence has an axis of size `length` before the axes of its leaf',
     C4: 'the body gives every carry back with its type',
     C5: 'there is at least one carry or yield',
+    C6: '`until`: carry 0 is a bool scalar, carry 1 an i32 scalar, and the loop is not reversed',
+    C7: '`limited`: the last operand is a constant of the loop, an i32 scalar',
   },
-  infer: (inputs, { body, length, carries, sequences }) => {
+  infer: (inputs, { body, length, carries, sequences, reversed, until, limited }) => {
     const [round, ...leaves] = body.inputs;
     const known = [...body.inputs].every((n) => n.attrs.kind === 'body');
     if (
@@ -312,6 +317,12 @@ export const scanRule = rule<'scan'>({
       )
         return violates(sequence ? 'C3' : 'C2', `operand ${k}: ${showType(input.type)} for ${showType(leaf)}`);
     }
+    const [first, second] = inputs;
+    if (until === true && (reversed || carries < 2 || !sameType(first!.type, BOOL) || !sameType(second!.type, WHOLE)))
+      return violates('C6', reversed ? 'reversed' : `${carries} carries`);
+    const last = inputs.at(-1);
+    if (limited === true && (inputs.length === carries + sequences || !sameType(last!.type, WHOLE)))
+      return violates('C7', last === undefined ? 'no operand' : showType(last.type));
     const next = body.outputs.slice(0, carries);
     const bad = next.findIndex((o, k) => !sameType(o.node.type, leaves[k]!.type));
     if (next.length < carries || bad >= 0)

@@ -30,6 +30,10 @@ class Body {
     return this.add(op, inputs, {}, inferElementwise(op)(inputs, {}));
   }
 
+  constant(value: number, dtype: OpAttributes['const']['dtype']): Node {
+    return this.add('const', [], { value, dtype }, { ok: true, type: { dtype, sizes: [] }, members: null });
+  }
+
   cast(x: Node, dtype: OpAttributes['cast']['dtype']): Node {
     return this.add('cast', [x], { dtype }, inferElementwise('cast')([x], { dtype }));
   }
@@ -63,6 +67,7 @@ class Body {
 
 const F = (...sizes: Poly[]): TensorType => ({ dtype: 'f32', sizes });
 const ROUND: TensorType = { dtype: 'i32', sizes: [] };
+const BOOL: TensorType = { dtype: 'bool', sizes: [] };
 const T = name('T');
 const H = num(2);
 
@@ -120,6 +125,32 @@ function repeated(): Graph {
   const s = b.leaf(F());
   const k = b.leaf(F());
   return b.done(b.apply('mul', s, k));
+}
+
+/** s ← s · x[t] · k, until s falls below a constant. */
+function ending(): Graph {
+  const b = new Body();
+  b.leaf(ROUND);
+  b.leaf(BOOL);
+  const count = b.leaf(ROUND);
+  const s = b.leaf(F());
+  const x = b.leaf(F());
+  const k = b.leaf(F());
+  const least = b.leaf(F());
+  const next = b.apply('mul', b.apply('mul', s, x), k);
+  const stop = b.apply('lt', next, least);
+  return b.done(stop, b.apply('add', count, b.constant(1, 'i32')), next);
+}
+
+/** The power of `repeated`, in as many rounds as the last operand says. */
+function limited(): Graph {
+  const b = new Body();
+  b.leaf(ROUND);
+  const s = b.leaf(F());
+  const x = b.leaf(F());
+  const k = b.leaf(F());
+  b.leaf(ROUND);
+  return b.done(b.apply('mul', s, b.apply('mul', x, k)));
 }
 
 /** A loop in a loop: s ← (s · k) · k, plus the element. */
@@ -180,6 +211,29 @@ export const scanExamples: Example<'scan'>[] = [
     title: 'repeated multiplication',
     inputs: [F(), F()],
     attrs: { body: repeated(), length: T, carries: 1, sequences: 0, reversed: false },
+  },
+  {
+    title: 'a loop that ends early',
+    inputs: [BOOL, ROUND, F(), F(T), F(), F()],
+    attrs: { body: ending(), length: T, carries: 3, sequences: 1, reversed: false, until: true },
+    sizes: { T: 5 },
+    values: { 0: [0], 1: [0], 2: [1], 3: [0.9, 0.8, 0.5, 0.7, 0.6], 4: [0.9], 5: [0.4] },
+    shows: ['C6'],
+  },
+  {
+    title: 'some of the rounds',
+    inputs: [F(), F(T), F(), ROUND],
+    attrs: { body: limited(), length: T, carries: 1, sequences: 1, reversed: false, limited: true },
+    sizes: { T: 5 },
+    values: { 3: [3] },
+    shows: ['C7'],
+  },
+  {
+    title: 'some of the rounds, from the end',
+    inputs: [F(), F(T), F(), ROUND],
+    attrs: { body: limited(), length: T, carries: 1, sequences: 1, reversed: true, limited: true },
+    sizes: { T: 5 },
+    values: { 3: [2] },
   },
   {
     ...small,

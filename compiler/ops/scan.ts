@@ -6,9 +6,12 @@
  * gradients of the float carries and, summed up over the rounds, those of the float constants. Its body makes the round's nodes again from the
  * saved carries and differentiates them; it is an ordinary graph, so it can be differentiated in turn. Integer carries have no gradient.
  *
+ * A loop that ended early (`until`) has a backward loop limited to the rounds that ran; a limited loop has one of the same limit.
+ *
  * The forward loop and its saving version are two nodes until `simplify` keeps only the one with more yields.
  */
 import { inline } from '../graph/copy.ts';
+import type { GraphBuilder } from '../graph/builder.ts';
 import type { Graph, Node, NodeOf } from '../graph/types.ts';
 import { evaluate } from '../sizes/poly.ts';
 import type { OpRecord, Tensor, VjpContext } from './record.ts';
@@ -50,6 +53,8 @@ function backward({ builder, node, gradients, wanted, pullback }: VjpContext<'sc
   const again = builder.scan(node.inputs, { ...node.attrs, body: saving.body });
   const saved = saving.members.map((member) => builder.part(again, member));
   const initial = node.inputs.slice(0, carryCount);
+  const limit =
+    node.attrs.until === true ? builder.part(again, 1) : node.attrs.limited === true ? node.inputs.at(-1)! : null;
   const floatCarries = initial.map((_, k) => k).filter((k) => float(initial[k]!));
   const yields = body.outputs.map((_, k) => k).filter((k) => k >= carryCount && (gradients[k] ?? null) !== null);
   const wantedSequences = sequences
@@ -69,6 +74,7 @@ function backward({ builder, node, gradients, wanted, pullback }: VjpContext<'sc
       sequences: [...saved, ...sequences, ...yields.map((k) => gradients[k]!)],
       length,
       reversed: !reversed,
+      limit,
       name: `${body.name}'`,
     },
     (inner, round, sums, elements) => {
@@ -104,8 +110,16 @@ function backward({ builder, node, gradients, wanted, pullback }: VjpContext<'sc
   for (const [n, k] of floatCarries.entries()) out[k] = result.carries[n]!;
   for (const [n, k] of wantedConstants.entries())
     out[carryCount + sequenceCount + k] = result.carries[floatCarries.length + n]!;
-  for (const [n, k] of wantedSequences.entries()) out[carryCount + k] = result.yields[n]!;
+  for (const [n, k] of wantedSequences.entries()) out[carryCount + k] = ranOnly(builder, result.yields[n]!, limit);
   return out;
+}
+
+/** Zero in the rounds that did not run. */
+function ranOnly(builder: GraphBuilder, stacked: Node, limit: Node | null): Node {
+  if (limit === null) return stacked;
+  const { sizes } = stacked.type;
+  const ran = builder.lt(builder.iota(sizes, 0), builder.broadcast(limit, sizes, []));
+  return builder.select(ran, stacked, builder.zeros(stacked.type));
 }
 
 const row = (x: Tensor, k: number): Tensor => {
@@ -114,26 +128,37 @@ const row = (x: Tensor, k: number): Tensor => {
   return { dtype: x.dtype, sizes, data: x.data.slice(k * n, (k + 1) * n) };
 };
 
+function nonsense(dtype: Tensor['dtype'], sizes: readonly number[]): Tensor {
+  const made = zeros(dtype, sizes);
+  if (dtype !== 'bool') made.data.fill(dtype === 'i32' ? -(2 ** 30) : Number.NaN);
+  return made;
+}
+
 function run(
   inputs: readonly Tensor[],
   node: NodeOf<'scan'>,
   length: number,
+  sizes: (name: string) => number,
   body: (inputs: readonly Tensor[]) => readonly Tensor[],
 ): Tensor[] {
-  const { carries: carryCount, sequences: sequenceCount, reversed } = node.attrs;
+  const { carries: carryCount, sequences: sequenceCount, reversed, until, limited } = node.attrs;
   let carries = inputs.slice(0, carryCount);
   const sequences = inputs.slice(carryCount, carryCount + sequenceCount);
   const constants = inputs.slice(carryCount + sequenceCount);
   const stacked: Tensor[] = [];
-  for (let step = 0; step < length; step++) {
-    const round = reversed ? length - 1 - step : step;
+  const rounds = limited === true ? Math.max(0, Math.min(length, inputs.at(-1)!.data[0]!)) : length;
+  // Nobody may read what a round that did not run would have yielded.
+  for (const [k, member] of (node.members ?? []).slice(carryCount).entries())
+    stacked[k] = nonsense(member.dtype, [length, ...member.sizes.slice(1).map((s) => evaluate(s, sizes))]);
+  for (let step = 0; step < rounds; step++) {
+    const round = reversed ? rounds - 1 - step : step;
     const counter: Tensor = { dtype: 'i32', sizes: [], data: Int32Array.of(round) };
     const results = body([counter, ...carries, ...sequences.map((s) => row(s, round)), ...constants]);
     carries = results.slice(0, carryCount);
     for (const [k, item] of results.slice(carryCount).entries()) {
-      stacked[k] ??= zeros(item.dtype, [length, ...item.sizes]);
-      stacked[k].data.set(item.data, round * item.data.length);
+      stacked[k]!.data.set(item.data, round * item.data.length);
     }
+    if (until === true && carries[0]!.data[0] !== 0) break;
   }
   return [...carries, ...stacked];
 }
@@ -142,7 +167,7 @@ export const scan: OpRecord<'scan'> = {
   ...scanRule,
   vjp: (cx) => (cx.gradients.every((g) => g === null) ? cx.node.inputs.map(() => null) : backward(cx)),
   evaluate: (inputs, node, cx) =>
-    run(inputs, node, evaluate(node.attrs.length, cx.sizes), (given) => cx.run(node.attrs.body, given)),
+    run(inputs, node, evaluate(node.attrs.length, cx.sizes), cx.sizes, (given) => cx.run(node.attrs.body, given)),
   lowering: { kind: 'opaque' },
   cost: () => Infinity,
   examples: scanExamples,

@@ -66,7 +66,11 @@ export function timeline(program: KernelProgram): Timeline {
       ticks.set(step, tick);
       if (step.kind === 'loop') {
         const begin = tick++;
+        const looks = (buffer: number, at: number): void =>
+          void accesses.push({ tick: at, buffer, reads: true, defines: false, writes: false });
+        if (step.limit !== null) looks(step.limit, begin);
         go(step.body);
+        if (step.until !== null) looks(step.until, tick++);
         loops.push({ begin, end: tick++ });
       } else {
         for (const access of accessesOf(step)) accesses.push({ tick, ...access });

@@ -332,6 +332,8 @@ export function plan(
               variable: step.variable,
               count: sizeExpr(step.count),
               reversed: step.reversed,
+              ...(step.until === null ? {} : { until: positions.get(step.until)! }),
+              ...(step.limit === null ? {} : { limit: positions.get(step.limit)! }),
               body: lower(step.body),
             };
           case 'copy':

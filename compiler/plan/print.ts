@@ -22,7 +22,7 @@ export function printPlan(plan: Plan): string {
         else {
           columns.push({
             head: `${indent}loop ${step.variable} < ${sizeText(step.count)}${step.reversed ? ', reversed' : ''}`,
-            uses: [],
+            uses: [step.limit, step.until].filter((b) => b !== undefined),
           });
           go(step.body, `${indent}  `);
         }

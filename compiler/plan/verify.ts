@@ -36,8 +36,11 @@ class Run {
     const used = new Set<number>([...Object.values(program.inputs), ...Object.values(program.outputs)]);
     const go = (steps: readonly PlanStep[]): void => {
       for (const step of steps) {
-        if (step.kind === 'loop') go(step.body);
-        else for (const b of step.kind === 'call' ? step.buffers : [step.from, step.to]) used.add(b);
+        if (step.kind === 'loop') {
+          if (step.limit !== undefined) used.add(step.limit);
+          if (step.until !== undefined) used.add(step.until);
+          go(step.body);
+        } else for (const b of step.kind === 'call' ? step.buffers : [step.from, step.to]) used.add(b);
       }
     };
     go(program.steps);
@@ -75,7 +78,11 @@ class Run {
     for (const step of steps) {
       switch (step.kind) {
         case 'loop':
-          for (let round = 0; round < 3; round++) this.steps(step.body);
+          if (step.limit !== undefined) this.read(step.limit, 'a loop');
+          for (let round = 0; round < 3; round++) {
+            this.steps(step.body);
+            if (step.until !== undefined) this.read(step.until, 'the end of a round');
+          }
           break;
         case 'copy':
           this.read(step.from, 'a copy');

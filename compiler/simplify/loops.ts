@@ -95,11 +95,10 @@ function largerLoops(graph: Graph, used: Map<Scan, Set<number>>): Map<Scan, Larg
   const bodies = new Map<readonly Node[], number>();
   for (const node of graph.nodes) {
     if (node.op !== 'scan') continue;
-    const { body, length, carries, sequences, reversed } = node.attrs;
+    const { body, length, carries, sequences, reversed, until = false, limited = false } = node.attrs;
     if (!bodies.has(body.nodes)) bodies.set(body.nodes, bodies.size);
-    const key = [bodies.get(body.nodes), node.inputs.map((x) => x.id), length.key, carries, sequences, reversed].join(
-      ';',
-    );
+    const inputs = node.inputs.map((x) => x.id);
+    const key = [bodies.get(body.nodes), inputs, length.key, carries, sequences, reversed, until, limited].join(';');
     families.set(key, [...(families.get(key) ?? []), node]);
   }
   const out = new Map<Scan, Larger>();
@@ -157,7 +156,11 @@ function tidy(
     cx.trace(rule, scan);
   };
 
-  if (length === ONE) {
+  // Rounds may be left out: what is stacked over all of them is not to be used, and the operands that say so stay.
+  const partial = scan.attrs.until === true || scan.attrs.limited === true;
+  const limitLeaf = scan.attrs.limited === true ? body.inputs.at(-1)! : null;
+
+  if (length === ONE && !partial) {
     note('scan_single_round');
     return singleRound(b, body, inputs, scan.attrs);
   }
@@ -186,9 +189,9 @@ function tidy(
   }
 
   const uses = usesOf(body);
-  const lifted = yieldsOutside(body, wanted, carryCount, leaves, uses);
+  const lifted = partial ? new Map<number, Outside>() : yieldsOutside(body, wanted, carryCount, leaves, uses);
   if (lifted.size > 0) note('scan_yield_outside');
-  const sums = sumsOutside(body, wanted, carryCount, lifted, uses);
+  const sums = partial ? new Map<number, Outside>() : sumsOutside(body, wanted, carryCount, lifted, uses);
   if (sums.size > 0) note('scan_sum_outside');
 
   // What the remaining members need: nodes of the body, and through carries the rounds before.
@@ -203,6 +206,7 @@ function tidy(
   }
   const needed = new Set<Node>();
   const carried = new Set<number>(wanted.filter((index) => index < carryCount && !sums.has(index)));
+  if (scan.attrs.until === true) for (const k of [0, 1]) carried.add(k);
   const roots: Node[] = [...yields, ...[...carried].map((index) => body.outputs[index]!.node)];
   while (roots.length > 0) {
     const node = roots.pop()!;
@@ -224,15 +228,17 @@ function tidy(
   const leafOf = (leaf: Node, name: string): Node => made.input(name, 'body', leaf.type, leaf.origin);
   copies.set(body.inputs[0]!, leafOf(body.inputs[0]!, 'round'));
   for (const [n, k] of carryOrder.entries()) copies.set(body.inputs[1 + k]!, leafOf(body.inputs[1 + k]!, `carry${n}`));
+  const limitLast = [...leaves].sort(([x], [y]) => Number(x === limitLeaf) - Number(y === limitLeaf));
   const outer: Record<'sequence' | 'constant', Node[]> = { sequence: [], constant: [] };
   for (const kind of ['sequence', 'constant'] as const) {
     const known = new Map<Node, Node>();
-    for (const [leaf, operand] of leaves) {
-      if (operand.kind !== kind || !needed.has(leaf)) continue;
-      let copy = known.get(operand.input);
+    for (const [leaf, operand] of limitLeaf === null ? leaves : limitLast) {
+      if (operand.kind !== kind || (!needed.has(leaf) && leaf !== limitLeaf)) continue;
+      // The limit is the last constant, also where the body reads the same tensor.
+      let copy = leaf === limitLeaf ? undefined : known.get(operand.input);
       if (copy !== undefined) note('scan_operands');
       else {
-        if (kind === 'constant' && isFree(operand.input)) {
+        if (kind === 'constant' && isFree(operand.input) && leaf !== limitLeaf) {
           note('scan_operands');
           copy = copyFree(made, operand.input);
         } else {
@@ -256,13 +262,15 @@ function tidy(
     ...carryOrder.map((k, n) => ({ name: `carry${n}`, node: copies.get(body.outputs[k]!.node)!, updates: null })),
     ...yields.map((node, n) => ({ name: `yield${n}`, node: copies.get(node)!, updates: null })),
   ];
-  if (outputs.length === 0) return result;
+  if (yields.length === 0 && !wanted.some((index) => index < carryCount && carried.has(index))) return result;
   const loop = b.scan([...carryOrder.map((k) => inputs[k]!), ...outer.sequence, ...outer.constant], {
     body: made.finish(outputs),
     length,
     carries: carryOrder.length,
     sequences: outer.sequence.length,
     reversed,
+    ...(scan.attrs.until === true ? { until: true } : {}),
+    ...(scan.attrs.limited === true ? { limited: true } : {}),
   });
   const stackOf = (node: Node): Node => b.part(loop, carryOrder.length + yields.indexOf(node));
   for (const index of wanted) {
@@ -288,7 +296,8 @@ function classify(
   const operands: Operand[] = [{ kind: 'round' }];
   for (const [k, input] of inputs.entries()) {
     if (k < carryCount) {
-      const constant = body.outputs[k]!.node === body.inputs[1 + k];
+      const counts = scan.attrs.until === true && k < 2;
+      const constant = !counts && body.outputs[k]!.node === body.inputs[1 + k];
       if (constant) note('scan_constant_carry');
       operands.push(constant ? { kind: 'constant', input } : { kind: 'carry', input, index: k });
     } else if (k < carryCount + sequenceCount) {

@@ -139,6 +139,8 @@ const structured: Record<string, Misuse> = {
   scan_c3: ['scan', [F(N), F(two)], scan()],
   scan_c4: ['scan', [F(N), F(three)], scan({ body: body([F(N), F()], (leaves) => [leaves[2]!]) })],
   scan_c5: ['scan', [F(three)], scan({ body: body([F()], () => []), carries: 0 })],
+  scan_c6: ['scan', [F(N), F(three)], scan({ until: true })],
+  scan_c7: ['scan', [F(N), F(three)], scan({ limited: true })],
   part_c1: ['part', [F(N)], { index: 0 }],
   // part_c2 needs a tuple: see below.
 };

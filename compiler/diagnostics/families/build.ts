@@ -4,6 +4,8 @@ export interface BuildProblems {
   NN801: { readonly feature: string; readonly instead: string };
   /** A form that the elaborator cannot build; says which. */
   NN802: { readonly what: string };
+  /** An instance made outside a loop and first called in it: its carry begins before the loop, with a value that only a round has. */
+  NN803: { readonly name: string };
   /** `require` refuted with the sizes of this build. */
   NN150: { readonly condition: string; readonly message: string | null; readonly values: readonly string[] };
   /** An index letter whose extent nothing gives. */

@@ -265,6 +265,8 @@ export interface CheckProblems {
   NN721: { readonly what: string; readonly where: string };
   /** A condition that is not known at build. */
   NN722: { readonly what: string; readonly type: string };
+  /** A `yield` of a scan with `until` that says nothing of the rounds that do not run (`name` null), or says it with what only a round has. */
+  NN725: { readonly name: string | null; readonly until: Span };
   /** An expression nested too deep. */
   NN724: Readonly<Record<never, never>>;
   /** A result that declares a new size. */

@@ -21,6 +21,17 @@ export const buildProse: ProseTable<BuildProblems> = {
       'The program uses a form that nnc cannot turn into a graph in this place. The label shows the place, the message the form.',
     render: ({ what }) => ({ message: `cannot build ${what}`, label: 'here' }),
   },
+  NN803: {
+    severity: 'error',
+    title: 'a carry that cannot begin before its loop',
+    explain:
+      'A layer made outside a loop and called inside it keeps its carries from round to round, so they begin before the first round. This one begins with a value that only a round has. Begin with something known before the loop, or make the layer inside the loop: then it begins anew in every round.',
+    render: ({ name }) => ({
+      message: `the carry \`${name}\` lives through the loop that calls its layer, but begins with a value of one round`,
+      label: 'known in a round only',
+      notes: ['begin with what is known before the loop, or make the layer inside it'],
+    }),
+  },
   NN150: {
     severity: 'error',
     title: 'a requirement does not hold',

@@ -412,7 +412,7 @@ train Fit {
     severity: 'error',
     title: 'something where it has no meaning',
     explain:
-      '`param` and `state` belong to blocks, `yield` and `until` to scans, index names to the left of equations.',
+      '`param` and `state` belong to blocks, `yield` and `until` to scans (`until` to scans from the front), index names to the left of equations.',
     render: ({ what, where }) => ({ message: `${what} has no meaning in ${where}`, label: 'not here' }),
   },
   NN722: {
@@ -443,6 +443,40 @@ train Fit {
     render: ({ name, suggestion }) => ({
       message: `no argument has the size \`${name}\`${didYouMean(suggestion)}`,
       label: 'a result introduces no sizes',
+    }),
+  },
+  NN725: {
+    severity: 'error',
+    title: 'a yield that says nothing of the rounds that do not run',
+    explain: explain(
+      'A scan with `until` may end before its last round. What it yields is as long as the scan, so each `yield` has an `else`: what stands in the rounds that did not run. It is made of what is known outside the scan, and of the position of the round.',
+      `model M(x: float[B]) -> float[B, 8] {
+  let y = x
+  scan n in 8 {
+    yield trace[b, n] = y[b]
+    y = y / 2
+    until all(y < 1)
+  }
+  return trace
+}`,
+      `model M(x: float[B]) -> float[B, 8] {
+  let y = x
+  scan n in 8 {
+    yield trace[b, n] = y[b] else 0
+    y = y / 2
+    until all(y < 1)
+  }
+  return trace
+}`,
+    ),
+    render: ({ name, until }) => ({
+      message:
+        name === null
+          ? 'this scan may end early, and the `yield` does not say what stands in the rounds that do not run'
+          : `\`${name}\` is of one round, and the \`else\` of this \`yield\` is for rounds that do not run`,
+      label: name === null ? 'no `else`' : 'known in a round only',
+      related: [{ span: until, label: 'may end the scan here' }],
+      notes: name === null ? ['add one: `yield … else 0`'] : [],
     }),
   },
   NN724: {

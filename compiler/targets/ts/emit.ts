@@ -75,8 +75,8 @@ export function literal(value: unknown): string {
 function stepLines(plan: Plan, steps: readonly PlanStep[], indent: string): string[] {
   return steps.flatMap((step) => {
     if (step.kind === 'loop') {
-      const { variable, count, reversed } = step;
-      const head = literal({ kind: 'loop', variable, count, reversed }).slice(0, -2);
+      const { body: _body, ...rest } = step;
+      const head = literal(rest).slice(0, -2);
       return [`${indent}${head}, body: [`, ...stepLines(plan, step.body, `${indent}  `), `${indent}] },`];
     }
     const names = (step.kind === 'call' ? step.buffers : [step.from, step.to]).map((b) => plan.buffers[b]!.name);

@@ -97,10 +97,33 @@ export function programFunction(
         case 'loop': {
           push(step.count);
           const count = fn.hold('i32');
+          if (step.limit !== undefined) {
+            const limit = fn.local('i32');
+            code.i32(address(step.limit));
+            code.access('i32.load', 0);
+            code.set(limit);
+            code.get(limit);
+            code.get(count);
+            code.get(limit);
+            code.get(count);
+            code.op('i32.lt_s');
+            code.op('select');
+            code.set(count);
+            fn.release(limit, 'i32');
+          }
           const body = (variable: number): void => {
             const outer = names.get(step.variable);
             names.set(step.variable, variable);
             go(step.body);
+            if (step.until !== undefined) {
+              // The count becomes 0 where a round ends the loop.
+              fn.code.i32(0);
+              fn.code.get(count);
+              fn.code.i32(address(step.until));
+              fn.code.access('i32.load8_u', 0);
+              fn.code.op('select');
+              fn.code.set(count);
+            }
             if (outer === undefined) names.delete(step.variable);
             else names.set(step.variable, outer);
           };
