@@ -3,7 +3,7 @@
  */
 import type { CheckResult } from './check/check.ts';
 import type { Program } from './check/program.ts';
-import type { Problem } from './diagnostics/problem.ts';
+import { problem, type Problem } from './diagnostics/problem.ts';
 import { elaborate } from './elaborate/elaborate.ts';
 import { KernelCache } from './fuse/cache.ts';
 import { fuse } from './fuse/program.ts';
@@ -14,7 +14,7 @@ import { printProgram } from './kernel/print.ts';
 import type { Kernel, KernelProgram, Schedule } from './kernel/types.ts';
 import { plan as planMemory } from './plan/plan.ts';
 import { simplify } from './simplify/simplify.ts';
-import { emitModule, type Target, type TargetModule } from './targets/index.ts';
+import { emitModule, unable, type Target, type TargetModule } from './targets/index.ts';
 import type { Plan } from '../runtime/plan.ts';
 
 /** Called after each stage: its name, and what it made as text, printed only when asked. */
@@ -85,6 +85,11 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
     const material = { unit, plan, kernels, schedules, origins, sources: program.sources };
     const modules = new Map<Target, TargetModule>();
     for (const target of new Set<Target>(['ts', ...(options.targets ?? [])])) {
+      const what = unable(target, plan);
+      if (what !== null) {
+        problems.push(problem('NN804', null, { target, unit: unit.name, what }));
+        continue;
+      }
       const module = emitModule(target, material);
       modules.set(target, module);
       trace(`${unit.name}: emit ${target}`, () => module.typescript ?? module.javascript);

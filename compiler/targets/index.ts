@@ -10,7 +10,7 @@ import type { Origins } from '../graph/origin.ts';
 import type { Unit } from '../graph/types.ts';
 import type { Kernel, Schedule } from '../kernel/types.ts';
 import type { Sources } from '../source/source.ts';
-import type { Plan } from '../../runtime/plan.ts';
+import type { Plan, PlanStep } from '../../runtime/plan.ts';
 import { emitAuto } from './auto/emit.ts';
 import { emitTypeScript } from './ts/emit.ts';
 import { emitWasm } from './wasm/emit.ts';
@@ -73,6 +73,16 @@ const emitters = {
     return { typescript: null, javascript: code, declarations, sourceMap: null };
   },
 } satisfies Record<string, (material: Material) => TargetModule>;
+
+/** What a target cannot run, in words; null: it runs this plan. */
+export function unable(target: Target, plan: Plan): string | null {
+  const partial = (steps: readonly PlanStep[]): boolean =>
+    steps.some((s) => s.kind === 'loop' && (s.until !== undefined || s.limit !== undefined || partial(s.body)));
+  const early = Object.values(plan.programs).some((p) => partial(p.steps));
+  return (target === 'wgsl' || target === 'auto') && early
+    ? 'a loop that may end early (`until`): its rounds are given to the GPU ahead'
+    : null;
+}
 
 export type Target = keyof typeof emitters;
 

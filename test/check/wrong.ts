@@ -608,6 +608,41 @@ checkpoint other for M { outt.weight[o, d] = "w"[d, o] }`,
     expected: ['NN723 1'],
   },
   {
+    name: 'a yield after until without an else',
+    text: `model M(x: float[B]) -> float[B, 8] {
+  let y = x
+  scan n in 8 {
+    yield trace[b, n] = y[b]
+    y = y / 2
+    until all(y < 1)
+  }
+  return trace
+}`,
+    expected: ['NN725 4'],
+    fixes: ['fill with 0'],
+  },
+  {
+    name: 'an else of a yield that only a round knows',
+    text: `model M(x: float[B, T, 3]) -> float[B, T, 3] {
+  return scan x_t over x along T {
+    let h = tanh(x_t)
+    yield h else 2 * h
+    until all(h > 0)
+  }
+}`,
+    expected: ['NN725 4'],
+  },
+  {
+    name: 'until in a reversed scan',
+    text: `model M(x: float[B, T, 3]) -> float[B, T, 3] {
+  return scan x_t over x along T reversed {
+    yield x_t else 0
+    until all(x_t > 0)
+  }
+}`,
+    expected: ['NN721 4'],
+  },
+  {
     name: 'two independent mistakes',
     text: `fn f(x: float[B, D], w: float[B]) -> float[B, D] = x * w
 model M(x: float[B, 8]) -> float[B, 4] { x |> Liner(4) }`,

@@ -67,6 +67,8 @@ export interface AgreeOptions {
   /** Trained by Adam, whose first step is the sign of the gradient. */
   readonly adam?: boolean;
   readonly path?: string;
+  /** Compares the WebAssembly target's results too. */
+  readonly wasm?: boolean;
 }
 
 /** Compiles `unit` of the text for sizes up to these, and compares. */
@@ -80,6 +82,7 @@ export async function agree(
     path: options.path ?? 'test.nn',
     only: unit,
     bounds: sizes,
+    ...(options.wasm === true ? { targets: ['wasm' as const] } : {}),
     ...(options.consts ? { consts: options.consts } : {}),
   });
   expect(result.reports.filter((r) => r.severity === 'error').map((r) => `${r.code} ${r.message}`)).toEqual([]);
@@ -89,6 +92,7 @@ export async function agree(
     expect(verifyProgram(program, sizes), program.name).toEqual([]);
   expect(verifyPlan(artifact.plan, artifact.kernels, artifact.schedules)).toEqual([]);
   const net = await instantiate(artifact, 3);
+  const wasm = options.wasm === true ? await instantiate(artifact, 3, undefined, 'wasm') : null;
 
   const seed = toTensor(3, 'i32');
   const leaves = evaluate(artifact.unit.programs.get('init')!, new Map([['seed', seed]]), {});
@@ -115,6 +119,12 @@ export async function agree(
     const expected = evaluate(graph, scope, sizes);
     const data = Object.fromEntries([...inputs].filter(([n]) => names.has(n)).map(([n, t]) => [n, typed(t)]));
     const actual = net[program](data, sizes);
+    if (wasm !== null)
+      for (const [name, value] of Object.entries(wasm[program](data, sizes))) {
+        const reference = expected.get(name)!;
+        const got = typeof value === 'number' ? [value] : value.data;
+        expect(distance(got, reference.data), `wasm ${program} ${name}`).toBeLessThan(2e-5);
+      }
     for (const output of graph.outputs) {
       const reference = expected.get(output.name)!;
       const value = actual[output.name];

@@ -27,8 +27,13 @@ export async function loadModule(code: string): Promise<Record<string, unknown>>
   return (await import(/* @vite-ignore */ path)) as Record<string, unknown>;
 }
 
-export async function instantiate(artifact: Artifact, seed = 1, weights?: unknown): Promise<Instance> {
-  const module = await loadModule(artifact.javascript);
+export async function instantiate(
+  artifact: Artifact,
+  seed = 1,
+  weights?: unknown,
+  target: 'ts' | 'wasm' = 'ts',
+): Promise<Instance> {
+  const module = await loadModule(artifact.modules.get(target)!.javascript);
   const type = module[artifact.name] as { create(options: object): Instance };
   return type.create(weights === undefined ? { seed } : { seed, weights });
 }

@@ -6,6 +6,8 @@ export interface BuildProblems {
   NN802: { readonly what: string };
   /** An instance made outside a loop and first called in it: its carry begins before the loop, with a value that only a round has. */
   NN803: { readonly name: string };
+  /** A form that one of the targets asked for cannot run. */
+  NN804: { readonly target: string; readonly unit: string; readonly what: string };
   /** `require` refuted with the sizes of this build. */
   NN150: { readonly condition: string; readonly message: string | null; readonly values: readonly string[] };
   /** An index letter whose extent nothing gives. */

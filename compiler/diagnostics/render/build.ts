@@ -32,6 +32,16 @@ export const buildProse: ProseTable<BuildProblems> = {
       notes: ['begin with what is known before the loop, or make the layer inside it'],
     }),
   },
+  NN804: {
+    severity: 'error',
+    title: 'what a target cannot run',
+    explain:
+      'The program is compiled, but one of the targets that were asked for has no way to run a form in it. Leave out that target (`--target`), or write the form another way: the report names both.',
+    render: ({ target, unit, what }) => ({
+      message: `the target ${target} cannot run ${unit}: it has ${what}`,
+      notes: ['the targets ts and wasm can'],
+    }),
+  },
   NN150: {
     severity: 'error',
     title: 'a requirement does not hold',
