@@ -457,7 +457,16 @@ class ScopeRun {
     const draft = topkDraft(this.builder.table, node, variable, this.home(node.inputs[0]!), values!, positions!);
     this.builder.call(body, draft, [node]);
     const { origin } = node;
-    this.scope.steps.push({ kind: 'loop', variable, count: node.attrs.k, reversed: false, until: null, limit: null, body, origin });
+    this.scope.steps.push({
+      kind: 'loop',
+      variable,
+      count: node.attrs.k,
+      reversed: false,
+      until: null,
+      limit: null,
+      body,
+      origin,
+    });
   }
 
   private variable(): string {

@@ -189,7 +189,16 @@ function build(choices: readonly Choice[], results: readonly number[]): Made {
     const mixed = maker.buffer(`mixed${k}`, 'temporary', [N, M]);
     call(body, shape, [inner, stack], mixed);
     body.push({ kind: 'copy', from: mixed, to: carry, origin: 0 });
-    maker.steps.push({ kind: 'loop', variable: 't', count: K.p(N), reversed: k % 2 === 1, until: null, limit: null, body, origin: 0 });
+    maker.steps.push({
+      kind: 'loop',
+      variable: 't',
+      count: K.p(N),
+      reversed: k % 2 === 1,
+      until: null,
+      limit: null,
+      body,
+      origin: 0,
+    });
     alive.push(carry, stack);
   }
   const named = new Set(results.map((r) => alive[2 + (r % Math.max(1, alive.length - 2))] ?? alive[0]!));

@@ -365,7 +365,16 @@ export function recurrence(): Made {
     },
     { kind: 'copy', from: next, to: h, origin: 0 },
   ];
-  forward.steps.push({ kind: 'loop', variable: 't', count: K.p('T'), reversed: false, until: null, limit: null, body, origin: 0 });
+  forward.steps.push({
+    kind: 'loop',
+    variable: 't',
+    count: K.p('T'),
+    reversed: false,
+    until: null,
+    limit: null,
+    body,
+    origin: 0,
+  });
   forward.call(total, K.schedule(K.leaf('total', ['h', 't'])), [all, sum]);
   forward.output('all', all);
   forward.output('sum', sum);
