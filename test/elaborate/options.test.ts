@@ -19,7 +19,7 @@ describe('options', () => {
   });
   it('targets are those that there are', () => {
     expect(codes({ targets: ['gpu'] as unknown as NonNullable<CompileOptions['targets']> })).toEqual([
-      'NN792 the option targets is `gpu`, not one of ts, wasm, wgsl',
+      'NN792 the option targets is `gpu`, not one of ts, wasm, wgsl, auto',
     ]);
   });
   it('a bound may be greater than the batch of the source', () => {
