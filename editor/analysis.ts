@@ -1,16 +1,19 @@
 /**
  * One state of one document, understood: the program around it, what the checker says, and, on demand, its names and its fixes.
  *
- * Immutable; the next keystroke makes another. Everything here is a pure function of texts, so that a server, a test and a web page share it.
+ * The next keystroke makes another, and takes over what it can of this one (`Kept`), which is then no longer valid. Everything here is a function of texts, so that a
+ * server, a test and a web page share it.
  */
-import type { CheckResult } from '../compiler/check/check.ts';
-import type { Program, ProgramModule } from '../compiler/check/program.ts';
+import { check, type CheckResult } from '../compiler/check/check.ts';
+import { Kept } from '../compiler/check/kept.ts';
+import { loadProgram, type Host, type Program, type ProgramModule } from '../compiler/check/program.ts';
 import type { Report } from '../compiler/diagnostics/problem.ts';
 import { report } from '../compiler/diagnostics/render/index.ts';
+import { library } from '../compiler/library.generated.ts';
 import { diagnose } from '../compiler/lint/lint.ts';
 import type { Sources } from '../compiler/source/source.ts';
 import { indexNames, type Names } from './features/names.ts';
-import { checked, load, Parses, type Host } from './program.ts';
+import { once } from './features/once.ts';
 
 export interface Analysis {
   readonly path: string;
@@ -46,12 +49,7 @@ const unchecked = (): CheckResult => ({
   bodyChecks: new Map(),
 });
 
-const once = <T>(make: () => T): (() => T) => {
-  let made: { readonly value: T } | null = null;
-  return () => (made ??= { value: make() }).value;
-};
-
-export function analyse(path: string, text: string, host: Host, parses: Parses = new Parses()): Analysis {
+export function analyse(path: string, text: string, host: Host, kept: Kept | null = null): Analysis {
   const reads = new Set<string>();
   const watched: Host = {
     read: (target) => {
@@ -59,12 +57,12 @@ export function analyse(path: string, text: string, host: Host, parses: Parses =
       return host.read(target);
     },
   };
-  const loaded = load(path, text, watched, parses);
+  const loaded = loadProgram(path, text, watched, library, {}, kept);
   const { program } = loaded;
   let failure: unknown = null;
   const guarded = (fixes: boolean): CheckResult => {
     try {
-      return checked(loaded, fixes);
+      return check(program, { fixes });
     } catch (error) {
       failure = error;
       return unchecked();

@@ -3,7 +3,8 @@
  * that it read changes. No protocol here.
  */
 import { analyse, type Analysis } from './analysis.ts';
-import { Parses, type Host } from './program.ts';
+import { Kept } from '../compiler/check/kept.ts';
+import type { Host } from '../compiler/check/program.ts';
 
 /** The disk. `list` names the `.nn` files of the workspace. */
 export interface Disk {
@@ -18,8 +19,8 @@ export class Workspace {
   private readonly clock: () => number;
   private readonly open = new Map<string, string>();
   private readonly kept = new Map<string, Analysis>();
-  /** One for each document: file numbers differ between programs. */
-  private readonly parses = new Map<string, Parses>();
+  /** What the states of a document share. */
+  private readonly states = new Map<string, Kept>();
   readonly host: Host;
 
   constructor(disk: Disk, clock: () => number) {
@@ -39,7 +40,7 @@ export class Workspace {
   close(path: string): string[] {
     this.open.delete(path);
     this.kept.delete(path);
-    this.parses.delete(path);
+    this.states.delete(path);
     return this.changed(path);
   }
 
@@ -63,10 +64,10 @@ export class Workspace {
   private analysed(path: string, text: string): Analysis {
     const old = this.kept.get(path);
     if (old !== undefined && old.text === text) return old;
-    let parses = this.parses.get(path);
-    if (parses === undefined) this.parses.set(path, (parses = new Parses()));
+    let kept = this.states.get(path);
+    if (kept === undefined) this.states.set(path, (kept = new Kept()));
     const before = this.clock();
-    const made = analyse(path, text, this.host, parses);
+    const made = analyse(path, text, this.host, kept);
     this.lastCost = this.clock() - before;
     this.kept.set(path, made);
     return made;

@@ -7,6 +7,7 @@ import { DeclarationBuilder } from './build.ts';
 import { Complaints } from './complaints.ts';
 import { layout, type Slice } from './layout.ts';
 import { end, start } from './lookahead.ts';
+import type { Place } from './place.ts';
 import { isEnd, parseDeclaration, type ParsedDeclaration } from './parser.ts';
 import { SyntaxReporter, type SyntaxProblem } from './problems.ts';
 import { Hole, If, LBrace, lexer, RBrace, reserved, Separator, softDeclarations, TrainWord } from './tokens.ts';
@@ -17,12 +18,13 @@ export interface ParseResult {
   readonly problems: readonly SyntaxProblem[];
 }
 
-export function parse(file: { readonly id: number; readonly text: string }): ParseResult {
+/** With a place, whose offset must be 0 meanwhile, the spans are relative to it. */
+export function parse(file: { readonly id: number; readonly text: string }, place: Place | null = null): ParseResult {
   const { id, text } = file;
-  const report = new SyntaxReporter(id);
+  const report = new SyntaxReporter(id, place);
   const lexed = lexer.tokenize(text);
   unknownCharacters(text, lexed.errors, report);
-  const comments = collectComments(id, text, lexed.groups['comments'] ?? []);
+  const comments = collectComments(report, text, lexed.groups['comments'] ?? []);
   const hashes = lexed.groups['hashes'] ?? [];
   for (const hash of hashes) {
     const span = report.span(start(hash), start(hash) + 1);
@@ -149,12 +151,12 @@ function unknownCharacters(text: string, errors: readonly ILexingError[], report
   }
 }
 
-function collectComments(file: number, text: string, tokens: readonly IToken[]): Comment[] {
+function collectComments(report: SyntaxReporter, text: string, tokens: readonly IToken[]): Comment[] {
   return tokens.map((token) => {
     const lineStart = text.lastIndexOf('\n', start(token) - 1) + 1;
     return {
       text: token.image,
-      span: { file, start: start(token), end: end(token) },
+      span: report.span(start(token), end(token)),
       ownLine: text.slice(lineStart, start(token)).trim() === '',
     };
   });

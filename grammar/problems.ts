@@ -5,6 +5,7 @@
  * assignable.
  */
 import type { Span } from './ast.ts';
+import type { Place } from './place.ts';
 
 export interface SyntaxProblems {
   /** A character that begins no token. */
@@ -86,14 +87,17 @@ export type SyntaxProblem<C extends SyntaxCode = SyntaxCode> = {
 export class SyntaxReporter {
   readonly problems: SyntaxProblem[] = [];
   readonly file: number;
+  private readonly place: Place | null;
 
-  constructor(file: number) {
+  constructor(file: number, place: Place | null = null) {
     this.file = file;
+    this.place = place;
   }
 
   /** Recovery can leave the parts of a damaged statement out of order; a span never runs backwards. */
   span(start: number, end: number): Span {
-    return { file: this.file, start: Math.min(start, end), end: Math.max(start, end) };
+    const [from, to] = [Math.min(start, end), Math.max(start, end)];
+    return this.place?.span(from, to) ?? { file: this.file, start: from, end: to };
   }
 
   add<C extends SyntaxCode>(

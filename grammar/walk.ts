@@ -1,5 +1,5 @@
 /** Walks any part of the tree without knowing its kinds: what is a node is what has a place. */
-import type { Span } from './ast.ts';
+import type { Module, Span } from './ast.ts';
 
 /** A node as far as a walk knows it. */
 export interface AnyNode {
@@ -25,12 +25,28 @@ export function walk(node: object, enter: (node: AnyNode, parent: AnyNode | null
   visit(node, null);
 }
 
+const lists = new WeakMap<object, readonly AnyNode[]>();
+
+/** Everything that `walk` would enter, in its order; remembered for as long as the tree lives. */
+export function nodesOf(root: object): readonly AnyNode[] {
+  const known = lists.get(root);
+  if (known !== undefined) return known;
+  const made: AnyNode[] = [];
+  walk(root, (node) => {
+    made.push(node);
+    return true;
+  });
+  lists.set(root, made);
+  return made;
+}
+
 export const contains = (span: Span, offset: number): boolean => span.start <= offset && offset <= span.end;
 
 /** The nodes around an offset, outermost first. */
-export function pathTo(root: object, offset: number): AnyNode[] {
-  const path: AnyNode[] = [];
-  walk(root, (node) => {
+export function pathTo(root: Module, offset: number): AnyNode[] {
+  const path: AnyNode[] = [root];
+  const around = root.declarations.filter((d) => contains(d.span, offset));
+  walk(around, (node) => {
     if (node.span === undefined) return true;
     if (!contains(node.span, offset)) return false;
     path.push(node);

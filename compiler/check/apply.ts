@@ -416,6 +416,8 @@ function bindContext(
 function fixInstance(f: Frame, call: Call, signature: Signature, sizes: ReadonlyMap<string, Poly>): boolean {
   const { instance } = call;
   const owned = signature.instanceSizes;
+  // Who comes first decides for all: no unit's own affair.
+  if (instance.shared && owned.size > 0) f.session.units.unrepeatable();
   for (const n of [...owned, ...instance.sizes.keys()]) {
     const size = sizes.get(n);
     if (size === undefined) continue;

@@ -5,13 +5,13 @@
  * every expression, signatures with lifted requirements, and problems as data. Never throws on any program; what one mistake causes is
  * reported once. Fixes are offered only where applying them removes the problem and adds none (`fixes.ts`).
  */
-import type { Callable, CheckpointDeclaration, Expr, ScanExpr, TrainDeclaration } from '../../grammar/ast.ts';
+import type { Callable, Expr, ScanExpr, TrainDeclaration } from '../../grammar/ast.ts';
 import type { Fix, Problem } from '../diagnostics/problem.ts';
 import { checkCheckpoint } from './checkpoints.ts';
 import type { Poly } from '../sizes/poly.ts';
 import { constType } from './constants.ts';
 import { verifiedFixes } from './fixes.ts';
-import type { Program } from './program.ts';
+import type { Definition, Program } from './program.ts';
 import { Session } from './session.ts';
 import type { Reference, Signature } from './session.ts';
 import { ensureBody, signatureOf } from './signature.ts';
@@ -51,8 +51,7 @@ export interface CheckOptions {
 }
 
 export function check(program: Program, options: CheckOptions = {}): CheckResult {
-  const session = new Session(program);
-  const trains = new Map<TrainDeclaration, TrainInfo>();
+  const session = new Session(program, settle);
   const checkpoints: (() => void)[] = [];
   for (const module of program.modules) {
     if (module.library && module !== program.entry && options.library !== true) continue;
@@ -68,10 +67,10 @@ export function check(program: Program, options: CheckOptions = {}): CheckResult
           break;
         }
         case 'train':
-          trains.set(d, checkTrain(session, module, d));
+          session.units.run(d, module, () => session.trains.set(d, checkTrain(session, module, d)));
           break;
         case 'checkpoint':
-          checkpoints.push(() => checkCheckpoint(session, module, d as CheckpointDeclaration));
+          checkpoints.push(() => session.units.run(d, module, () => checkCheckpoint(session, module, d)));
           break;
         default: {
           const own = module.names.get(d.name.text);
@@ -81,6 +80,7 @@ export function check(program: Program, options: CheckOptions = {}): CheckResult
     }
   }
   for (const run of checkpoints) run();
+  session.units.sweep();
   const consts = new Map<object, Type>();
   for (const [d, type] of session.consts) if (type !== 'checking') consts.set(d, type);
   return {
@@ -90,11 +90,17 @@ export function check(program: Program, options: CheckOptions = {}): CheckResult
     scanAxes: session.scanAxes,
     references: session.references,
     lets: session.lets,
-    trains,
+    trains: session.trains,
     consts,
     constants: session.constValues,
     bodyChecks: session.bodyChecks,
   };
+}
+
+function settle(session: Session, definition: Definition): void {
+  const { kind } = definition.declaration;
+  if (kind === 'const') constType(session, definition);
+  else if (kind !== 'train') ensureBody(session, signatureOf(session, definition));
 }
 
 function ordered(problems: readonly Problem[]): Problem[] {

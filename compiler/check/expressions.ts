@@ -18,7 +18,7 @@ import { checkScan } from './loops.ts';
 import { checkMember, checkWith, sharedInstance } from './members.ts';
 import { judgement, showType } from './report.ts';
 import { nearest } from './scope.ts';
-import { Frame } from './session.ts';
+import { Frame, standsFor } from './session.ts';
 import { ERROR, boolOf, intOf, isInteger, numberOf, tensor, valueOf } from './types.ts';
 import type { Type } from './types.ts';
 
@@ -91,7 +91,7 @@ function checkName(f: Frame, e: NameExpr): Type {
   const found = f.scope.find(e.name);
   if (found !== null) {
     found.used = true;
-    f.session.references.set(e, { kind: 'local', binding: found });
+    f.session.references.set(standsFor.get(e) ?? e, { kind: 'local', binding: found });
     switch (found.kind) {
       case 'value':
         return found.type;
@@ -114,7 +114,7 @@ function checkName(f: Frame, e: NameExpr): Type {
   }
   const definition = f.lookup(e.name);
   if (definition !== null) {
-    f.session.references.set(e, { kind: 'definition', definition });
+    f.session.references.set(standsFor.get(e) ?? e, { kind: 'definition', definition });
     const { declaration } = definition;
     if (declaration.kind === 'const') return constType(f.session, definition);
     if (declaration.kind === 'train') {
@@ -125,7 +125,7 @@ function checkName(f: Frame, e: NameExpr): Type {
   }
   const builtin = builtinValue(f, e.name);
   if (builtin !== null) {
-    f.session.references.set(e, { kind: 'builtin', name: e.name });
+    f.session.references.set(standsFor.get(e) ?? e, { kind: 'builtin', name: e.name });
     return builtin;
   }
   undefinedName(f, e.name, e.span);
@@ -134,7 +134,7 @@ function checkName(f: Frame, e: NameExpr): Type {
 
 /** Everything a name could mean here, for suggestions. */
 export function visibleNames(f: Frame): string[] {
-  return [...f.scope.visible(), ...f.module.names.keys(), ...f.session.program.library.keys(), ...BUILTIN_NAMES];
+  return [...f.scope.visible(), ...f.session.units.names(f.module), ...BUILTIN_NAMES];
 }
 
 export function undefinedName(f: Frame, name: string, span: Span): void {

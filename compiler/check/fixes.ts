@@ -4,7 +4,6 @@
  */
 import type { Fix, Problem } from '../diagnostics/problem.ts';
 import type { Program } from './program.ts';
-import { loadProgram } from './program.ts';
 
 const MOST_TRIALS = 24;
 
@@ -35,29 +34,15 @@ function works(
 ): boolean {
   const files = new Set(fix.edits.map((e) => e.span.file));
   if ([...files].some((id) => program.sources.get(id).library)) return false;
-  const texts = new Map<string, string>();
-  const library: Record<string, string> = {};
-  for (const file of program.sources.files) {
-    const text = applyEdits(file.text, fix, file.id);
-    if (file.library) library[file.path.replace(/^nnc:/, '')] = text;
-    else texts.set(file.path, text);
-  }
-  const entry = program.entry.path;
-  const loaded = loadProgram(entry, texts.get(entry) ?? '', { read: (p) => texts.get(p) ?? null }, library);
-  const before = loadProblems(program);
-  if (loaded.problems.length > before) return false;
-  const after = recheck(loaded.program);
-  const count = (problems: readonly Problem[], code: string): number => problems.filter((p) => p.code === code).length;
-  if (after.length >= all.length) return false;
-  return count(after, problem.code) < count(all, problem.code);
-}
-
-/** Problems of parsing and loading the program as it stands. */
-function loadProblems(program: Program): number {
-  const texts = new Map(program.sources.files.filter((f) => !f.library).map((f) => [f.path, f.text]));
-  const library = Object.fromEntries(
-    program.sources.files.filter((f) => f.library).map((f) => [f.path.replace(/^nnc:/, ''), f.text]),
+  return program.again(
+    (file) => applyEdits(file.text, fix, file.id),
+    (loaded) => {
+      if (loaded.problems.length > program.problems.length) return false;
+      const after = recheck(loaded.program);
+      const count = (problems: readonly Problem[], code: string): number =>
+        problems.filter((p) => p.code === code).length;
+      if (after.length >= all.length) return false;
+      return count(after, problem.code) < count(all, problem.code);
+    },
   );
-  const entry = program.entry.path;
-  return loadProgram(entry, texts.get(entry) ?? '', { read: (p) => texts.get(p) ?? null }, library).problems.length;
 }

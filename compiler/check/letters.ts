@@ -13,7 +13,7 @@ import { checkValue, integerValue } from './expressions.ts';
 import { axisWhy, because, chain, judgement, showAxis, showShape, sourceText } from './report.ts';
 import { Scope } from './scope.ts';
 import type { Letter } from './scope.ts';
-import type { Frame } from './session.ts';
+import { standsFor, type Frame } from './session.ts';
 import { needPositive } from './signature.ts';
 import type { Axis, Type } from './types.ts';
 import { sizeAxis } from './types.ts';
@@ -50,7 +50,11 @@ const asNames = new WeakMap<IndexName, NameExpr>();
 
 export function nameExpr(i: IndexName): NameExpr {
   let e = asNames.get(i);
-  if (e === undefined) asNames.set(i, (e = { kind: 'name', name: i.name.text, span: i.span }));
+  if (e === undefined) {
+    e = { kind: 'name', name: i.name.text, span: i.span };
+    asNames.set(i, e);
+    standsFor.set(e, i);
+  }
   return e;
 }
 
@@ -111,7 +115,7 @@ function hides(f: Frame, text: string, span: Span): void {
     });
     return;
   }
-  const own = f.module.names.get(text);
+  const own = f.lookupOwn(text);
   if (own?.declaration.kind === 'const')
     f.report('NN705', span, { name: text, what: 'a const', first: own.declaration.name.span });
 }

@@ -4,7 +4,7 @@
  * A round keeps the types of what it rebinds; roles and bounds that a round loses are dropped before the first one. A `repeat i < 3` with a
  * literal count whose rounds change types is unrolled like a list. The scanned axis is chosen here, generically, and recorded (rule 13).
  */
-import type { Expr, RepeatStatement, ScanExpr, Span, Statement } from '../../grammar/ast.ts';
+import type { Expr, NameExpr, RepeatStatement, ScanExpr, Span, Statement } from '../../grammar/ast.ts';
 import { asConst, name as nameAtom, num, sub } from '../sizes/poly.ts';
 import type { Poly } from '../sizes/poly.ts';
 import { joinElements } from './choices.ts';
@@ -14,7 +14,7 @@ import { axisWhy, because, chain, showShape, showType, sourceText } from './repo
 import { joinRoles, roleOf } from './roles.ts';
 import { valueBinding } from './scope.ts';
 import type { ValueBinding } from './scope.ts';
-import type { Frame, LoopState } from './session.ts';
+import { standsFor, type Frame, type LoopState } from './session.ts';
 import { checkStatements } from './statements.ts';
 import type { Axis, NumberType, Type } from './types.ts';
 import { ERROR, formatType, intOf, NONE, numberOf, sizeAxis } from './types.ts';
@@ -390,5 +390,7 @@ function firstName(e: unknown, among: ReadonlySet<string>): Extract<Expr, { kind
 }
 
 function nameValue(f: Frame, name: { readonly text: string; readonly span: Span }): Type {
-  return checkValue(f, { kind: 'name', name: name.text, span: name.span });
+  const e: NameExpr = { kind: 'name', name: name.text, span: name.span };
+  standsFor.set(e, name);
+  return checkValue(f, e);
 }

@@ -67,6 +67,7 @@ export function checkMember(f: Frame, e: MemberExpr): Type {
   if (declaration.kind === 'const' || declaration.kind === 'train') return ERROR;
   const signature = signatureOf(f.session, instance.definition);
   ensureBody(f.session, signature);
+  if (instance.shared && signature.instanceSizes.size > 0) f.session.units.unrepeatable();
   const leaf = signature.leaves.get(wanted);
   const map = new Map<string, Poly>(instance.sizes);
   for (const [size, fixed] of instance.fixed) map.set(size, fixed.size);

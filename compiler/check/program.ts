@@ -12,10 +12,11 @@ import type {
   Module,
   TrainDeclaration,
 } from '../../grammar/ast.ts';
-import { parse } from '../../grammar/parse.ts';
+import { parse, type ParseResult } from '../../grammar/parse.ts';
 import type { Problem } from '../diagnostics/problem.ts';
 import { problem } from '../diagnostics/problem.ts';
-import { Sources } from '../source/source.ts';
+import { Sources, type SourceFile } from '../source/source.ts';
+import type { Kept } from './kept.ts';
 
 export type NamedDeclaration = Callable | ConstDeclaration | TrainDeclaration;
 
@@ -40,6 +41,17 @@ export interface Program {
   /** In order of loading: library modules first. */
   readonly modules: readonly ProgramModule[];
   readonly library: ReadonlyMap<string, Definition>;
+  /** What later states of the same texts share with this one; null where there will be none. */
+  readonly kept: Kept | null;
+  /** Of reading and parsing. */
+  readonly problems: readonly Problem[];
+  /** Runs `f` on the program with other texts of its own files; what `f` sees is not valid afterwards. */
+  readonly again: <T>(change: (file: SourceFile) => string, f: (loaded: Loaded) => T) => T;
+}
+
+export interface Loaded {
+  readonly program: Program;
+  readonly problems: readonly Problem[];
 }
 
 export interface Host {
@@ -65,19 +77,17 @@ export function lookup(program: Program, module: ProgramModule, name: string): D
   return module.names.get(name) ?? program.library.get(name) ?? null;
 }
 
-const libraryTrees = new Map<number, { readonly text: string; readonly result: ReturnType<typeof parse> }>();
-
-/** The library comes first and so has the same file numbers each time: its trees are kept between loads. */
-function parsedLibrary(id: number, text: string): ReturnType<typeof parse> {
-  const known = libraryTrees.get(id);
-  if (known !== undefined && known.text === text) return known.result;
-  const result = parse({ id, text });
-  libraryTrees.set(id, { text, result });
-  return result;
+interface LoadedModule {
+  readonly module: ProgramModule;
+  readonly problems: readonly Problem[];
 }
+
+/** A library comes first and so has the same file numbers in every program: its modules are made once. */
+const libraries = new WeakMap<Readonly<Record<string, string>>, readonly LoadedModule[]>();
 
 /** The module with other values for some of its consts. */
 function overridden(module: Module, consts: Readonly<Record<string, number>>): Module {
+  if (Object.keys(consts).length === 0) return module;
   const declarations = module.declarations.map((d): Declaration => {
     if (d.kind !== 'const') return d;
     const value = consts[d.name.text];
@@ -90,7 +100,7 @@ function overridden(module: Module, consts: Readonly<Record<string, number>>): M
 
 /**
  * Parses the entry, everything it imports, and the library. Never throws; import cycles are allowed (declarations are global),
- * missing files and names are problems at the import.
+ * missing files and names are problems at the import. With `kept`, only what changed since its last load is parsed.
  */
 export function loadProgram(
   path: string,
@@ -98,49 +108,49 @@ export function loadProgram(
   host: Host,
   library: Readonly<Record<string, string>>,
   consts: Readonly<Record<string, number>> = {},
-): { readonly program: Program; readonly problems: readonly Problem[] } {
+  kept: Kept | null = null,
+): Loaded {
   const sources = new Sources();
   const problems: Problem[] = [];
   const modules: ProgramModule[] = [];
   const byPath = new Map<string, ProgramModule>();
   const libraryNames = new Map<string, Definition>();
 
-  const add = (modulePath: string, source: string, isLibrary: boolean): ProgramModule => {
-    const file = sources.add(modulePath, source, isLibrary);
-    const parsed = isLibrary ? parsedLibrary(file.id, source) : parse({ id: file.id, text: source });
-    for (const p of parsed.problems) problems.push(p as unknown as Problem);
-    const module: ProgramModule = {
-      path: modulePath,
-      ast: isLibrary || path !== modulePath ? parsed.module : overridden(parsed.module, consts),
-      library: isLibrary,
-      names: new Map(),
-      checkpoints: parsed.module.declarations.filter((d) => d.kind === 'checkpoint'),
-    };
+  const enter = (module: ProgramModule): ProgramModule => {
     modules.push(module);
-    byPath.set(modulePath, module);
-    for (const declaration of module.ast.declarations) {
-      if (!isNamed(declaration)) continue;
-      const earlier = module.names.get(declaration.name.text);
-      if (earlier !== undefined) {
-        problems.push(
-          problem('NN701', declaration.name.span, {
-            name: declaration.name.text,
-            first: earlier.declaration.name.span,
-          }),
-        );
-        continue;
-      }
-      module.names.set(declaration.name.text, { declaration, module });
-    }
+    byPath.set(module.path, module);
     return module;
   };
 
-  for (const [name, source] of Object.entries(library)) {
-    const module = add(`nnc:${name}`, source, true);
+  for (const [name, source] of Object.entries(library)) sources.add(`nnc:${name}`, source, true);
+  let loadedLibrary = libraries.get(library);
+  if (loadedLibrary === undefined) {
+    loadedLibrary = sources.files.map(({ id, path: own, text: source }) =>
+      declared(own, parse({ id, text: source }), true, (declaration, module) => ({ declaration, module })),
+    );
+    libraries.set(library, loadedLibrary);
+  }
+  for (const { module, problems: own } of loadedLibrary) {
+    enter(module);
+    problems.push(...own);
     for (const [key, definition] of module.names) libraryNames.set(key, definition);
   }
 
-  const entry = add(path, text, false);
+  const add = (modulePath: string, source: string): ProgramModule => {
+    const { id } = sources.add(modulePath, source);
+    const parsed = kept === null ? parse({ id, text: source }) : kept.parse(modulePath, id, source);
+    const tree = modulePath === path ? { ...parsed, module: overridden(parsed.module, consts) } : parsed;
+    const made = declared(
+      modulePath,
+      tree as ParseResult,
+      false,
+      (declaration, module) => kept?.definition(declaration, module) ?? { declaration, module },
+    );
+    problems.push(...made.problems);
+    return enter(made.module);
+  };
+
+  const entry = add(path, text);
   for (let k = modules.indexOf(entry); k < modules.length; k++) {
     const module = modules[k]!;
     for (const declaration of module.ast.declarations) {
@@ -153,7 +163,7 @@ export function loadProgram(
           problems.push(problem('NN702', declaration.fromSpan, { path: target }));
           continue;
         }
-        imported = add(target, source, false);
+        imported = add(target, source);
       }
       for (const { name, as } of declaration.names) {
         const definition = imported.names.get(name.text);
@@ -171,5 +181,38 @@ export function loadProgram(
       }
     }
   }
-  return { program: { sources, entry, modules, library: libraryNames }, problems };
+  kept?.prune();
+  const again: Program['again'] = (change, f) => {
+    const texts = new Map(sources.files.filter((s) => !s.library).map((s) => [s.path, change(s)]));
+    const reread = (): Loaded =>
+      loadProgram(path, texts.get(path)!, { read: (p) => texts.get(p) ?? null }, library, consts, kept);
+    return kept === null ? f(reread()) : kept.tentatively(() => f(reread()));
+  };
+  return { program: { sources, entry, modules, library: libraryNames, kept, problems, again }, problems };
+}
+
+/** A module with its own names; imports come later. */
+function declared(
+  path: string,
+  parsed: ParseResult,
+  library: boolean,
+  define: (declaration: NamedDeclaration, module: ProgramModule) => Definition,
+): LoadedModule {
+  const problems = [...(parsed.problems as unknown as readonly Problem[])];
+  const { declarations } = parsed.module;
+  const module: ProgramModule = {
+    path,
+    ast: parsed.module,
+    library,
+    names: new Map(),
+    checkpoints: declarations.filter((d) => d.kind === 'checkpoint'),
+  };
+  for (const declaration of declarations) {
+    if (!isNamed(declaration)) continue;
+    const { text: name, span } = declaration.name;
+    const earlier = module.names.get(name);
+    if (earlier === undefined) module.names.set(name, define(declaration, module));
+    else problems.push(problem('NN701', span, { name, first: earlier.declaration.name.span }));
+  }
+  return { module, problems };
 }

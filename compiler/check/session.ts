@@ -3,17 +3,18 @@
  *
  * Problems are collected here, deduplicated by code and place: unrolled rounds and joined branches look at the same text several times.
  */
-import type { Callable, Expr, Name, ScanExpr, Span, TypeExpr } from '../../grammar/ast.ts';
+import type { Callable, Expr, Name, Span, TypeExpr } from '../../grammar/ast.ts';
 import type { Fix, Problem, ProblemData } from '../diagnostics/problem.ts';
 import { problem } from '../diagnostics/problem.ts';
 import type { CheckProblems } from '../diagnostics/families/check.ts';
-import type { Poly } from '../sizes/poly.ts';
 import type { Condition } from './conditions.ts';
 import { either, formatCondition, negate } from './conditions.ts';
 import { Knowledge } from './knowledge.ts';
 import type { Definition, Program, ProgramModule } from './program.ts';
-import { lookup } from './program.ts';
 import type { LocalBinding, ValueBinding } from './scope.ts';
+import { PlacedSpan } from '../../grammar/place.ts';
+import { Tables } from './tables.ts';
+import { Units } from './units.ts';
 import { Scope } from './scope.ts';
 import type { Axis, Instance, Type } from './types.ts';
 
@@ -95,31 +96,56 @@ const DEEPEST = 400;
 export class Session {
   readonly program: Program;
   readonly problems: Problem[] = [];
-  readonly types = new Map<Expr, Type>();
-  readonly signatures = new Map<Callable, Signature>();
-  readonly scanAxes = new Map<ScanExpr, readonly number[]>();
-  readonly references = new Map<object, Reference>();
-  readonly bodyChecks = new Map<Callable, number>();
-  readonly lets = new Map<object, Type>();
-  readonly consts = new Map<object, Type | 'checking'>();
-  /** Internal name of a literal constant → its value: a definition, used where it decides (types.ts has the rule). */
-  readonly constValues = new Map<string, Poly>();
+  readonly units: Units;
+  readonly types: Tables['types'];
+  readonly signatures: Tables['signatures'];
+  readonly scanAxes: Tables['scanAxes'];
+  readonly references: Tables['references'];
+  readonly bodyChecks: Tables['bodyChecks'];
+  readonly lets: Tables['lets'];
+  readonly consts: Tables['consts'];
+  readonly constValues: Tables['constValues'];
+  readonly trains: Tables['trains'];
+  readonly softmaxes: Tables['softmaxes'];
   readonly shared = new Map<Callable, Instance>();
-  /** Span of a softmax call → span of what it was given. */
-  readonly softmaxes = new Map<Span, Span>();
   readonly candidates = new Map<Problem, readonly Fix[]>();
+  /** Finds out all there is to know of a declaration. */
+  readonly settle: (definition: Definition) => void;
   private readonly seen = new Set<string>();
-  private counter = 0;
   private depth = 0;
-  private readonly mutes: Problem[][] = [];
 
-  constructor(program: Program) {
+  constructor(program: Program, settle: (session: Session, definition: Definition) => void) {
     this.program = program;
+    const tables = program.kept?.tables ?? new Tables();
+    tables.begin();
+    ({
+      types: this.types,
+      signatures: this.signatures,
+      scanAxes: this.scanAxes,
+      references: this.references,
+      bodyChecks: this.bodyChecks,
+      lets: this.lets,
+      consts: this.consts,
+      constValues: this.constValues,
+      trains: this.trains,
+      softmaxes: this.softmaxes,
+    } = tables);
+    this.units = new Units(this, tables);
+    this.settle = (definition) => settle(this, definition);
   }
 
-  /** Reported so far, here or to a mute listener. */
+  isSettled({ declaration }: Definition): boolean {
+    if (declaration.kind === 'train') return true;
+    if (!this.units.isFresh(declaration)) return false;
+    if (declaration.kind !== 'const') return this.signatures.get(declaration)?.state === 'checked';
+    const type = this.consts.get(declaration);
+    return type !== undefined && type !== 'checking';
+  }
+
+  /** Reported so far by the declaration that is being checked, or to a mute listener. */
   get problemCount(): number {
-    return this.mutes.at(-1)?.length ?? this.problems.length;
+    const { mutes, reported } = this.units.current;
+    return mutes.at(-1)?.length ?? reported;
   }
 
   /** Runs `f` one level deeper in the syntax; null where the call stack could end. */
@@ -141,8 +167,9 @@ export class Session {
     this.depth = outer;
   }
 
-  fresh(): number {
-    return ++this.counter;
+  /** A mark for an internal name. */
+  fresh(): string {
+    return this.units.current.fresh();
   }
 
   report<C extends keyof CheckProblems>(
@@ -151,26 +178,56 @@ export class Session {
     data: CheckProblems[C],
     fixes: readonly Fix[] = [],
   ): void {
-    const made = problem(code, span, data as unknown as ProblemData[C]);
-    if (this.mutes.length > 0) {
-      this.mutes.at(-1)!.push(made);
+    const made = this.anchored(problem(code, span, data as unknown as ProblemData[C]));
+    const unit = this.units.current;
+    if (unit.mutes.length > 0) {
+      unit.mutes.at(-1)!.push(made);
       return;
     }
+    const entry = { problem: made, fixes: this.anchored(fixes) };
+    unit.problems.push(entry);
+    if (this.deliver(entry.problem, entry.fixes)) unit.reported++;
+  }
+
+  /** False for what was said before. */
+  deliver(made: Problem, fixes: readonly Fix[]): boolean {
+    const { code, span } = made;
     const key = `${code}@${span === null ? '' : `${span.file}:${span.start}:${span.end}`}`;
-    if (this.seen.has(key)) return;
+    if (this.seen.has(key)) return false;
     this.seen.add(key);
     this.problems.push(made);
     if (fixes.length > 0) this.candidates.set(made, fixes);
+    return true;
+  }
+
+  /** Places that were computed move with the text as those of the trees do. */
+  private anchored<T>(value: T): T {
+    const { kept, sources } = this.program;
+    if (kept === null || typeof value !== 'object' || value === null || value instanceof PlacedSpan) return value;
+    if (Array.isArray(value)) {
+      const items = (value as readonly unknown[]).map((v) => this.anchored(v));
+      return (items.every((v, k) => v === value[k]) ? value : items) as T;
+    }
+    if (Object.getPrototypeOf(value) !== Object.prototype || ('kind' in value && 'span' in value)) return value;
+    if ('file' in value && 'start' in value && 'end' in value) {
+      const span = value as unknown as Span;
+      return kept.anchored(sources.get(span.file).path, span) as T;
+    }
+    const entries = Object.entries(value as object).map(([k, v]) => [k, this.anchored(v as unknown), v] as const);
+    return entries.every(([, now, before]) => now === before)
+      ? value
+      : (Object.fromEntries(entries.map(([k, now]) => [k, now])) as T);
   }
 
   /** Runs `f` without reporting; says how many problems it would have reported. */
   quietly<T>(f: () => T): { readonly value: T; readonly problems: number } {
     const bucket: Problem[] = [];
-    this.mutes.push(bucket);
+    const { mutes } = this.units.current;
+    mutes.push(bucket);
     try {
       return { value: f(), problems: bucket.length };
     } finally {
-      this.mutes.pop();
+      mutes.pop();
     }
   }
 }
@@ -238,7 +295,12 @@ export class Frame {
   }
 
   lookup(name: string): Definition | null {
-    return lookup(this.session.program, this.module, name);
+    return this.session.units.lookup(this.module, name);
+  }
+
+  /** Only what the module itself declares or imports. */
+  lookupOwn(name: string): Definition | null {
+    return this.session.units.lookup(this.module, name, true);
   }
 
   /** Runs `f` in a child scope. */
@@ -302,5 +364,8 @@ export class Frame {
     this.session.report(code, span, data, fixes);
   }
 }
+
+/** A name expression made for a word that is none in the tree → that word, which is what the reference belongs to. */
+export const standsFor = new WeakMap<Expr, object>();
 
 export const nameOf = (text: string, span: Span): Name => ({ text, span });

@@ -31,8 +31,25 @@ const frames = new WeakMap<Signature, Frame>();
 export function signatureOf(session: Session, definition: Definition): Signature {
   const callable = definition.declaration;
   if (callable.kind === 'const' || callable.kind === 'train') throw new Error('only a callable has a signature');
+  const { units } = session;
+  units.needs(definition);
   const known = session.signatures.get(callable);
-  if (known !== undefined) return known;
+  if (known !== undefined && units.isFresh(callable)) return known;
+  const circular = units.isVerifying(callable);
+  if (!circular && units.repeat(callable)) return session.signatures.get(callable)!;
+  // Verification may have met a circle and declared it.
+  if (!units.isFresh(callable))
+    units.start(callable, definition.module, () => declareSignature(session, definition, callable));
+  const signature = session.signatures.get(callable)!;
+  if (circular) {
+    // A callee calls what is being verified: it sees what it would see if the body were being checked.
+    units.foundCircular(callable);
+    signature.state = 'checking';
+  } else if (units.isCircular(callable) && signature.state === 'checking') signature.state = 'declared';
+  return signature;
+}
+
+function declareSignature(session: Session, definition: Definition, callable: Callable): void {
   const sizes: string[] = [];
   const runs: string[] = [];
   const contextual: string[] = [];
@@ -75,7 +92,6 @@ export function signatureOf(session: Session, definition: Definition): Signature
     readHead(f, callable);
     if (callable.kind === 'loss' || callable.kind === 'metric') signature.result = tensor('float', []);
   }
-  return signature;
 }
 
 /** Requirements at the head of the body belong to the signature: the result's sizes may need them. */
@@ -93,11 +109,14 @@ export function ensureBody(session: Session, signature: Signature): void {
   signature.state = 'checking';
   const f = frames.get(signature)!;
   const callable = f.callable!;
-  session.bodyChecks.set(callable, (session.bodyChecks.get(callable) ?? 0) + 1);
-  session.atSurface(() => checkBody(f, callable, signature));
-  signature.requirements.push(...f.requirements);
-  signature.instanceSizes = new Set([...f.sizesOfParameters].filter((s) => signature.sizes.includes(s)));
-  signature.state = 'checked';
+  session.units.resume(callable, () => {
+    session.bodyChecks.set(callable, (session.bodyChecks.get(callable) ?? 0) + 1);
+    session.atSurface(() => checkBody(f, callable, signature));
+    signature.requirements.push(...f.requirements);
+    signature.instanceSizes = new Set([...f.sizesOfParameters].filter((s) => signature.sizes.includes(s)));
+    signature.state = 'checked';
+  });
+  session.units.finish(callable);
 }
 
 // Parameters

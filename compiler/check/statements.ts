@@ -105,11 +105,11 @@ function newName(f: Frame, name: Name, what: string): void {
   const outer = f.scope.find(name.text);
   if (outer?.kind === 'size' || outer?.kind === 'run')
     f.report('NN705', name.span, { name: name.text, what: 'a size', first: outer.span });
-  else if (what === 'let' && f.module.names.get(name.text)?.declaration.kind === 'const')
+  else if (what === 'let' && f.lookupOwn(name.text)?.declaration.kind === 'const')
     f.report('NN705', name.span, {
       name: name.text,
       what: 'a const',
-      first: f.module.names.get(name.text)!.declaration.name.span,
+      first: f.lookupOwn(name.text)!.declaration.name.span,
     });
 }
 

@@ -162,11 +162,11 @@ function scalar(f: Frame, e: Expr, what: string): void {
 }
 
 /** A model or an instance, by name. */
-function networkName(f: Frame, name: Name): void {
+function networkName(f: Frame, name: Name, node: object = name): void {
   const found = f.scope.find(name.text);
   if (found?.kind === 'value') {
     found.used = true;
-    f.session.references.set(name, { kind: 'local', binding: found });
+    f.session.references.set(node, { kind: 'local', binding: found });
     if (found.type.kind !== 'instance' && found.type.kind !== 'error')
       f.report('NN712', name.span, {
         what: name.text,
@@ -177,7 +177,7 @@ function networkName(f: Frame, name: Name): void {
   }
   const definition = f.lookup(name.text);
   if (definition === null) return undefinedName(f, name.text, name.span);
-  f.session.references.set(name, { kind: 'definition', definition });
+  f.session.references.set(node, { kind: 'definition', definition });
   if (definition.declaration.kind !== 'model')
     f.report('NN712', name.span, {
       what: name.text,
@@ -187,11 +187,13 @@ function networkName(f: Frame, name: Name): void {
 }
 
 function checkSelector(f: Frame, e: Expr): void {
-  if (e.kind === 'name') return networkName(f, { text: e.name, span: e.span });
+  if (e.kind === 'name') return networkName(f, { text: e.name, span: e.span }, e);
   if (e.kind === 'string') {
     checkValue(f, e);
-    const known = [...f.module.names.values()].flatMap((d) => {
-      if (d.declaration.kind !== 'model') return [];
+    f.session.units.names(f.module);
+    const known = [...f.module.names.keys()].flatMap((name) => {
+      const d = f.lookupOwn(name);
+      if (d?.declaration.kind !== 'model') return [];
       const signature = signatureOf(f.session, d);
       ensureBody(f.session, signature);
       const { text } = d.declaration.name;

@@ -4,12 +4,13 @@
  * Most of it is the checker's own resolution; added here are declarations, imports, named arguments, members, and labels. A symbol is known
  * by the place where its name is introduced, so that names bound anew in every round of a loop stay one symbol.
  */
-import type { CallExpr, Callable, Expr, Module, Name, Parameter, Span } from '../../grammar/ast.ts';
+import type { CallExpr, Callable, Declaration, Expr, Name, Parameter, Span } from '../../grammar/ast.ts';
 import type { CheckResult, Reference } from '../../compiler/check/check.ts';
-import type { Definition, Program } from '../../compiler/check/program.ts';
+import type { Definition, Program, ProgramModule } from '../../compiler/check/program.ts';
 import type { LocalBinding } from '../../compiler/check/scope.ts';
 import type { Type } from '../../compiler/check/types.ts';
-import { walk, type AnyNode } from './walk.ts';
+import { once } from './once.ts';
+import { nodesOf, walk, type AnyNode } from './walk.ts';
 
 export type SymbolKind =
   | 'size'
@@ -127,44 +128,76 @@ function wordOf(key: object): Span | null {
   return 'span' in key ? (key.span as Span) : null;
 }
 
+/** Made a declaration at a time, when somebody asks: a pointer that moves needs one of them. */
 export function indexNames(program: Program, checked: CheckResult): Names {
   const symbols = new Map<string, NameSymbol>();
-  const found = new Map<string, Occurrence>();
   const intern = (s: NameSymbol): NameSymbol => {
     const known = symbols.get(s.key);
     if (known !== undefined && (known.binding !== null || s.binding === null)) return known;
     symbols.set(s.key, s);
     return s;
   };
-  const note = (span: Span, symbol: NameSymbol, node: object): void => {
-    const key = keyOf(span);
-    if (found.has(key) || program.sources.text(span).length === 0) return;
-    const own = intern(symbol);
-    found.set(key, { span, symbol: own, node, introduces: own.place !== null && keyOf(own.place) === key });
+  const made = new Map<Declaration, readonly Occurrence[]>();
+  const occurrencesIn = (module: ProgramModule, d: Declaration): readonly Occurrence[] => {
+    const known = made.get(d);
+    if (known !== undefined) return known;
+    const found = new Map<string, Occurrence>();
+    const note = (span: Span, symbol: NameSymbol, node: object): void => {
+      const key = keyOf(span);
+      if (found.has(key) || span.end <= span.start) return;
+      const own = intern(symbol);
+      found.set(key, { span, symbol: own, node, introduces: own.place !== null && keyOf(own.place) === key });
+    };
+    for (const node of nodesOf(d)) {
+      const reference = checked.references.get(node);
+      if (reference === undefined) continue;
+      const span = wordOf(node);
+      const symbol = symbolOf(reference);
+      if (span === null || symbol === null) continue;
+      note(span, symbol, node);
+      // What a body introduces is an occurrence too, whether or not the checker looked at it again.
+      if (symbol.binding !== null && symbol.place !== null && within(symbol.place, d.span))
+        note(symbol.place, symbol, node);
+    }
+    new DeclarationNames(module, checked, note).declaration(d);
+    const list = [...found.values()].sort((a, b) => a.span.start - b.span.start);
+    made.set(d, list);
+    return list;
   };
-  for (const [key, reference] of checked.references) {
-    const span = wordOf(key);
-    const symbol = symbolOf(reference);
-    if (span === null || symbol === null) continue;
-    note(span, symbol, key);
-    // What a body introduces is an occurrence too, whether or not the checker looked at it again.
-    if (symbol.place !== null && symbol.binding !== null) note(symbol.place, symbol, key);
-  }
-  for (const module of program.modules) if (!module.library) new ModuleNames(program, checked, note).module(module.ast);
-  const byFile = new Map<number, Occurrence[]>();
-  const bySymbol = new Map<string, Occurrence[]>();
-  const sorted = [...found.values()].sort((a, b) => a.span.file - b.span.file || a.span.start - b.span.start);
-  for (const o of sorted) {
-    push(byFile, o.span.file, o);
-    push(bySymbol, o.symbol.key, o);
-  }
+  const all = once(() => {
+    const byFile = new Map<number, readonly Occurrence[]>();
+    const bySymbol = new Map<string, Occurrence[]>();
+    for (const module of program.modules) {
+      if (module.library) continue;
+      const own = module.ast.declarations.flatMap((d) => occurrencesIn(module, d));
+      byFile.set(module.ast.file, own);
+      for (const o of own) push(bySymbol, o.symbol.key, o);
+    }
+    return { byFile, bySymbol };
+  });
   return {
-    symbols,
-    byFile,
-    at: (file, offset) => occurrenceAt(byFile.get(file) ?? [], offset),
-    of: (symbol) => bySymbol.get(symbol.key) ?? [],
+    get symbols() {
+      all();
+      return symbols;
+    },
+    get byFile() {
+      return all().byFile;
+    },
+    at: (file, offset) => {
+      const module = program.modules.find((m) => m.ast.file === file);
+      if (module === undefined) return null;
+      const near = module.ast.declarations.filter((d) => d.span.start <= offset && offset <= d.span.end);
+      return occurrenceAt(
+        near.flatMap((d) => occurrencesIn(module, d)),
+        offset,
+      );
+    },
+    of: (symbol) => all().bySymbol.get(symbol.key) ?? [],
   };
 }
+
+const within = (inner: Span, outer: Span): boolean =>
+  inner.file === outer.file && outer.start <= inner.start && inner.end <= outer.end;
 
 function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   const list = map.get(key);
@@ -190,43 +223,37 @@ function occurrenceAt(list: readonly Occurrence[], offset: number): Occurrence |
 type Note = (span: Span, symbol: NameSymbol, node: object) => void;
 
 /** What the checker does not record. */
-class ModuleNames {
-  private readonly program: Program;
+class DeclarationNames {
+  private readonly own: ProgramModule;
   private readonly checked: CheckResult;
   private readonly note: Note;
 
-  constructor(program: Program, checked: CheckResult, note: Note) {
-    this.program = program;
+  constructor(own: ProgramModule, checked: CheckResult, note: Note) {
+    this.own = own;
     this.checked = checked;
     this.note = note;
   }
 
-  module(ast: Module): void {
-    const own = this.program.modules.find((m) => m.ast === ast)!;
-    for (const d of ast.declarations) {
-      if (d.kind === 'bad' || d.kind === 'checkpoint') continue;
-      if (d.kind === 'import') {
-        for (const { name, as } of d.names) {
-          const definition = own.names.get((as ?? name).text);
-          if (definition === undefined) continue;
-          this.note(name.span, symbolOfDefinition(definition), name);
-          if (as !== null) this.note(as.span, symbolOfDefinition(definition), as);
-        }
-        continue;
+  declaration(d: Declaration): void {
+    if (d.kind === 'bad' || d.kind === 'checkpoint') return;
+    if (d.kind === 'import') {
+      for (const { name, as } of d.names) {
+        const definition = this.own.names.get((as ?? name).text);
+        if (definition === undefined) continue;
+        this.note(name.span, symbolOfDefinition(definition), name);
+        if (as !== null) this.note(as.span, symbolOfDefinition(definition), as);
       }
-      this.note(d.name.span, symbolOfDefinition({ declaration: d, module: own }), d);
-      if (d.kind !== 'const' && d.kind !== 'train') {
-        for (const p of d.config ?? []) this.note(p.name.span, parameterSymbol(p, 'config'), p);
-        for (const p of d.parameters) this.note(p.name.span, parameterSymbol(p, 'parameter'), p);
-        if (Array.isArray(d.result))
-          for (const r of d.result as readonly { readonly name: Name }[])
-            this.note(r.name.span, plain(r.name, 'field'), r);
-      }
-      walk(d, (node) => {
-        this.node(node);
-        return true;
-      });
+      return;
     }
+    this.note(d.name.span, symbolOfDefinition({ declaration: d, module: this.own }), d);
+    if (d.kind !== 'const' && d.kind !== 'train') {
+      for (const p of d.config ?? []) this.note(p.name.span, parameterSymbol(p, 'config'), p);
+      for (const p of d.parameters) this.note(p.name.span, parameterSymbol(p, 'parameter'), p);
+      if (Array.isArray(d.result))
+        for (const r of d.result as readonly { readonly name: Name }[])
+          this.note(r.name.span, plain(r.name, 'field'), r);
+    }
+    for (const node of nodesOf(d)) this.node(node);
   }
 
   private node(node: AnyNode): void {

@@ -2,7 +2,7 @@
 import type { Span } from '../../grammar/ast.ts';
 import { reserved } from '../../grammar/tokens.ts';
 import { analyse, type Analysis } from '../analysis.ts';
-import type { Host } from '../program.ts';
+import type { Host } from '../../compiler/check/program.ts';
 import { wordAt } from './hover.ts';
 import type { NameSymbol, Occurrence } from './names.ts';
 import { visibleAt } from './scope.ts';

@@ -3,7 +3,7 @@ import type { Declaration, Name, Span } from '../../grammar/ast.ts';
 import type { Analysis } from '../analysis.ts';
 import { oneLine, signatureText } from './show.ts';
 import { homeAt, typeText } from './typed.ts';
-import { walk } from './walk.ts';
+import { nodesOf } from './walk.ts';
 
 export type OutlineKind =
   'function' | 'class' | 'constant' | 'variable' | 'property' | 'module' | 'event' | 'interface';
@@ -44,14 +44,14 @@ function item(a: Analysis, d: Declaration): OutlineItem[] {
 
 function inner(a: Analysis, d: Declaration): OutlineItem[] {
   const items: OutlineItem[] = [];
-  walk(d, (node) => {
-    if (node === d) return true;
+  for (const node of nodesOf(d)) {
+    if (node === d) continue;
     if (
       (node.kind === 'let' || node.kind === 'leaf' || node.kind === 'input' || node.kind === 'metric') &&
       node.span !== undefined
     ) {
       const { name } = node as unknown as { readonly name: Name };
-      if (name.text === '') return true;
+      if (name.text === '') continue;
       const type = a.checked.lets.get(node);
       items.push({
         name: name.text,
@@ -62,8 +62,7 @@ function inner(a: Analysis, d: Declaration): OutlineItem[] {
         children: [],
       });
     }
-    return true;
-  });
+  }
   return items;
 }
 
@@ -78,17 +77,13 @@ export function folds(a: Analysis): Fold[] {
   const out: Fold[] = [];
   const { declarations, comments } = a.module.ast;
   for (const d of declarations)
-    walk(d, (node) => {
-      const brace = node.span === undefined || node.kind === undefined ? -1 : a.text.indexOf('{', node.span.start);
-      if (
-        ['repeat', 'if', 'scan', 'train', 'checkpoint'].includes(node.kind ?? '') &&
-        brace >= 0 &&
-        brace < node.span!.end
-      )
-        out.push({ start: brace, end: node.span!.end, kind: 'region' });
-      else if (node === d && 'body' in d) out.push({ start: d.name.span.end, end: d.span.end, kind: 'region' });
-      return true;
-    });
+    for (const node of nodesOf(d)) {
+      const { span } = node;
+      if (span !== undefined && ['repeat', 'if', 'scan', 'train', 'checkpoint'].includes(node.kind ?? '')) {
+        const brace = a.text.indexOf('{', span.start);
+        if (brace >= 0 && brace < span.end) out.push({ start: brace, end: span.end, kind: 'region' });
+      } else if (node === d && 'body' in d) out.push({ start: d.name.span.end, end: d.span.end, kind: 'region' });
+    }
   for (let i = 0; i < comments.length;) {
     let j = i + 1;
     while (

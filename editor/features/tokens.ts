@@ -5,7 +5,7 @@
 import type { Span } from '../../grammar/ast.ts';
 import type { Analysis } from '../analysis.ts';
 import type { Occurrence, SymbolKind } from './names.ts';
-import { walk } from './walk.ts';
+import { nodesOf } from './walk.ts';
 
 export const AXIS_COLOURS = 8;
 
@@ -56,26 +56,28 @@ export function semanticTokens(a: Analysis): SemanticToken[] {
       out.set(span.start, { start: span.start, length: span.end - span.start, type, modifiers });
   };
   const axes = new Map<object, Map<string, number>>();
-  const declarations = a.module.ast.declarations;
+  const { declarations } = a.module.ast;
+  let at = 0;
   for (const o of a.names().byFile.get(a.file) ?? []) {
     if (o.symbol.kind !== 'letter') {
       put(o.span, TYPES[o.symbol.kind], modifiersOf(a, o));
       continue;
     }
-    const home = declarations.find((d) => d.span.start <= o.span.start && o.span.end <= d.span.end) ?? a.module.ast;
+    // Both are in the order of the text.
+    while (at + 1 < declarations.length && declarations[at]!.span.end < o.span.start) at++;
+    const home = declarations[at] ?? a.module.ast;
     const colours = axes.get(home) ?? new Map<string, number>();
     axes.set(home, colours);
     const colour = colours.get(o.symbol.name) ?? colours.size;
     colours.set(o.symbol.name, colour);
     put(o.span, `nnAxis${(colour % AXIS_COLOURS) + 1}`, o.introduces ? ['declaration'] : []);
   }
-  walk(a.module.ast, (node) => {
+  for (const node of declarations.flatMap(nodesOf)) {
     if ('dtype' in node)
       put((node as { readonly dtype: { readonly span: Span } }).dtype.span, 'type', ['defaultLibrary']);
     if (node.kind === 'reduce')
       put((node as unknown as { readonly operatorSpan: Span }).operatorSpan, 'function', ['defaultLibrary']);
-    return true;
-  });
+  }
   // The words that lead: soft words are names elsewhere, so only the tree knows.
   for (const [start, length] of leadingWords(a))
     if (!out.has(start)) out.set(start, { start, length, type: 'keyword', modifiers: [] });
@@ -129,13 +131,12 @@ const LEADING = new Set([
 /** The keyword at the head of every statement and declaration. */
 function leadingWords(a: Analysis): [number, number][] {
   const found: [number, number][] = [];
-  walk(a.module.ast, (node) => {
+  for (const node of a.module.ast.declarations.flatMap(nodesOf)) {
     if (node.span === undefined || node.kind === undefined || !LEADING.has(node.kind) || node.kind === 'assign')
-      return true;
+      continue;
     const word = /^[a-z]+/.exec(a.text.slice(node.span.start, node.span.start + 12))?.[0];
     const expected = node.kind === 'leaf' ? (node as { readonly leaf?: string }).leaf : node.kind;
     if (word !== undefined && word === expected) found.push([node.span.start, word.length]);
-    return true;
-  });
+  }
   return found;
 }
