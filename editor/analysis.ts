@@ -60,15 +60,23 @@ export function analyse(path: string, text: string, host: Host, kept: Kept | nul
   const loaded = loadProgram(path, text, watched, library, {}, kept);
   const { program } = loaded;
   let failure: unknown = null;
-  const guarded = (fixes: boolean): CheckResult => {
+  const guarded = <T>(work: () => T, otherwise: () => T): T => {
     try {
-      return check(program, { fixes });
+      return work();
     } catch (error) {
       failure = error;
-      return unchecked();
+      return otherwise();
     }
   };
-  const result = guarded(false);
+  const result = guarded(() => check(program, { fixes: false }), unchecked);
+  const reported = (fixes: boolean): Report[] =>
+    guarded(
+      () => {
+        const known = fixes ? check(program) : result;
+        return [...loaded.problems, ...diagnose(program, known, { fixes })].map(report);
+      },
+      () => loaded.problems.map(report),
+    );
   return {
     path,
     text,
@@ -77,8 +85,8 @@ export function analyse(path: string, text: string, host: Host, kept: Kept | nul
     sources: program.sources,
     module: program.entry,
     checked: result,
-    reports: [...loaded.problems, ...diagnose(program, result, { fixes: false })].map(report),
-    repairs: once(() => [...loaded.problems, ...diagnose(program, guarded(true))].map(report)),
+    reports: reported(false),
+    repairs: once(() => reported(true)),
     names: once(() => indexNames(program, result)),
     reads,
     get failure() {

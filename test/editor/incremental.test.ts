@@ -11,6 +11,7 @@ import { Kept } from '../../compiler/check/kept.ts';
 import { loadProgram, type Loaded } from '../../compiler/check/program.ts';
 import { formatType } from '../../compiler/check/types.ts';
 import { report } from '../../compiler/diagnostics/render/index.ts';
+import { diagnose } from '../../compiler/lint/lint.ts';
 import { library } from '../../compiler/library.generated.ts';
 import { indexNames } from '../../editor/features/names.ts';
 import type { Expr, Span } from '../../grammar/ast.ts';
@@ -22,7 +23,9 @@ function shown({ program, problems }: Loaded, fixes: boolean): string[] {
   const result = check(program, { fixes });
   const plain = (key: string, value: unknown): unknown =>
     value instanceof PlacedSpan ? value.toJSON() : key === 'cause' ? undefined : value;
-  const lines = [...problems, ...result.problems].map((p) => JSON.stringify([report(p), p.data], plain)).sort();
+  const lines = [...problems, ...diagnose(program, result, { fixes })]
+    .map((p) => JSON.stringify([report(p), p.data], plain))
+    .sort();
   const place = (s: Span): string => `${program.sources.get(s.file).path}:${s.start}-${s.end}`;
   const types: string[] = [];
   for (const [node, type] of result.types as ReadonlyMap<Expr, Parameters<typeof formatType>[0]>)
