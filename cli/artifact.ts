@@ -25,6 +25,8 @@ export interface Instance {
   readonly load: (weights: Weights) => void;
   readonly checkpoint: () => Checkpoint;
   readonly restore: (checkpoint: Checkpoint) => void;
+  /** Ends threads. */
+  readonly close: () => void;
   /** Steps of training done. */
   readonly steps: number;
 }
@@ -36,17 +38,28 @@ export const nodeTargets = ['ts', 'wasm'] as const satisfies readonly Target[];
 export type NodeTarget = (typeof nodeTargets)[number];
 
 interface EmittedClass {
-  readonly create: (options: { readonly seed?: number; readonly weights?: Weights }) => Instance;
+  readonly create: (options: {
+    readonly seed?: number;
+    readonly weights?: Weights;
+    readonly threads?: Threads;
+  }) => Instance;
 }
 
+export type Threads = number | 'auto';
+
 /** Loads the emitted JavaScript and creates its class; all memory is taken here. */
-export async function instantiate(artifact: Artifact, target: NodeTarget, seed = 0): Promise<Instance> {
+export async function instantiate(
+  artifact: Artifact,
+  target: NodeTarget,
+  seed = 0,
+  threads: Threads = 1,
+): Promise<Instance> {
   const { javascript } = artifact.modules.get(target)!;
   const address = `data:text/javascript;base64,${Buffer.from(javascript).toString('base64')}`;
   const module = (await import(/* @vite-ignore */ address)) as Readonly<Record<string, EmittedClass>>;
   const emitted = module[artifact.name];
   if (emitted === undefined) throw new Error(`the module of ${artifact.name} exports no such class`);
-  return guarded(artifact, () => emitted.create({ seed }));
+  return guarded(artifact, () => emitted.create({ seed, threads }));
 }
 
 /** Runs what calls an instance; what the compiled program refuses becomes a report. */

@@ -102,6 +102,10 @@ Exit codes: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted.
     );
   const runTarget = () =>
     new Option('--target <target>', 'JavaScript or WebAssembly').choices([...nodeTargets]).default('ts');
+  const threads = () =>
+    new Option('--threads <n>', 'of the wasm target: a number, or auto for all cores; results are the same bits')
+      .default('auto')
+      .argParser((text: string) => (text === 'auto' ? text : natural(1, 64)(text)));
   const consts = () =>
     new Option('--const <name=number...>', "values in place of the source's consts: width=128").argParser(assignments);
 
@@ -158,6 +162,7 @@ Memory is taken once, for the greatest sizes: a size that the source does not li
       )
       .addOption(consts())
       .addOption(runTarget())
+      .addOption(threads())
       .option('-o, --out <folder>', 'where to write (default: nnc-out/NAME)')
       .option('--resume', 'go on from the checkpoint in the folder, bit for bit as if never stopped')
       .option('-q, --quiet', 'no progress, only problems and final figures'),
@@ -182,7 +187,8 @@ over its batches, weighted by rows; with two numbers, the second is the validati
       .option('-o, --out <file>', 'results as .npy, .csv, .jsonl or .safetensors (default: CSV to the terminal)')
       .addOption(new Option('--batch <n>', 'rows computed together (default: 256)').argParser(natural(1)))
       .addOption(consts())
-      .addOption(runTarget()),
+      .addOption(runTarget())
+      .addOption(threads()),
   );
 
   common(

@@ -60,9 +60,9 @@ export class Machine {
   /** Whether the present sizes meet the requirements. */
   private allowed = false;
 
-  constructor(plan: Plan, kernels: readonly Bind[], seed: number) {
+  constructor(plan: Plan, kernels: readonly Bind[], seed: number, memory: Memory = allocate(plan)) {
     this.plan = plan;
-    this.memory = allocate(plan);
+    this.memory = memory;
     this.seed = seed;
     const room = plan.sizes.length + countExpressions(plan);
     this.sizes = new Int32Array(room);

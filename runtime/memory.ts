@@ -9,6 +9,8 @@ export interface Memory {
   readonly work: ArrayBuffer;
   /** By position in `plan.buffers`, at the bounds of the sizes. */
   readonly views: readonly View[];
+  /** Ends threads that work on it. */
+  readonly close?: () => void;
 }
 
 export function viewOf(dtype: PlanDType, memory: ArrayBuffer, offset: number, bytes: number): View {

@@ -78,6 +78,11 @@ export interface CreateOptions {
   readonly seed?: number;
   /** Instead of the initial weights. */
   readonly weights?: Weights;
+  /**
+   * Threads of the `wasm` target, where memory can be shared: in Node, and in a page that is isolated across origins. 'auto': as many as there are
+   * cores. 1 if left out. Results are the same bits. Arrays in results then lie on shared memory.
+   */
+  readonly threads?: number | 'auto';
 }
 
 /** Initial weights by the seed, then those given; the bytes of the carries as they start. */

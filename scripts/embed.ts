@@ -65,6 +65,7 @@ function runtimeModule(root: string): string {
     .join('\n');
   const typescript = {
     machine: `${machine}\n`,
+    threads: body('threads.ts'),
     random,
     erf: functionText(scalars, 'erf'),
     floorDivide: functionText(scalars, 'floorDivide'),

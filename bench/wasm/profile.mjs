@@ -15,7 +15,7 @@ import {
 const [name = 'mlp', shown = '16'] = process.argv.slice(2);
 const { plan, kernels: given } = compile(name);
 const kernels = given.map(prepare);
-const schedules = kernels.map(wasmSchedule);
+const schedules = kernels.map((k) => wasmSchedule(k));
 const work = FIRST + plan.arenas.persistent + 1024;
 const workspace = work + plan.arenas.work + 1024;
 const sizes = new Map(Object.entries(programs[name]));
@@ -24,7 +24,7 @@ const sizesOf = (step) =>
 const pages = Math.ceil((workspace + 16e6) / 65536);
 const module = new WasmModule({ pages, shared: false });
 for (const [k, kernel] of kernels.entries()) module.kernel({ ...kernel, name: `k${k}` }, true, schedules[k]);
-const memory = new WebAssembly.Memory({ initial: pages });
+const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536 });
 new Float32Array(memory.buffer).fill(0.01);
 const address = (b) => (plan.buffers[b].arena === 'persistent' ? FIRST : work) + plan.buffers[b].offset;
 for (const [k, b] of plan.buffers.entries())
@@ -49,7 +49,7 @@ function go(steps) {
     } else if (step.kind === 'call') {
       const own = sizesOf(step);
       const start = performance.now();
-      exports[`k${step.kernel}`](...step.buffers.map(address), ...own.values(), workspace);
+      exports[`k${step.kernel}`](...step.buffers.map(address), ...own.values(), workspace, 0, 1);
       now.set(step.kernel, (now.get(step.kernel) ?? 0) + performance.now() - start);
       calls.set(step.kernel, (calls.get(step.kernel) ?? 0) + 1);
       for (const leaf of schedules[step.kernel].leaves) {

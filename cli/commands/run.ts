@@ -1,6 +1,6 @@
 /** `nnc run`: a model's answers for every row of some data, in batches, with weights that training wrote. */
 import { report } from '../../compiler/diagnostics/render/index.ts';
-import { guarded, inputsOf, instantiate, type NodeTarget, type Values } from '../artifact.ts';
+import { guarded, inputsOf, instantiate, type NodeTarget, type Threads, type Values } from '../artifact.ts';
 import { writeFile } from '../files.ts';
 import { wantedByModel } from '../inputs.ts';
 import type { Io, LookOptions } from '../io.ts';
@@ -16,6 +16,7 @@ export interface RunOptions extends LookOptions {
   readonly out?: string;
   readonly batch?: number;
   readonly target: NodeTarget;
+  readonly threads: Threads;
   readonly const?: Readonly<Record<string, number>>;
 }
 
@@ -47,7 +48,7 @@ export async function run(io: Io, file: string, options: RunOptions): Promise<nu
   const artifact = artifacts.get(name)!;
   const own = modelWeights(artifact.plan, weights, options.weights);
 
-  const unit = await instantiate(artifact, options.target);
+  const unit = await instantiate(artifact, options.target, 0, options.threads);
   guarded(artifact, () => unit.load(own));
   const taken = inputsOf(artifact.plan, 'forward');
   const batchName = wanted.batch?.size;
@@ -68,6 +69,7 @@ export async function run(io: Io, file: string, options: RunOptions): Promise<nu
     }
     await io.pause();
   }
+  unit.close();
   const tensors = [...parts].map(([result, list]): NamedTensor => {
     const buffer = artifact.plan.programs['forward']!.outputs[result]!;
     const byRows = artifact.plan.buffers[buffer]!.shape[0] === batchName;

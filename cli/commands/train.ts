@@ -5,7 +5,7 @@ import type { TrainDeclaration } from '../../grammar/ast.ts';
 import { report } from '../../compiler/diagnostics/render/index.ts';
 import type { Artifact, Sources } from '../../compiler/index.ts';
 import { evaluateAll, split as splitColumns, type Metrics, type Trainable } from '../../runtime/fit.ts';
-import { instantiate, memoryOf, parametersOf, translated, type NodeTarget } from '../artifact.ts';
+import { instantiate, memoryOf, parametersOf, translated, type NodeTarget, type Threads } from '../artifact.ts';
 import { prepareFolder, writeFile } from '../files.ts';
 import { wantedByTrain } from '../inputs.ts';
 import { lookOf, type Io, type LookOptions } from '../io.ts';
@@ -31,6 +31,7 @@ export interface TrainOptions extends LookOptions {
   readonly resume?: boolean;
   readonly quiet?: boolean;
   readonly target: NodeTarget;
+  readonly threads: Threads;
   readonly const?: Readonly<Record<string, number>>;
 }
 
@@ -92,7 +93,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
   const resumed = options.resume === true ? readSaved(io, checkpointPath, artifact.plan, facts) : null;
   const epochs = options.epochs ?? settings?.epochs ?? 1;
 
-  const unit = await instantiate(artifact, options.target, facts.seed);
+  const unit = await instantiate(artifact, options.target, facts.seed, options.threads);
   const counts = { train: rows.train, validation: rows.validation, test: test?.rows ?? 0 };
   if (options.quiet !== true) {
     io.stdout.write(`${name} in ${project.path}: ${introduction(artifact, counts)}\n`);
@@ -149,6 +150,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
     const drawn = drawSamples(artifact, unit, wanted, test, batch, lookOf(io.stdout, io, options));
     if (drawn !== '') io.stdout.write(`\n${drawn}\n`);
   }
+  unit.close();
   if (usable) io.stdout.write(`weights: ${join(out, 'weights.safetensors')}\n`);
   io.stdout.write(`report: ${reportPath}\n`);
   if (result.diverged !== null) {

@@ -46,41 +46,108 @@ export type WasmLeaf =
       readonly block: readonly [rows: number, columns: number];
     };
 
+/**
+ * What threads share out: runs of an axis, in units of so many points, or the panels of a product's rows or columns. Only free axes: no sum is
+ * ever cut, so that results do not depend on the number of threads.
+ */
+export type WasmShare = { readonly axis: string; readonly by: number } | { readonly panels: 'rows' | 'columns' };
+
 export interface WasmSchedule {
   /** Loops around all stages. */
   readonly rows: readonly string[];
   /** The vector's axis, if it is one of these. */
   readonly vector: string | null;
   readonly leaves: readonly WasmLeaf[];
+  /** null: one thread does it all. */
+  readonly share: WasmShare | null;
 }
 
+/** The value of a size parameter: its bound, where that is known. */
+export type SizeOf = (size: string) => number;
+
 const NOMINAL = 64;
+const nominal: SizeOf = () => NOMINAL;
+/** Less work than this is not worth a meeting of threads. In the unit of costs: about a third of a nanosecond. */
+const WORTH_SHARING = 30000;
+/** Products: units of cost for a multiplication and an addition. */
+const PRODUCT_COST = 0.16;
 /** What a value costs for which four lanes have no instruction. */
 const SINGLY = 8;
 
 type Read = Extract<Expr, { kind: 'read' }>;
 
-export function wasmSchedule(kernel: Kernel): WasmSchedule {
+/** `of`: what sizes are expected to be; `worth`: least cost of a kernel that threads share. */
+export function wasmSchedule(kernel: Kernel, of: SizeOf = nominal, worth = WORTH_SHARING): WasmSchedule {
   const rows = kernel.rows ?? [];
-  const inner = kernel.stages.map((s) => loopsLeaf(kernel, s, rows, null));
+  const inner = kernel.stages.map((s) => loopsLeaf(kernel, s, rows, null, of));
   if (rows.length === 0) {
-    const leaves = kernel.stages.map((s, k) => productLeaf(kernel, s) ?? inner[k]!.leaf);
-    return { rows, vector: null, leaves };
+    const leaves = kernel.stages.map((s, k) => productLeaf(kernel, s, of) ?? inner[k]!.leaf);
+    const [leaf] = leaves;
+    const share = leaves.length === 1 ? shareOfLeaf(kernel, leaf!, inner[0]!.cost, of, worth) : null;
+    return { rows, vector: null, leaves, share };
   }
+  const shared = (vector: string | null, cost: number): WasmShare | null =>
+    cost < worth ? null : shareOfAxes(kernel, rows, kernel.stages, vector, vector === null ? 1 : 4, of);
   // Lanes along a row axis, for all stages together, or each stage its own.
   const apart = inner.reduce((sum, l) => sum + l.cost, 0);
   let best: { vector: string; cost: number } | null = null;
   for (const axis of rows) {
     if (!wideEnough(kernel, axis)) continue;
-    const costs = kernel.stages.map((s) => stageCost(kernel, s, axis));
+    const costs = kernel.stages.map((s) => stageCost(kernel, s, axis, of));
     if (costs.some((c) => c === null)) continue;
     const cost = costs.reduce<number>((sum, c) => sum + c!, 0);
     if (cost < (best?.cost ?? apart)) best = { vector: axis, cost };
   }
-  if (best === null) return { rows, vector: null, leaves: inner.map((l) => l.leaf) };
+  if (best === null) return { rows, vector: null, leaves: inner.map((l) => l.leaf), share: shared(null, apart / 4) };
   const { vector } = best;
   const order = [...rows.filter((r) => r !== vector), vector];
-  return { rows: order, vector, leaves: kernel.stages.map((s) => loopsLeaf(kernel, s, rows, vector).leaf) };
+  const leaves = kernel.stages.map((s) => loopsLeaf(kernel, s, rows, vector, of).leaf);
+  return { rows: order, vector, leaves, share: shared(vector, best.cost / 4) };
+}
+
+// ------------------------------------------------------------------------------------------------------------------------------- threads
+
+/** The axis that threads share: the outermost long enough, else the longest, of those that no two points of write to one place. */
+function shareOfAxes(
+  kernel: Kernel,
+  axes: readonly string[],
+  stages: readonly Stage[],
+  vector: string | null,
+  unit: number,
+  of: SizeOf,
+): WasmShare | null {
+  const open = axes
+    .filter((a) => stages.every((s) => s.axes.includes(a) && [...s.each, ...s.writes].every((w) => apartAlong(w, a))))
+    .map((axis) => {
+      const by = axis === vector ? unit : 1;
+      return { axis, by, units: extent(kernel, axis, of) / by };
+    });
+  const found = open.find((o) => o.units >= 16) ?? open.sort((a, b) => b.units - a.units)[0];
+  return found === undefined || found.units < 2 ? null : { axis: found.axis, by: found.by };
+}
+
+/** Whether different points of the axis certainly write to different places. */
+function apartAlong(w: Stage['writes'][number], axis: string): boolean {
+  if (w.mode === 'store' && w.dynamic.length === 0) return names(w.at).has(axis);
+  if (w.dynamic.some((d) => depends(d.value, axis))) return false;
+  const s = coefficientOf(w.at, axis);
+  return s !== null && asConst(s.coefficient) !== 0;
+}
+
+function shareOfLeaf(kernel: Kernel, leaf: WasmLeaf, cost: number, of: SizeOf, worth: number): WasmShare | null {
+  const [stage] = kernel.stages;
+  const count = (axes: readonly string[]): number => axes.reduce((n, a) => n * extent(kernel, a, of), 1);
+  if (leaf.kind === 'loops') {
+    if (cost / 4 < worth) return null;
+    return shareOfAxes(kernel, leaf.free, [stage!], leaf.vector, 4 * leaf.count, of);
+  }
+  const rows = count(leaf.rows.axes);
+  const columns = count(leaf.columns.axes);
+  if (count(leaf.batch) * rows * columns * count(leaf.over) * PRODUCT_COST < worth) return null;
+  const batch = leaf.batch.find((a) => extent(kernel, a, of) >= 8);
+  if (batch !== undefined) return { axis: batch, by: leaf.few.leaf.vector === batch ? 4 * leaf.few.leaf.count : 1 };
+  // The other operand is packed by every thread: the shorter one, therefore.
+  return { panels: rows >= columns ? 'rows' : 'columns' };
 }
 
 function wideEnough(kernel: Kernel, axis: string): boolean {
@@ -88,13 +155,14 @@ function wideEnough(kernel: Kernel, axis: string): boolean {
   return n === null || n >= 4;
 }
 
-const extent = (kernel: Kernel, axis: string): number => evaluate(kernel.axes.get(axis)!, () => NOMINAL);
+const extent = (kernel: Kernel, axis: string, of: SizeOf): number => evaluate(kernel.axes.get(axis)!, of);
 
 function loopsLeaf(
   kernel: Kernel,
   stage: Stage,
   rows: readonly string[],
   given: string | null,
+  of: SizeOf,
 ): { leaf: Extract<WasmLeaf, { kind: 'loops' }>; cost: number } {
   const free = stage.axes.filter((a) => !rows.includes(a));
   const reduced = [...stage.defs.values()].filter((d) => d.op !== null);
@@ -106,12 +174,12 @@ function loopsLeaf(
     over.sort((a, b) => unit(a) - unit(b));
   }
   let vector: string | null = null;
-  let cost = stageCost(kernel, stage, null)!;
+  let cost = stageCost(kernel, stage, null, of)!;
   if (given === null) {
     const candidates = [...free, ...(unordered ? over.slice(-1) : [])];
     for (const axis of candidates) {
       if (!wideEnough(kernel, axis)) continue;
-      const own = stageCost(kernel, stage, axis);
+      const own = stageCost(kernel, stage, axis, of);
       if (own !== null && own < cost) {
         cost = own;
         vector = axis;
@@ -194,9 +262,9 @@ function guardCost(guards: readonly Guard[], axis: string): number {
 }
 
 /** Work for four points of the stage, times how many there are; `axis` null: one by one. Null: not possible. */
-function stageCost(kernel: Kernel, stage: Stage, axis: string | null): number | null {
-  const inside = [...stage.axes, ...stage.over].reduce((n, a) => n * extent(kernel, a), 1);
-  const outside = stage.axes.reduce((n, a) => n * extent(kernel, a), 1);
+function stageCost(kernel: Kernel, stage: Stage, axis: string | null, of: SizeOf): number | null {
+  const inside = [...stage.axes, ...stage.over].reduce((n, a) => n * extent(kernel, a, of), 1);
+  const outside = stage.axes.reduce((n, a) => n * extent(kernel, a, of), 1);
   const reduced = [...stage.defs.values()].filter((d) => d.op !== null);
   const isOver = axis !== null && stage.over.includes(axis);
   if (isOver && (stage.order !== null || reduced.some((d) => d.op === 'argmax'))) return null;
@@ -231,8 +299,8 @@ function stageCost(kernel: Kernel, stage: Stage, axis: string | null): number | 
   const lateCost = sum(late, lateLane) + writes(stage.writes, lateLane) + (isOver ? 12 : 0);
   if (stage.over.length === 0) return (insideCost + lateCost) * outside;
   // Short reductions along the lanes end in their combination.
-  const n = isOver ? extent(kernel, axis) : 1;
-  const ragged = axis === null ? 1 : Math.ceil(extent(kernel, axis) / 4) / (extent(kernel, axis) / 4);
+  const n = isOver ? extent(kernel, axis, of) : 1;
+  const ragged = axis === null ? 1 : Math.ceil(extent(kernel, axis, of) / 4) / (extent(kernel, axis, of) / 4);
   return insideCost * inside * (isOver && n < 8 ? 2 : ragged) + lateCost * outside;
 }
 
@@ -303,7 +371,11 @@ function hasValue(root: Expr): boolean {
 }
 
 /** The stage as a product of matrices, where it is one that is large enough to be packed. */
-export function productLeaf(kernel: Kernel, stage: Stage): Extract<WasmLeaf, { kind: 'product' }> | null {
+export function productLeaf(
+  kernel: Kernel,
+  stage: Stage,
+  of: SizeOf = nominal,
+): Extract<WasmLeaf, { kind: 'product' }> | null {
   if (stage.over.length === 0 || stage.order !== null || stage.each.length > 0) return null;
   const reduced = [...stage.defs.values()].filter((d) => d.op !== null);
   const sum = reduced[0];
@@ -326,7 +398,7 @@ export function productLeaf(kernel: Kernel, stage: Stage): Extract<WasmLeaf, { k
   const batch = stage.axes.filter((s) => !onlyA.includes(s) && !onlyB.includes(s));
   if (onlyA.length === 0 || onlyB.length === 0) return null;
   if (!batch.every((s) => inA.has(s) && inB.has(s))) return null;
-  const size = (axes: readonly string[]): number => axes.reduce((n, s) => n * extent(kernel, s), 1);
+  const size = (axes: readonly string[]): number => axes.reduce((n, s) => n * extent(kernel, s, of), 1);
   const least = (axes: readonly string[]): number =>
     axes.reduce((n, s) => n * (asConst(kernel.axes.get(s)!) ?? NOMINAL), 1);
   if (least(onlyA) < 4 || least(onlyB) < 4 || size(stage.over) < 6) return null;
@@ -362,7 +434,7 @@ export function productLeaf(kernel: Kernel, stage: Stage): Extract<WasmLeaf, { k
     over: stage.over,
     tile: [5, 8],
     unroll: 1,
-    few: { below: 4, leaf: loopsLeaf(kernel, stage, [], null).leaf },
+    few: { below: 4, leaf: loopsLeaf(kernel, stage, [], null, of).leaf },
     block: [1 << 18, 1 << 20],
   };
 }
@@ -389,5 +461,7 @@ export function printWasmSchedule(schedule: WasmSchedule): string {
         ` tile ${leaf.tile.join('x')} unroll ${leaf.unroll}`,
     );
   }
+  const { share } = schedule;
+  if (share !== null) lines.push('axis' in share ? `threads share ${share.axis}` : `threads share ${share.panels}`);
   return lines.join('\n');
 }

@@ -197,6 +197,9 @@ function methods(plan: Plan, types: boolean): Method[] {
       'void',
       ['putCheckpoint(this.machine, checkpoint);'],
     ),
+    method('close', 'Ends the threads, if there are any. What follows runs on one.', [], 'void', [
+      'this.machine.memory.close?.();',
+    ]),
   ];
 }
 
@@ -223,8 +226,8 @@ function resultFields(plan: Plan, types: boolean): string[] {
   });
 }
 
-/** The class; indentation of two. */
-export function classLines(plan: Plan, types: boolean): string[] {
+/** The class; indentation of two. `memory`: where it comes from, if not from the machine. */
+export function classLines(plan: Plan, types: boolean, memory: string | null = null): string[] {
   const carries = plan.leaves.some((leaf) => leaf.kind === 'carry');
   const hidden = types ? 'private readonly ' : '';
   const out = [`export class ${plan.name} {`];
@@ -236,7 +239,7 @@ export function classLines(plan: Plan, types: boolean): string[] {
   if (carries) out.push(`  ${hidden}carries${types ? ': Weights' : ''};`);
   for (const field of resultFields(plan, types)) out.push(`  ${field}`);
   out.push('', `  ${types ? 'private ' : ''}constructor(options${types ? ': CreateOptions' : ''}) {`);
-  out.push(`    this.machine = new Machine(plan, kernels, 0);`);
+  out.push(`    this.machine = new Machine(plan, kernels, 0${memory === null ? '' : `, ${memory}`});`);
   out.push(`    ${carries ? 'this.carries = ' : ''}begin(this.machine, options);`, '  }');
   for (const m of methods(plan, types)) {
     out.push(

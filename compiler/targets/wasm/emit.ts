@@ -7,15 +7,17 @@
  */
 import type { Unit } from '../../graph/types.ts';
 import type { Kernel } from '../../kernel/types.ts';
-import { wasmSchedule } from '../../schedule/wasm.ts';
+import { wasmSchedule, type WasmSchedule } from '../../schedule/wasm.ts';
 import type { Plan } from '../../../runtime/plan.ts';
 import { classLines, declarationLines } from '../ts/class.ts';
 import { literal } from '../ts/emit.ts';
 import { runtimeText } from '../ts/runtime.generated.ts';
+import { sharedFlag } from './encoder.ts';
 import { FIRST, WasmModule } from './module.ts';
 import { prepare } from './prepare.ts';
 import { workspaceBytes } from './product.ts';
-import { programFunction, programSignature, type Layout } from './program.ts';
+import { bodySignature, isParallel, programFunction, programSignature, type Callee, type Layout } from './program.ts';
+import { callFunction, meetFunction, meetSignature, MOST_SIZES, SYNC, workFunction } from './threads.ts';
 import { tileModule } from './tile.ts';
 
 export interface EmittedWasm {
@@ -52,7 +54,7 @@ export function bytesLiteral(bytes: Uint8Array): string {
 }
 
 /** The greatest value of every size name of every kernel. */
-export function kernelBounds(plan: Plan, kernels: readonly Kernel[]): readonly ReadonlyMap<string, number>[] {
+function kernelBounds(plan: Plan, kernels: readonly Kernel[]): readonly ReadonlyMap<string, number>[] {
   const bounds = kernels.map(() => new Map<string, number>());
   const of = new Map(plan.sizes.map((s) => [s.name, s.bound]));
   const value = (e: Plan['buffers'][number]['shape'][number], loops: ReadonlyMap<string, number>): number => {
@@ -77,11 +79,11 @@ export function kernelBounds(plan: Plan, kernels: readonly Kernel[]): readonly R
 }
 
 /** The runtime's text with `allocate` replaced by the one below, and without comments: nobody steps through this module. */
-export function machineText(): string {
+export function machineText(threads: boolean): string {
   const text = runtimeText.javascript.machine;
   const changed = text.replace(/(?:\/\*\*[^/]*\*\/\n)?(?:export )?function allocate\(plan\) \{[\s\S]*?\n\}\n/, '');
   if (changed === text) throw new Error('the runtime has no function allocate');
-  return changed
+  return `${changed}${threads ? runtimeText.javascript.threads : ''}`
     .replace(/^\s*\/\*\*[\s\S]*?\*\/\n/gm, '')
     .replace(/^\s*\/\/.*\n/gm, '')
     .replace(/\n{2,}/g, '\n')
@@ -89,29 +91,69 @@ export function machineText(): string {
     .trimEnd();
 }
 
-/** Where the arenas and a workspace of `room` bytes lie in one memory, and its pages. */
-export function layoutOf(plan: Plan, room: number): { readonly layout: Layout; readonly pages: number } {
+/** The kernels as they are emitted, their schedules for the plan's bounds, and where the arenas and workspaces lie in one memory. */
+export interface Prepared {
+  readonly joined: readonly Kernel[];
+  readonly schedules: readonly WasmSchedule[];
+  readonly layout: Layout;
+  /** Of memory, with one thread. */
+  readonly pages: number;
+}
+
+export function prepareAll(plan: Plan, kernels: readonly Kernel[]): Prepared {
+  const joined = kernels.map(prepare);
+  const bounds = kernelBounds(plan, kernels);
+  const of = joined.map(
+    (_, i) =>
+      (s: string): number =>
+        bounds[i]!.get(s) ?? 1,
+  );
+  const schedules = joined.map((k, i) => wasmSchedule(k, of[i]));
+  const rooms = joined.map((k, i) => workspaceBytes(k, schedules[i]!, of[i]!));
+  const room = align(Math.max(0, ...rooms) + MARGIN);
   const persistent = FIRST;
   const work = align(persistent + plan.arenas.persistent + MARGIN);
   const workspace = align(work + plan.arenas.work + MARGIN);
-  return { layout: { persistent, work, workspace }, pages: Math.ceil((workspace + room + MARGIN) / PAGE) };
+  return {
+    joined,
+    schedules,
+    layout: { persistent, work, workspace, room },
+    pages: Math.ceil((workspace + room) / PAGE),
+  };
 }
 
 /** `kernels` in the plan's order. */
 export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): EmittedWasm {
-  const joined = kernels.map(prepare);
-  const schedules = joined.map(wasmSchedule);
-  const bounds = kernelBounds(plan, kernels);
-  const room = joined.map((k, i) => workspaceBytes(k, schedules[i]!, (s) => bounds[i]!.get(s) ?? 1));
-  const { layout, pages } = layoutOf(plan, Math.max(0, ...room));
-  const { persistent, work } = layout;
+  const { joined, schedules, layout, pages } = prepareAll(plan, kernels);
+  const { persistent, work, workspace, room } = layout;
 
   const module = new WasmModule({ pages, shared: false });
-  const functions = joined.map((k, i) => module.kernel(k, false, schedules[i]!));
+  const functions = joined.map((kernel, i): Callee => ({
+    target: module.kernel(kernel, false, schedules[i]!),
+    kernel,
+    shared: schedules[i]!.share !== null,
+  }));
   const names = Object.keys(plan.programs);
-  for (const name of names) {
-    const target = module.builder.declare(programSignature(plan), name);
-    module.builder.define(target, programFunction(plan, plan.programs[name]!.steps, functions, layout));
+  const steps = names.map((name) => plan.programs[name]!.steps);
+  const threads = plan.sizes.length <= MOST_SIZES && steps.some((list) => isParallel(list, functions));
+  const { builder } = module;
+  if (threads) {
+    const meet = builder.declare(meetSignature);
+    builder.define(meet, meetFunction());
+    const bodies = steps.map((list) => {
+      const body = builder.declare(bodySignature(plan));
+      builder.define(body, programFunction(plan, list, functions, layout, meet));
+      return body;
+    });
+    for (const [number, name] of names.entries())
+      builder.define(builder.declare(programSignature(plan), name), callFunction(plan, number, bodies[number]!));
+    builder.define(builder.declare({ parameters: [], results: [] }, 'work'), workFunction(plan, bodies));
+  } else {
+    for (const [number, name] of names.entries())
+      builder.define(
+        builder.declare(programSignature(plan), name),
+        programFunction(plan, steps[number]!, functions, layout, null),
+      );
   }
   const bytes = module.encode();
   const shown: Plan = {
@@ -128,33 +170,66 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): Em
     ),
   };
   const sizes = plan.sizes.map((_, k) => `s[at[${k}]]`);
+  const tiles = { relaxed: tileModule(true), plain: tileModule(false) };
   const code = [
     `// ${unit.name}, compiled by nnc to WebAssembly with SIMD: the programs, the plan of memory, the runtime, and the class ${unit.name}.`,
     '',
     'const bytes = (text) => Uint8Array.from(text, (c) => c.charCodeAt(0));',
-    `const programs = await WebAssembly.compile(bytes(${bytesLiteral(bytes)}));`,
+    ...(threads
+      ? [
+          `const text = ${bytesLiteral(bytes)};`,
+          'const programs = await WebAssembly.compile(bytes(text));',
+          '/** The same for shared memory: one bit differs. */',
+          'const together = (code, at) => { code[at] = 3; return new WebAssembly.Module(code); };',
+        ]
+      : [`const programs = await WebAssembly.compile(bytes(${bytesLiteral(bytes)}));`]),
     ...(module.tiles
       ? [
           '// Register tiles of products: with fused multiply-add where the engine has it.',
-          `const relaxed = bytes(${bytesLiteral(tileModule(true))});`,
-          `const tiles = await WebAssembly.compile(WebAssembly.validate(relaxed) ? relaxed : bytes(${bytesLiteral(tileModule(false))}));`,
+          `const relaxed = bytes(${bytesLiteral(tiles.relaxed)});`,
+          `const tile = WebAssembly.validate(relaxed) ? relaxed : bytes(${bytesLiteral(tiles.plain)});`,
+          'const tiles = await WebAssembly.compile(tile);',
         ]
-      : []),
+      : ['const tiles = null;']),
     '',
     '// Memory → functions of the instance on it.',
     'const instances = new WeakMap();',
     '',
-    'function allocate(plan) {',
-    `  const memory = new WebAssembly.Memory({ initial: ${pages} });`,
+    `function allocate(plan${threads ? ', wanted = 1' : ''}) {`,
+    ...(threads
+      ? [
+          '  const threads = threadsFor(wanted);',
+          `  const pages = Math.ceil((${workspace} + threads * ${room}) / ${PAGE});`,
+          '  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads > 1 });',
+          '  let [p, t] = [programs, tiles];',
+          '  if (threads > 1) {',
+          `    p = together(bytes(text), ${sharedFlag(bytes)});`,
+          `    t = ${module.tiles ? `together(tile, ${sharedFlag(tiles.plain)})` : 'null'};`,
+          '  }',
+        ]
+      : [
+          `  const memory = new WebAssembly.Memory({ initial: ${pages}, maximum: ${pages} });`,
+          '  const [p, t] = [programs, tiles];',
+        ]),
     '  const { buffer } = memory;',
     module.tiles
-      ? '  const e = { m: memory, ...new WebAssembly.Instance(tiles, { e: { m: memory } }).exports };'
+      ? '  const e = { m: memory, ...new WebAssembly.Instance(t, { e: { m: memory } }).exports };'
       : '  const none = () => undefined;\n  const e = { m: memory, t1: none, t2: none, t3: none, t4: none, t5: none };',
-    '  instances.set(buffer, new WebAssembly.Instance(programs, { e }).exports);',
+    '  instances.set(buffer, new WebAssembly.Instance(p, { e }).exports);',
     '  const views = plan.buffers.map((b) =>',
     `    viewOf(b.dtype, buffer, b.offset + (b.arena === 'persistent' ? ${persistent} : ${work}), b.bytes),`,
     '  );',
-    '  return { persistent: buffer, work: buffer, views };',
+    '  const made = { persistent: buffer, work: buffer, views };',
+    ...(threads
+      ? [
+          '  if (threads > 1) {',
+          `    const word = (at) => new Int32Array(buffer, at, 1);`,
+          `    word(${SYNC.mayWait})[0] = mayWait() ? 1 : 0;`,
+          `    made.close = startThreads(made, threads - 1, { p, t, m: memory }, { call: word(${SYNC.call}), ready: word(${SYNC.ready}) });`,
+          '  }',
+        ]
+      : []),
+    '  return made;',
     '}',
     '',
     'const kernels = [',
@@ -166,9 +241,9 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): Em
     '',
     `const plan = ${literal(shown)};`,
     '',
-    ...classLines(plan, false),
+    ...classLines(plan, false, `allocate(plan${threads ? ', options.threads' : ''})`),
     '',
-    machineText(),
+    machineText(threads),
     '',
   ].join('\n');
   return {

@@ -4,6 +4,7 @@
  */
 import {
   ACCESS,
+  ATOMIC,
   LANE_ACCESS,
   LANES,
   MISC,
@@ -124,7 +125,10 @@ export class Code {
 
   private opcode(code: number): void {
     const { bytes } = this;
-    if (code >= SIMD) {
+    if (code >= ATOMIC) {
+      bytes.byte(0xfe);
+      bytes.u32(code - ATOMIC);
+    } else if (code >= SIMD) {
       bytes.byte(0xfd);
       bytes.u32(code - SIMD);
     } else if (code >= MISC) {
@@ -248,6 +252,12 @@ export class Code {
     this.bytes.u32(target);
   }
 
+  /** Pages of memory. */
+  memorySize(): void {
+    this.bytes.byte(0x3f);
+    this.bytes.byte(0);
+  }
+
   memoryCopy(): void {
     this.opcode(MISC + 10);
     this.bytes.byte(0);
@@ -277,6 +287,23 @@ interface ModuleFunction {
   body: FunctionBody | null;
 }
 
+/** How the memory's import begins: module `e`, name `m`, a memory; then the flags of its limits. */
+const MEMORY_IMPORT = [1, 0x65, 1, 0x6d, 2];
+/** A greatest size; and shared. */
+const LIMITED = 1;
+const SHARED = 3;
+const MOST_PAGES = 65536;
+
+/**
+ * Where in a module the byte stands that says whether its memory is shared. Atomics are valid on either kind, so that one module serves both: 1 is
+ * unshared, 3 shared.
+ */
+export function sharedFlag(module: Uint8Array): number {
+  for (let k = 8; k + MEMORY_IMPORT.length < module.length; k++)
+    if (MEMORY_IMPORT.every((b, j) => module[k + j] === b)) return k + MEMORY_IMPORT.length;
+  throw new Error('the module imports no memory');
+}
+
 /** Imports: `e.m`, the memory, and functions `e.name`. Exports: functions by name. */
 export class ModuleBuilder {
   private readonly imported: { readonly name: string; readonly signature: Signature }[] = [];
@@ -284,7 +311,7 @@ export class ModuleBuilder {
   private readonly data: { readonly at: number; readonly bytes: Uint8Array }[] = [];
   private readonly memory: { readonly pages: number; readonly shared: boolean };
 
-  /** `pages`: least size of the imported memory (and, if shared, its greatest). */
+  /** `pages`: least size of the imported memory. */
   constructor(memory: { readonly pages: number; readonly shared: boolean }) {
     this.memory = memory;
   }
@@ -350,9 +377,9 @@ export class ModuleBuilder {
     imports.name('e');
     imports.name('m');
     imports.byte(2);
-    imports.byte(this.memory.shared ? 3 : 0);
+    imports.byte(this.memory.shared ? SHARED : LIMITED);
     imports.u32(this.memory.pages);
-    if (this.memory.shared) imports.u32(this.memory.pages);
+    imports.u32(MOST_PAGES);
     section(2, imports);
     section(3, table);
 

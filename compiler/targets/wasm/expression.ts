@@ -919,9 +919,28 @@ export class Expressions {
     return known;
   }
 
-  private bufferEnd(buffer: number): number {
+  /**
+   * An address up to which a vector may be loaded, at or behind the buffer's end: where the kernel does not know how long the buffer is (a sequence of which it
+   * sees one round), the last of the memory.
+   */
+  bufferEnd(buffer: number): number {
     const { sizes } = this.kernel.buffers[buffer]!;
     const count = sizes.reduce((p, s) => mul(p, s), num(this.bytesOf(buffer)));
+    if ([...names(count)].some((s) => !this.bindings.has(s))) {
+      const known = this.fn.scope.find('|end');
+      if (known !== null) return known;
+      return this.fn.at(0, () => {
+        const { code } = this.fn;
+        code.memorySize();
+        code.i32(16);
+        code.op('i32.shl');
+        code.i32(32);
+        code.op('i32.sub');
+        const held = this.fn.hold('i32');
+        this.fn.scope.known.set('|end', held);
+        return held;
+      });
+    }
     return this.fn.at(0, () => this.inLocal(this.index(count, NO_SHIFT, this.bases[buffer]!)));
   }
 }

@@ -1,5 +1,6 @@
 /**
- * One kernel as one function: `(addresses of the buffers…, sizes…, workspace)`.
+ * One kernel as one function: `(addresses of the buffers…, sizes…, workspace, thread, threads)`. Where its schedule has something that threads
+ * share, a thread does its part of it; else it does all.
  *
  * The schedule says where the lanes lie. A loop along the lanes becomes up to three: several vectors a round, one vector a round, then what is left
  * one by one. Reductions along the lanes have partial results that are combined at the end. All accumulate in f32.
@@ -21,9 +22,14 @@ export type KernelContext = Context & ProductContext;
 type Loops = Extract<WasmLeaf, { kind: 'loops' }>;
 
 export const signatureOf = (kernel: Kernel): Signature => ({
-  parameters: Array.from({ length: kernel.buffers.length + kernel.sizes.length + 1 }, (): ValueType => 'i32'),
+  parameters: Array.from({ length: kernel.buffers.length + kernel.sizes.length + 3 }, (): ValueType => 'i32'),
   results: [],
 });
+
+export interface Range {
+  readonly from: 0 | { readonly local: number };
+  readonly to: { readonly local: number };
+}
 
 const rootsOf = (writes: readonly Write[]): Expr[] =>
   writes.flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]);
@@ -77,6 +83,10 @@ export class KernelEmitter {
   readonly x: Expressions;
   private readonly context: KernelContext;
   private readonly stages: ReadonlyMap<string, Stage>;
+  /** Axes of which a thread has a part. */
+  private readonly parts = new Map<string, Range>();
+  /** What of a product's panels threads share. */
+  panels: 'rows' | 'columns' | null = null;
 
   constructor(
     kernel: Kernel,
@@ -99,8 +109,17 @@ export class KernelEmitter {
     }
   }
 
+  /** The parameter after the sizes; the thread and the number of threads follow it. */
+  get workspace(): number {
+    return this.kernel.buffers.length + this.kernel.sizes.length;
+  }
+
   emit(schedule: WasmSchedule): FunctionBody {
-    const rows = schedule.rows;
+    const { rows, share } = schedule;
+    if (share !== null && 'axis' in share) {
+      const part = this.part(this.x.inLocal(this.x.index(this.extent(share.axis))), share.by);
+      this.parts.set(share.axis, part);
+    } else if (share !== null) this.panels = share.panels;
     const nest = (k: number): void => {
       const axis = rows[k];
       if (axis === undefined) {
@@ -112,6 +131,46 @@ export class KernelEmitter {
     };
     nest(0);
     return this.fn.done();
+  }
+
+  /** This thread's part of `count` points (a local) in units of `by`. */
+  part(count: number, by: number): Range {
+    const { fn, workspace } = this;
+    const { code } = fn;
+    const [thread, threads] = [workspace + 1, workspace + 2];
+    const units = (): void => {
+      code.get(count);
+      if (by === 1) return;
+      code.i32(by - 1);
+      code.op('i32.add');
+      code.i32(by);
+      code.op('i32.div_u');
+    };
+    const bound = (next: boolean): number => {
+      units();
+      code.get(thread);
+      if (next) {
+        code.i32(1);
+        code.op('i32.add');
+      }
+      code.op('i32.mul');
+      code.get(threads);
+      code.op('i32.div_u');
+      if (by > 1) {
+        code.i32(by);
+        code.op('i32.mul');
+      }
+      const local = fn.hold('i32');
+      if (by === 1) return local;
+      code.get(local);
+      code.get(count);
+      code.get(local);
+      code.get(count);
+      code.op('i32.lt_s');
+      code.op('select');
+      return fn.hold('i32');
+    };
+    return { from: { local: bound(false) }, to: { local: bound(true) } };
   }
 
   extent(axis: string): Poly {
@@ -131,7 +190,9 @@ export class KernelEmitter {
       body();
       x.unbind(axis);
     };
+    const part = this.parts.get(axis);
     if (backward) fn.down(this.end(axis), run);
+    else if (part !== undefined) fn.for(part.from, part.to, 1, run);
     else fn.for(0, this.end(axis), 1, run);
   }
 
@@ -140,7 +201,8 @@ export class KernelEmitter {
    * lane set).
    */
   private lanes(axis: string, count: number, body: (vectors: number) => void): void {
-    this.lanesBetween(axis, 0, this.end(axis), count, body);
+    const part = this.parts.get(axis);
+    this.lanesBetween(axis, part?.from ?? 0, part?.to ?? this.end(axis), count, body);
   }
 
   lanesBetween(
@@ -203,7 +265,7 @@ export class KernelEmitter {
       this.fn.code.i32(leaf.few.below);
       this.fn.code.op('i32.lt_s');
       this.fn.if(
-        () => this.leaf(leaf.few.leaf, wideRows),
+        () => this.few(leaf),
         () => emitProduct(this, leaf, stage, this.context),
       );
       return;
@@ -223,6 +285,22 @@ export class KernelEmitter {
       else this.loop(axis, () => nest(k + 1, wide, points));
     };
     nest(0, wideRows, [NO_SHIFT]);
+  }
+
+  /** Few rows: threads share the loop's own axis if the product's panels are shared, and the first does it all where there is none. */
+  private few(leaf: Extract<WasmLeaf, { kind: 'product' }>): void {
+    const { fn } = this;
+    if (this.panels === null) return this.leaf(leaf.few.leaf, false);
+    const axis = leaf.few.leaf.free.find((a) => leaf.columns.axes.includes(a));
+    if (axis === undefined) {
+      fn.code.get(this.workspace + 1);
+      fn.code.op('i32.eqz');
+      return fn.if(() => this.leaf(leaf.few.leaf, false));
+    }
+    const by = axis === leaf.few.leaf.vector ? 4 * leaf.few.leaf.count : 1;
+    this.parts.set(axis, this.part(this.x.inLocal(this.x.index(this.extent(axis))), by));
+    this.leaf(leaf.few.leaf, false);
+    this.parts.delete(axis);
   }
 
   // ------------------------------------------------------------------------------------------------------------------------------ points

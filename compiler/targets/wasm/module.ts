@@ -11,10 +11,10 @@ export interface ModuleOptions {
   readonly shared: boolean;
 }
 
-/** Addresses of the constants; the rest of the first page up to FIRST is a margin. */
+/** Addresses of the constants; what threads agree on (threads.ts) follows. */
 const CONSTANTS = { start: 64, room: 832 } as const;
 /** Where data may begin. */
-export const FIRST = 1024;
+export const FIRST = 2048;
 
 export class WasmModule implements KernelContext {
   readonly builder: ModuleBuilder;

@@ -1,9 +1,10 @@
 /**
- * Opcodes of WebAssembly 2.0 with fixed-width SIMD and relaxed SIMD: those that the target uses, by their names in the specification.
- * A number up to 255 is one byte; from `MISC` on the prefix 0xfc, from `SIMD` on the prefix 0xfd, each with the rest in LEB128.
+ * Opcodes of WebAssembly 2.0 with fixed-width SIMD, relaxed SIMD and atomics: those that the target uses, by their names in the specification.
+ * A number up to 255 is one byte; from `MISC` on the prefix 0xfc, from `SIMD` on 0xfd, from `ATOMIC` on 0xfe, each with the rest in LEB128.
  */
 export const MISC = 0x10000;
 export const SIMD = 0x20000;
+export const ATOMIC = 0x30000;
 
 export const OPCODES = {
   unreachable: 0x00,
@@ -173,6 +174,11 @@ export const ACCESS = {
   'v128.load32_splat': [SIMD + 9, 2],
   'v128.store': [SIMD + 11, 4],
   'v128.load32_zero': [SIMD + 92, 2],
+  'memory.atomic.notify': [ATOMIC + 0x00, 2],
+  'memory.atomic.wait32': [ATOMIC + 0x01, 2],
+  'i32.atomic.load': [ATOMIC + 0x10, 2],
+  'i32.atomic.store': [ATOMIC + 0x17, 2],
+  'i32.atomic.rmw.add': [ATOMIC + 0x1e, 2],
 } as const;
 
 export type Access = keyof typeof ACCESS;

@@ -409,10 +409,9 @@ export class Packer {
   /** 32 bytes before the buffer, or its end. */
   private edge(buffer: number, end: boolean): number {
     const { fn, x } = this;
+    if (end) return x.bufferEnd(buffer);
     return fn.at(0, () => {
-      const { sizes } = this.kernel.buffers[buffer]!;
-      const bytes = end ? sizes.reduce((p, s) => mul(p, s), num(4)) : num(-32);
-      x.push(x.index(bytes, NO_SHIFT, x.bases[buffer]!));
+      x.push(x.index(num(-32), NO_SHIFT, x.bases[buffer]!));
       return fn.hold('i32');
     });
   }

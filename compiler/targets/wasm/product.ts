@@ -12,7 +12,7 @@ import type { WasmLeaf, WasmSchedule } from '../../schedule/wasm.ts';
 import { collapseAxes } from './collapse.ts';
 import { Expressions, NO_SHIFT, type Context, type Shift } from './expression.ts';
 import type { Fn } from './function.ts';
-import { KernelEmitter, partsOfStage, type KernelContext } from './kernel.ts';
+import { KernelEmitter, partsOfStage, type KernelContext, type Range } from './kernel.ts';
 import { Packer } from './pack.ts';
 import { PANEL } from './tile.ts';
 
@@ -85,7 +85,7 @@ export function emitProduct(
   const { fn, x, kernel } = emitter;
   const n = new Arithmetic(fn);
   const { rows, columns } = PANEL;
-  const workspace = kernel.buffers.length + kernel.sizes.length;
+  const { workspace, panels: shared } = emitter;
   const product = (axes: readonly string[]): Poly => axes.reduce((p, a) => mul(p, kernel.axes.get(a)!), num(1));
   const size = (p: Poly): number => x.inLocal(x.index(p));
   const M = size(product(leaf.rows.axes));
@@ -113,21 +113,23 @@ export function emitProduct(
   const packer = new Packer(x);
   const epilogue = new Epilogue(emitter, leaf, stage, context);
 
+  const partN: Range = shared === 'columns' ? emitter.part(N, columns) : { from: 0, to: { local: N } };
+  const partM: Range = shared === 'rows' ? emitter.part(M, rows) : { from: 0, to: { local: M } };
   const blocks = (): void => {
     fn.for(
-      0,
-      { local: N },
+      partN.from,
+      partN.to,
       0,
       (jc) => {
-        const nc = n.least(NC, n.do('i32.sub', N, jc));
+        const nc = n.least(NC, n.do('i32.sub', partN.to.local, jc));
         const np = roundUp(nc, columns);
         packer.pack(leaf.columns, leaf.over, { width: columns, first: jc, count: np, to: B, length: K, total: N });
         fn.for(
-          0,
-          { local: M },
+          partM.from,
+          partM.to,
           0,
           (ic) => {
-            const mc = n.least(MC, n.do('i32.sub', M, ic));
+            const mc = n.least(MC, n.do('i32.sub', partM.to.local, ic));
             const mp = roundUp(mc, rows);
             packer.pack(leaf.rows, leaf.over, { width: rows, first: ic, count: mp, to: A, length: K, total: M });
             const panel = n.do('i32.mul', bytesK, { by: rows });

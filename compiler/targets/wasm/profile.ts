@@ -1,21 +1,14 @@
 /** The module of a unit for the profiler: every kernel a function of its own, called from the plan's steps as the TypeScript target does. */
 import type { Plan } from '../../../runtime/plan.ts';
 import type { Kernel } from '../../kernel/types.ts';
-import { wasmSchedule } from '../../schedule/wasm.ts';
 import { classLines } from '../ts/class.ts';
 import { literal } from '../ts/emit.ts';
-import { bytesLiteral, kernelBounds, layoutOf, machineText } from './emit.ts';
+import { bytesLiteral, machineText, prepareAll } from './emit.ts';
 import { WasmModule } from './module.ts';
-import { prepare } from './prepare.ts';
-import { workspaceBytes } from './product.ts';
 import { tileModule } from './tile.ts';
 
 export function emitWasmProfile(plan: Plan, kernels: readonly Kernel[]): string {
-  const joined = kernels.map(prepare);
-  const schedules = joined.map((k) => wasmSchedule(k));
-  const bounds = kernelBounds(plan, kernels);
-  const room = joined.map((k, i) => workspaceBytes(k, schedules[i]!, (s) => bounds[i]!.get(s) ?? 1));
-  const { layout, pages } = layoutOf(plan, Math.max(0, ...room));
+  const { joined, schedules, layout, pages } = prepareAll(plan, kernels);
   const module = new WasmModule({ pages, shared: false });
   for (const [i, k] of joined.entries()) module.kernel({ ...k, name: `k${i}` }, true, schedules[i]!);
   const bytes = module.encode();
@@ -26,7 +19,7 @@ export function emitWasmProfile(plan: Plan, kernels: readonly Kernel[]): string 
     `const tiles = await WebAssembly.compile(WebAssembly.validate(relaxed) ? relaxed : bytes(${bytesLiteral(tileModule(false))}));`,
     'const instances = new WeakMap();',
     'function allocate(plan) {',
-    `  const memory = new WebAssembly.Memory({ initial: ${pages} });`,
+    `  const memory = new WebAssembly.Memory({ initial: ${pages}, maximum: ${pages} });`,
     '  const { buffer } = memory;',
     '  const e = { m: memory, ...new WebAssembly.Instance(tiles, { e: { m: memory } }).exports };',
     '  instances.set(buffer, new WebAssembly.Instance(programs, { e }).exports);',
@@ -39,13 +32,13 @@ export function emitWasmProfile(plan: Plan, kernels: readonly Kernel[]): string 
     'const bind = (name) => (arrays, s, at) => {',
     '  const f = instances.get(arrays[0].buffer)[name];',
     '  const given = [...arrays.map((a) => a.byteOffset), ...at.map(() => 0)];',
-    `  return () => { for (let i = 0; i < at.length; i++) given[arrays.length + i] = s[at[i]]; f(...given, ${layout.workspace}); };`,
+    `  return () => { for (let i = 0; i < at.length; i++) given[arrays.length + i] = s[at[i]]; f(...given, ${layout.workspace}, 0, 1); };`,
     '};',
     `export const profileKernels = [${joined.map((_, i) => `bind('k${i}')`).join(', ')}];`,
     'const kernels = profileKernels;',
     `const plan = ${literal(plan)};`,
-    ...classLines(plan, false),
-    machineText(),
+    ...classLines(plan, false, 'allocate(plan)'),
+    machineText(false),
     '',
   ].join('\n');
 }

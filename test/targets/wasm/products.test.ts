@@ -46,7 +46,7 @@ function product(a: string, b: string, out: string, of: Readonly<Record<string, 
     ],
   ]);
   // Sums of K products of numbers below 1, in f32: an error of about a unit a step, at random.
-  compare(program, inputs, {}, wasmSchedule, 2e-6 * Math.sqrt(of['k']! * (of['j'] ?? 1)));
+  compare(program, inputs, {}, (k) => wasmSchedule(k), 2e-6 * Math.sqrt(of['k']! * (of['j'] ?? 1)));
 }
 
 describe('remainders of the tile', () => {
@@ -107,7 +107,7 @@ describe('convolution, forward and both gradients', () => {
     const program = fuse(b.finish(out), { origins: b.origins });
     const sizes = (list: readonly Poly[]): number[] => list.map((p) => Number(p.key));
     const inputs = new Map([x, w, seed].map((node, k) => [node.attrs.name, draw(sizes(node.type.sizes), k)]));
-    compare(program, inputs, {}, wasmSchedule, 2e-5);
+    compare(program, inputs, {}, (k) => wasmSchedule(k), 2e-5);
   });
 });
 

@@ -42,12 +42,15 @@ test('linear and relu with gradients: products, columns along the results', () =
     "
     product_max_select_gradient
       sum: product rows i columns j over r tile 5x8 unroll 1
+      threads share rows
     sum_gradient
       sum: i over r vector i x 4
     product_gradient
       sum: product rows i columns j over r tile 5x8 unroll 1
+      threads share rows
     product_gradient_2
       sum: product rows i columns j over r tile 5x8 unroll 1
+      threads share rows
     "
   `);
 });
@@ -64,6 +67,7 @@ test('softmax: lanes along the row', () => {
         each2:  over r vector r x 4
         each3:  over r vector r x 4
         each4: r vector r x 2
+      threads share i
     "
   `);
 });
@@ -88,12 +92,15 @@ test('convolution and its gradients: channels as rows, pixels as columns', () =>
     "
     product
       sum: product rows j columns i k l over r s u tile 5x8 unroll 1
+      threads share columns
     mul_gradient
       each: i vector i x 2
     product_gradient
       sum: product rows i columns j k l over r s u tile 5x8 unroll 1
+      threads share columns
     fold_gradient
       sum: product rows j columns i k l over r s u tile 5x8 unroll 1
+      threads share columns
     slice_gradient
       each: i k l vector l x 2
     "

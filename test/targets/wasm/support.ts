@@ -17,12 +17,16 @@ import { rounded, type Sizes } from '../../fuse/support.ts';
 
 export type Schedules = (kernel: Kernel) => WasmSchedule;
 
+/** Everything that can be shared is, whatever it costs. */
+export const divided: Schedules = (kernel) => wasmSchedule(kernel, () => 64, 0);
+
 /** Nothing vectorised, nothing packed. */
 export const plain: Schedules = (kernel) => {
   const rows = kernel.rows ?? [];
   return {
     rows,
     vector: null,
+    share: null,
     leaves: kernel.stages.map((s) => ({
       kind: 'loops',
       stage: s.name,
@@ -44,13 +48,13 @@ export function run(
   program: KernelProgram,
   given: ReadonlyMap<string, ArrayLike<number>>,
   sizes: Sizes,
-  schedules: Schedules = wasmSchedule,
+  schedules: Schedules = (k) => wasmSchedule(k),
 ): Ran {
   const kernels = kernelsOf(program).map(prepare);
   const originals = kernelsOf(program);
   const env = (s: string): number => sizes[s] ?? Number.NaN;
   // Every buffer has room of its own, with nonsense between.
-  let at = 1024;
+  let at: number = FIRST;
   const places = new Map<number, number>();
   const lengths = new Map<number, number>();
   for (const b of program.buffers) {
@@ -66,7 +70,7 @@ export function run(
   const names = new Map(originals.map((k, n) => [k, `k${n}`]));
   for (const [n, k] of kernels.entries()) module.kernel({ ...k, name: `k${n}` }, true, schedules(k));
   const code = module.encode();
-  const memory = new WebAssembly.Memory({ initial: pages });
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536 });
   new Float32Array(memory.buffer, FIRST).fill(Number.NaN);
   const tiles = new WebAssembly.Instance(new WebAssembly.Module(tileModule(false)), { e: { m: memory } });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(code), { e: { m: memory, ...tiles.exports } });
@@ -94,11 +98,19 @@ export function run(
         for (let k = 0; k < count; k++)
           go(step.body, new Map([...names_, [step.variable, step.reversed ? count - 1 - k : k]]));
       } else {
-        exported[names.get(step.kernel)!]!(
-          ...step.buffers.map((b) => places.get(b)!),
-          ...step.sizes.map((s) => evaluate(s, of)),
-          workspace,
-        );
+        // What is shared is done in three parts, in any order.
+        const isShared = schedules(kernels[originals.indexOf(step.kernel)]!).share !== null;
+        for (const [thread, threads] of isShared
+          ? [[2, 3] as const, [0, 3] as const, [1, 3] as const]
+          : [[0, 1] as const]) {
+          exported[names.get(step.kernel)!]!(
+            ...step.buffers.map((b) => places.get(b)!),
+            ...step.sizes.map((s) => evaluate(s, of)),
+            workspace,
+            thread,
+            threads,
+          );
+        }
       }
     }
   };
@@ -149,6 +161,7 @@ export function checkGraph(
   for (const f of [false, true]) {
     const program = fuse(graph, { origins, ...options, fuse: f });
     compare(program, inputs, sizes, plain, tolerance);
-    compare(program, inputs, sizes, wasmSchedule, tolerance);
+    compare(program, inputs, sizes, (k) => wasmSchedule(k), tolerance);
+    compare(program, inputs, sizes, divided, tolerance);
   }
 }
