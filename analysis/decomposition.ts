@@ -13,12 +13,13 @@
  * The three are taken from one half of the networks and of the targets. The error is measured on the other half, so that the sum and the
  * measured error are independent: with the same half they would agree by algebra whatever the numbers are. Both, and their difference, have
  * intervals by the bootstrap over inputs and over networks (Efron and Tibshirani, 1993); variances are rescaled by R / (R - 1) there, since a
- * bootstrap sample of R repeats networks.
+ * bootstrap sample of R repeats networks. The interval of the difference, which decides, is Student's: the bootstrap's standard deviation times
+ * the quantile of t for as many degrees as the smaller half has networks to spare. Percentiles of so few would be too narrow.
  *
  * With one target an input, and no known noise, bias^2 and noise cannot be told apart; then their sum is given.
  */
 import type { Stream } from './random.ts';
-import { percentiles, type Estimate } from './statistics.ts';
+import { percentiles, studentQuantile, variance, type Estimate } from './statistics.ts';
 
 export interface DecompositionInput {
   /** By network: outputs of all inputs, `width` numbers each. */
@@ -117,7 +118,11 @@ export function decompose(input: DecompositionInput, stream: Stream, rounds = 10
   const separated = known === null || Number.isFinite(known);
   // Without a separate noise `bias` holds both.
   const both = (p: Parts): number => (separated ? p.bias + p.noise : p.bias);
-  const difference = estimate((p) => both(p) + p.variance - p.measured);
+  const gap = (p: Parts): number => both(p) + p.variance - p.measured;
+  const few = Math.min(half, prepared.b.length);
+  const spread = Math.sqrt(variance(samples.map(gap).filter(Number.isFinite)) * (few / (few - 1)));
+  const reach = studentQuantile(0.5 + confidence / 2, few - 1) * spread;
+  const difference = { mean: gap(value), low: gap(value) - reach, high: gap(value) + reach };
   return {
     inputs: n,
     networks: predictions.length,
@@ -174,13 +179,13 @@ function partsOf(
     measuredAt++;
   }
   const n = xs.length;
-  const variance = (spread / n) * (correct ? networks / (networks - 1) : 1);
+  const across = (spread / n) * (correct ? networks / (networks - 1) : 1);
   const noise = known ?? pooled / freedom;
-  const raw = distance / n - variance / networks;
+  const raw = distance / n - across / networks;
   return {
     bias: Number.isNaN(noise) ? raw : raw - (noise * fromTargets) / n,
     noise,
-    variance,
+    variance: across,
     measured: error / measuredAt,
   };
 }

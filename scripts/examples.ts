@@ -152,6 +152,7 @@ export const exampleFiles = (): string[] =>
 
 async function all(argv: readonly string[]): Promise<number> {
   const full = argv.includes('--full');
+  const io = nodeIo();
   const names = argv.filter((word) => !word.startsWith('--'));
   let wrong = 0;
   const made = new Set<string>();
@@ -167,7 +168,6 @@ async function all(argv: readonly string[]): Promise<number> {
       const out = mkdtempSync(join(tmpdir(), 'nnc-example-'));
       const begun = performance.now();
       let said = '';
-      const io = nodeIo();
       const quiet: Io = {
         ...io,
         stdout: { write: (text: string) => (said += text) },

@@ -14,7 +14,7 @@ import { refuse } from '../problems.ts';
 import { checkedProgram, chooseTrain, compiled, openProject, showReports } from '../project.ts';
 import { predictionOf } from '../study/prediction.ts';
 import type { StudyRecord, VariantRecord } from '../study/record.ts';
-import { decompositionStream, partsOf, runs } from '../study/runs.ts';
+import { decompositionStream, partsOf, runs, type OneRun } from '../study/runs.ts';
 import { curveFigure, studyFigure, studyHtml, studyText } from '../study/show.ts';
 import { variantRecord } from '../study/summary.ts';
 import { compared } from '../study/truth.ts';
@@ -129,6 +129,7 @@ export async function study(io: Io, file: string, options: StudyOptions): Promis
     io.stderr.write('stopping after this training; Ctrl-C again stops at once\n');
   });
   const variants: VariantRecord[] = [];
+  let first: readonly OneRun[] | null = null;
   let error = '';
   let reason = found.ok ? '' : found.reason;
   if (options.retrainings < 4 && reason === '') reason = 'a decomposition needs four retrainings or more';
@@ -171,7 +172,9 @@ export async function study(io: Io, file: string, options: StudyOptions): Promis
           decomposition = decompose(pairs.input, decompositionStream(seed), 1000, options.confidence);
         } else reason = pairs.reason;
       }
-      variants.push(variantRecord(value, parametersOf(artifacts[i]!.plan), all, decomposition, options.confidence));
+      const parameters = parametersOf(artifacts[i]!.plan);
+      variants.push(variantRecord(value, parameters, all, first, decomposition, options.confidence));
+      first ??= all;
     }
   } finally {
     release();

@@ -88,12 +88,15 @@ export function figure(panels: readonly Panel[], options: FigureOptions): string
   const width = columns * panelWidth;
   const { lines, height: head } = legend(panels, width);
   const body = [...lines];
+  const drawn = new Map<string, string>();
   // Unlike those of other figures in the same page.
   const word = options.title.replace(/\W+/g, '-').toLowerCase();
   panels.forEach((panel, i) => {
     const x = (i % columns) * panelWidth;
     const y = head + Math.floor(i / columns) * panelHeight;
-    body.push(`<g transform="translate(${x} ${y})">${panelBody(panel, panelWidth, panelHeight, `${word}-${i}`)}</g>`);
+    body.push(
+      `<g transform="translate(${x} ${y})">${panelBody(panel, panelWidth, panelHeight, `${word}-${i}`, drawn)}</g>`,
+    );
   });
   return document(options.title, width, head + Math.ceil(panels.length / columns) * panelHeight, body);
 }
@@ -145,7 +148,8 @@ function scaleOf(axis: Axis, values: readonly number[], from: number, to: number
   };
 }
 
-function panelBody(panel: Panel, width: number, height: number, clip: string): string {
+/** `drawn`: level lines that are in the document already, by their path. */
+function panelBody(panel: Panel, width: number, height: number, clip: string, drawn: Map<string, string>): string {
   const { x: xAxis = {}, y: yAxis = {}, curves } = panel;
   const [left, right, top, bottom] = [yAxis.label === undefined ? 46 : 60, 12, 24, xAxis.label === undefined ? 24 : 40];
   const bands = curves.flatMap(({ band }) => band ?? []);
@@ -188,7 +192,11 @@ function panelBody(panel: Panel, width: number, height: number, clip: string): s
   );
   if (panel.levels !== undefined && panel.levels.length > 0) {
     const d = panel.levels.map(([a, b, c, e]) => `M${px(a)} ${py(b)}L${px(c)} ${py(e)}`).join('');
-    out.push(`<path class="iso" d="${d}"/>`);
+    const known = drawn.get(d);
+    if (known === undefined) {
+      drawn.set(d, `${clip}-levels`);
+      out.push(`<path id="${clip}-levels" class="iso" d="${d}"/>`);
+    } else out.push(`<use href="#${known}"/>`);
   }
   for (const { points, band, color, dashed, style: how = 'line' } of curves) {
     const c = colorOf(color);

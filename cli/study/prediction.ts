@@ -1,6 +1,6 @@
 /**
  * Which value of a train block is its prediction, and which input is the truth it is held against. Read off the source: the prediction is the
- * first `let` that names a model, the truth the one input that it does not come from.
+ * first `let` that names a model (or a field of a model's result), the truth the one input that it does not come from.
  */
 import type { TrainDeclaration } from '../../grammar/ast.ts';
 import { lookup, type Program } from '../../compiler/check/program.ts';
@@ -37,13 +37,18 @@ export function predictionOf(
   const inputs = train.statements.flatMap((s) => (s.kind === 'input' ? [s.name.text] : []));
   const sources = new Map<string, Set<string>>();
   const models = new Map<string, Role>();
+  /** Results with several fields: `let digits = Digits(image)`, of which `digits.logits` is one. */
+  const records = new Set<string>();
   for (const s of train.statements) {
     if (s.kind !== 'let') continue;
     const names = namesOf(s.value);
     sources.set(s.name.text, names);
+    if ([...names].some((name) => records.has(name))) models.set(s.name.text, 'none');
     for (const name of names) {
       const d = lookup(program, program.entry, name)?.declaration;
-      if (d?.kind === 'model') models.set(s.name.text, resultRole(d));
+      if (d?.kind !== 'model') continue;
+      if (s.value.kind === 'call' && Array.isArray(d.result)) records.add(s.name.text);
+      else models.set(s.name.text, resultRole(d));
     }
   }
   const name = wanted.prediction ?? [...models.keys()][0];

@@ -12,6 +12,8 @@ export interface VariantRecord {
   readonly training: Measures;
   readonly validation: Measures | null;
   readonly test: Measures;
+  /** Test errors less those of the first variant, retraining by retraining on the same set; null for the first. */
+  readonly against: Measures | null;
   /** With the weights after the last epoch. */
   readonly last: { readonly test: Measures };
   /** The mean of the epochs whose weights were kept, from 1; null without validation. */

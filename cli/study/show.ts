@@ -24,6 +24,8 @@ export function errorTable(study: StudyRecord): string[][] {
     'test',
     ...(validated ? ['test, last epoch', 'best epoch'] : []),
   ];
+  const several = study.variants.length > 1;
+  if (several) head.push('test, less the first');
   const rows = study.variants.flatMap((v) =>
     Object.keys(v.test).map((name, i) => [
       i === 0 ? nameOf(study, v) : '',
@@ -32,6 +34,7 @@ export function errorTable(study: StudyRecord): string[][] {
       ...(validated ? [v.validation === null ? '–' : pm(v.validation[name]!)] : []),
       pm(v.test[name]!),
       ...(validated ? [pm(v.last.test[name]!), i === 0 && v.bestEpoch !== null ? v.bestEpoch.toFixed(1) : ''] : []),
+      ...(several ? [v.against === null ? '' : pm(v.against[name]!)] : []),
     ]),
   );
   return [head, ...rows];

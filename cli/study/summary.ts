@@ -28,6 +28,7 @@ export function variantRecord(
   value: number | null,
   parameters: number,
   all: readonly OneRun[],
+  first: readonly OneRun[] | null,
   decomposition: Decomposition | null,
   confidence: number,
 ): VariantRecord {
@@ -45,6 +46,15 @@ export function variantRecord(
       all.map((r) => r.test),
       confidence,
     ),
+    against:
+      first === null
+        ? null
+        : measures(
+            all.map(({ test }, r) =>
+              Object.fromEntries(Object.entries(test).map(([name, v]) => [name, v - (first[r]?.test[name] ?? NaN)])),
+            ),
+            confidence,
+          ),
     last: {
       test: measures(
         all.map((r) => r.lastTest),

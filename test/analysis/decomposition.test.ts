@@ -57,6 +57,19 @@ describe('decomposition', () => {
     expect(covered.length).toBeGreaterThanOrEqual(85);
   });
 
+  it('holds with few networks that differ in quality, as trained ones do', () => {
+    const worlds = Array.from({ length: 100 }, (_, i) => {
+      const input = world(new Stream(11, i), { networks: 8 });
+      const draw = new Stream(12, i);
+      const uneven = input.predictions.map((values) => {
+        const [scale, shift] = [Math.exp(0.5 * draw.normal()), 0.3 * draw.normal()];
+        return values.map((v) => scale * v + shift);
+      });
+      return decompose({ ...input, predictions: uneven }, new Stream(13, i), 200);
+    });
+    expect(worlds.filter(({ adds }) => adds).length).toBeGreaterThanOrEqual(85);
+  });
+
   it('shows a noise that is claimed and not so', () => {
     const right = decompose({ ...world(new Stream(5, 1), { inputs: 200 }), noise: 0.3 }, new Stream(6, 1), 200);
     expect(right.adds).toBe(true);

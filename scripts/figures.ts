@@ -1,0 +1,30 @@
+/**
+ * Remakes the figures of docs/learn/, all of them or those named. Each is drawn from what compiled programs compute, or from the record of a run; none
+ * by hand.
+ *
+ *   npx tsc -p scripts && node dist/scripts/figures.js [--quick] [name …]
+ *
+ * `--quick` makes those that take seconds.
+ */
+import { activations, losses } from './figures/functions.ts';
+import { optimizers } from './figures/optimizers.ts';
+
+interface FigureOf {
+  readonly make: () => Promise<void>;
+  /** Made in seconds. */
+  readonly quick: boolean;
+}
+
+const figures: Readonly<Record<string, FigureOf>> = {
+  activations: { make: activations, quick: true },
+  losses: { make: losses, quick: true },
+  optimizers: { make: optimizers, quick: true },
+};
+
+const words = process.argv.slice(2);
+const wanted = words.filter((word) => !word.startsWith('--'));
+const strange = wanted.find((name) => figures[name] === undefined);
+if (strange !== undefined) throw new Error(`no figure ${strange}; there are ${Object.keys(figures).join(', ')}`);
+for (const [name, { make, quick }] of Object.entries(figures)) {
+  if (wanted.length > 0 ? wanted.includes(name) : quick || !words.includes('--quick')) await make();
+}
