@@ -25,24 +25,48 @@ export interface Instance {
   readonly load: (weights: Weights) => void;
   readonly checkpoint: () => Checkpoint;
   readonly restore: (checkpoint: Checkpoint) => void;
-  /** Ends threads. */
+  /** Ends threads, gives a GPU's memory back. */
   readonly close: () => void;
   /** Steps of training done. */
   readonly steps: number;
 }
 
+type Eventual<T> = T | Promise<T>;
+type Eventually<F> = F extends (...args: infer A) => infer R ? (...args: A) => Eventual<R> : F;
+
+/** The same, which on a GPU answers by promises, and can be lost. */
+export type EventualInstance = {
+  readonly [K in keyof Instance]: K extends 'load' | 'restore' | 'close' ? Instance[K] : Eventually<Instance[K]>;
+} & {
+  readonly recover?: (checkpoint: Checkpoint) => Promise<void>;
+};
+
 export type WeightTensor = Weights extends ReadonlyMap<string, infer T> ? T : never;
 
-/** What this process can run by itself: WebGPU needs a device. */
+/** What this process can run by itself. */
 export const nodeTargets = ['ts', 'wasm'] as const satisfies readonly Target[];
 export type NodeTarget = (typeof nodeTargets)[number];
 
-interface EmittedClass {
+/** With the npm package webgpu and a driver that it accepts. */
+export const runTargets = [...nodeTargets, 'wgsl', 'auto'] as const satisfies readonly Target[];
+export type RunTarget = (typeof runTargets)[number];
+
+interface EmittedClass<I> {
   readonly create: (options: {
     readonly seed?: number;
     readonly weights?: Weights;
+    readonly gpu?: object;
     readonly threads?: Threads;
-  }) => Instance;
+  }) => I;
+}
+
+async function classOf<I>(artifact: Artifact, target: RunTarget): Promise<EmittedClass<I>> {
+  const { javascript } = artifact.modules.get(target)!;
+  const address = `data:text/javascript;base64,${Buffer.from(javascript).toString('base64')}`;
+  const module = (await import(/* @vite-ignore */ address)) as Readonly<Record<string, EmittedClass<I>>>;
+  const emitted = module[artifact.name];
+  if (emitted === undefined) throw new Error(`the module of ${artifact.name} exports no such class`);
+  return emitted;
 }
 
 export type Threads = number | 'auto';
@@ -54,18 +78,47 @@ export async function instantiate(
   seed = 0,
   threads: Threads = 1,
 ): Promise<Instance> {
-  const { javascript } = artifact.modules.get(target)!;
-  const address = `data:text/javascript;base64,${Buffer.from(javascript).toString('base64')}`;
-  const module = (await import(/* @vite-ignore */ address)) as Readonly<Record<string, EmittedClass>>;
-  const emitted = module[artifact.name];
-  if (emitted === undefined) throw new Error(`the module of ${artifact.name} exports no such class`);
+  const emitted = await classOf<Instance>(artifact, target);
   return guarded(artifact, () => emitted.create({ seed, threads }));
+}
+
+/** The same for every target. */
+export async function instantiateAny(
+  artifact: Artifact,
+  target: RunTarget,
+  seed = 0,
+  threads: Threads = 1,
+): Promise<EventualInstance> {
+  if (target === 'ts' || target === 'wasm') return instantiate(artifact, target, seed, threads);
+  const gpu = await webgpu();
+  if (target === 'wgsl' && gpu === undefined) return refuse('NN938', { unit: artifact.name });
+  const emitted = await classOf<Promise<EventualInstance>>(artifact, target);
+  return awaited(artifact, () => emitted.create({ seed, threads, ...(gpu === undefined ? {} : { gpu }) }));
+}
+
+/** WebGPU for Node, where it is installed: an optional package, since it is large and most programs do without. */
+async function webgpu(): Promise<object | undefined> {
+  try {
+    const { create } = (await import('webgpu')) as unknown as { create: (options: string[]) => object };
+    return create([]);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Runs what calls an instance; what the compiled program refuses becomes a report. */
 export function guarded<T>(artifact: Artifact, call: () => T): T {
   try {
     return call();
+  } catch (error) {
+    return translated(artifact, error);
+  }
+}
+
+/** `guarded` for what may answer by a promise. */
+export async function awaited<T>(artifact: Artifact, call: () => Eventual<T>): Promise<T> {
+  try {
+    return await call();
   } catch (error) {
     return translated(artifact, error);
   }

@@ -11,7 +11,7 @@ import { check, type CheckOptions } from './commands/check.ts';
 import { explain, type ExplainOptions } from './commands/explain.ts';
 import { fmt, type FmtOptions } from './commands/fmt.ts';
 import { targets } from '../compiler/index.ts';
-import { nodeTargets } from './artifact.ts';
+import { nodeTargets, runTargets } from './artifact.ts';
 import { profile, type ProfileOptions } from './commands/profile.ts';
 import { run, type RunOptions } from './commands/run.ts';
 import { study, type StudyOptions } from './commands/study.ts';
@@ -100,12 +100,16 @@ Exit codes: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted.
     new Option('--bound <size=number...>', 'greatest values of sizes known at run time: B=64 T=1024').argParser(
       assignments,
     );
-  const runTarget = () =>
+  const nodeTarget = () =>
     new Option('--target <target>', 'JavaScript or WebAssembly').choices([...nodeTargets]).default('ts');
   const threads = () =>
     new Option('--threads <n>', 'of the wasm target: a number, or auto for all cores; results are the same bits')
       .default('auto')
       .argParser((text: string) => (text === 'auto' ? text : natural(1, 64)(text)));
+  const runTarget = () =>
+    new Option('--target <target>', 'JavaScript, WebAssembly, WebGPU (npm install webgpu), or auto: the first there is')
+      .choices([...runTargets])
+      .default('ts');
   const consts = () =>
     new Option('--const <name=number...>', "values in place of the source's consts: width=128").argParser(assignments);
 
@@ -231,7 +235,7 @@ over its batches, weighted by rows; with two numbers, the second is the validati
         ),
       )
       .addOption(consts())
-      .addOption(runTarget())
+      .addOption(nodeTarget())
       .option('-o, --out <folder>', 'where to write (default: nnc-out/NAME-study)')
       .option('-q, --quiet', 'no progress'),
   ).addHelpText(
@@ -277,7 +281,7 @@ Writes study.json, study.html, study.svg (where a const varies) and curves.svg.`
       )
       .addOption(bounds())
       .addOption(consts())
-      .addOption(runTarget())
+      .addOption(nodeTarget())
       .option('--data <[input=]path...>', 'take the first rows of these data (default: drawn inputs at the bounds)')
       .addOption(new Option('--seconds <n>', 'how long to measure').default(2).argParser(natural(1, 600)))
       .option('-o, --out <file>', 'the page with the flame view (default: nnc-out/NAME/profile.html)'),

@@ -54,6 +54,8 @@ export interface CliProblems {
   };
   /** A study that cannot be made as asked. */
   NN934: { readonly reason: string; readonly advice: string };
+  /** `--target wgsl` where there is no WebGPU. */
+  NN938: { readonly unit: string };
   /** `--program` for one that the block does not have. */
   NN936: { readonly unit: string; readonly program: string; readonly known: readonly string[] };
   /** An exception that nobody expected. */
@@ -190,6 +192,16 @@ axes, or none of them (such an input is given whole to every step).`,
     render: ({ unit, bytes }) => ({
       message: `${unit} needs ${formatBytes(bytes)} of memory, more than this machine gives`,
       notes: ['a smaller --batch needs less'],
+    }),
+  },
+  NN938: {
+    severity: 'error',
+    title: 'no WebGPU in this Node',
+    explain:
+      'Node has no WebGPU of its own. The npm package webgpu brings it, and needs a driver (Vulkan, Metal or Direct3D). With `--target auto` the program computes on WebAssembly where there is none.',
+    render: ({ unit }) => ({
+      message: `${unit} cannot run on WebGPU here: the npm package webgpu is not installed`,
+      notes: ['install it beside nnc (`npm install webgpu`), or take --target auto or wasm'],
     }),
   },
   NN932: {

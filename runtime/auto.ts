@@ -39,7 +39,7 @@ interface Own {
   readonly checkpoint: () => Eventual<Checkpoint>;
   readonly restore: (checkpoint: Checkpoint) => void;
   readonly finished?: () => Promise<void>;
-  readonly destroy?: () => void;
+  readonly close: () => void;
 }
 
 export type AutoBuilds = Readonly<
@@ -156,7 +156,7 @@ export class Automatic {
 
   /** After a lost device: opens another, or computes on what is left, and goes on from a checkpoint. */
   async recover(checkpoint: Checkpoint): Promise<void> {
-    this.destroy();
+    this.close();
     // What was given is what was lost.
     const { device: _lost, ...options } = this.options;
     this.chosen = await choose(checkpoint.unit, this.builds, options);
@@ -167,8 +167,8 @@ export class Automatic {
     await this.chosen.own.finished?.();
   }
 
-  destroy(): void {
-    this.chosen.own.destroy?.();
+  close(): void {
+    this.chosen.own.close();
   }
 
   protected static choose(name: string, builds: AutoBuilds, options: AutoOptions): Promise<Chosen> {

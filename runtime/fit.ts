@@ -19,6 +19,8 @@ export interface Column {
 
 export type Columns = Readonly<Record<string, Column>>;
 
+type Eventual<T> = T | Promise<T>;
+
 /** What a compiled `train` is. */
 export interface Trainable {
   step(inputs: Readonly<Record<string, View>>): Readonly<Record<string, unknown>>;
@@ -27,6 +29,18 @@ export interface Trainable {
   load(weights: Weights): void;
   checkpoint(): Checkpoint;
   restore(checkpoint: Checkpoint): void;
+}
+
+/** The same, at once or by promises, as on a GPU. */
+export interface EventualTrainable {
+  step(inputs: Readonly<Record<string, View>>): Eventual<Readonly<Record<string, unknown>>>;
+  evaluate?(inputs: Readonly<Record<string, View>>): Eventual<Readonly<Record<string, unknown>>>;
+  weights(): Eventual<Map<string, WeightTensor>>;
+  load(weights: Weights): void;
+  checkpoint(): Eventual<Checkpoint>;
+  restore(checkpoint: Checkpoint): void;
+  /** Goes on from a checkpoint after the device was lost (an NncError with code NN542). */
+  recover?(checkpoint: Checkpoint): Promise<void>;
 }
 
 /** Means over rows. */
@@ -75,6 +89,10 @@ export interface FitOptions {
   readonly patience?: number;
   readonly onBatch?: (report: BatchReport) => void | Promise<void>;
   readonly onEpoch?: (report: EpochReport) => void | Promise<void>;
+  /** Training has gone back to `state`, since the device was lost; what followed is done again. */
+  readonly onRecover?: (state: FitState, error: NncError) => void;
+  /** Where a device can be lost: steps from one checkpoint (in memory) to the next. 200 if left out. */
+  readonly keepEvery?: number;
   /** An AbortSignal, or anything with its `aborted`. */
   readonly signal?: { readonly aborted: boolean };
   readonly resume?: FitState;
@@ -167,15 +185,39 @@ const means = (sums: Metrics, rows: number): Metrics =>
 /** Metrics of `evaluate` over all rows, weighted by rows. Null if the unit does not evaluate. */
 export function evaluateAll(unit: Trainable, columns: Columns, batch: number): Metrics | null {
   if (unit.evaluate === undefined) return null;
-  const rows = rowsOf(columns);
-  const order = inOrder(rows);
-  const batcher = new Batcher(columns);
   const sums: Record<string, number> = {};
-  for (let from = 0; from < rows; from += batch) {
-    const to = Math.min(from + batch, rows);
-    accumulate(sums, unit.evaluate(batcher.take(order, from, to)), to - from);
+  const rows = rowsOf(columns);
+  for (const [inputs, count] of inBatches(columns, rows, batch)) accumulate(sums, unit.evaluate(inputs), count);
+  return means(sums, rows);
+}
+
+/** `evaluateAll` of what may answer by promises. */
+export async function evaluateEventually(
+  unit: EventualTrainable,
+  columns: Columns,
+  batch: number,
+): Promise<Metrics | null> {
+  if (unit.evaluate === undefined) return null;
+  const sums: Record<string, number> = {};
+  const rows = rowsOf(columns);
+  for (const [inputs, count] of inBatches(columns, rows, batch)) {
+    const given = unit.evaluate(inputs);
+    accumulate(sums, given instanceof Promise ? await given : given, count);
   }
   return means(sums, rows);
+}
+
+function* inBatches(
+  columns: Columns,
+  rows: number,
+  batch: number,
+): Generator<[Readonly<Record<string, View>>, number]> {
+  const order = inOrder(rows);
+  const batcher = new Batcher(columns);
+  for (let from = 0; from < rows; from += batch) {
+    const to = Math.min(from + batch, rows);
+    yield [batcher.take(order, from, to), to - from];
+  }
 }
 
 /** The last `share` of the rows, after shuffling by `seed`, and the others. */
@@ -201,7 +243,7 @@ export function split(columns: Columns, share: number, seed: number): { training
  * unit has the weights of the best epoch afterwards, unless it was aborted.
  */
 export async function fit(
-  unit: Trainable & { readonly plan?: Plan },
+  unit: EventualTrainable & { readonly plan?: Plan },
   columns: Columns,
   options: FitOptions = {},
 ): Promise<FitResult> {
@@ -221,54 +263,87 @@ export async function fit(
   let first = resume?.batch ?? 0;
   let sums: Record<string, number> = { ...resume?.sums };
   let step = resume?.checkpoint.step ?? 0;
-  const stateAt = (epoch: number, next: number): FitState => ({
-    epoch,
+  let epoch = resume?.epoch ?? 0;
+  const stateAt = async (at: number, next: number): Promise<FitState> => ({
+    epoch: at,
     batch: next,
     sums: { ...sums },
     best,
     history,
-    checkpoint: unit.checkpoint(),
+    checkpoint: await unit.checkpoint(),
   });
 
-  let reason: FitResult['reason'] = 'finished';
-  let epoch = resume?.epoch ?? 0;
-  for (; epoch < epochs && !exhausted(best, epoch, patience); epoch++) {
-    const order = shuffle ? permutation(rows, seed, epoch) : inOrder(rows);
-    for (let b = first; b < batches; b++) {
-      if (signal?.aborted === true) {
-        const state = stateAt(epoch, b);
-        return { reason: 'aborted', history, state };
+  // Where to go back to. Kept only for what can be lost.
+  const { keepEvery = 200 } = options;
+  let safe: FitState | null = null;
+  let losses = 0;
+  const keep = async (next: number): Promise<void> => {
+    if (unit.recover === undefined || safe?.checkpoint.step === step) return;
+    safe = await stateAt(epoch, next);
+    losses = 0;
+  };
+
+  /** The epochs that are left, from wherever training stands. */
+  const advance = async (): Promise<FitResult | null> => {
+    for (; epoch < epochs && !exhausted(best, epoch, patience); epoch++) {
+      const order = shuffle ? permutation(rows, seed, epoch) : inOrder(rows);
+      for (let b = first; b < batches; b++) {
+        if (signal?.aborted === true) return { reason: 'aborted', history, state: await stateAt(epoch, b) };
+        if (unit.recover !== undefined && (b === first || step % keepEvery === 0)) await keep(b);
+        const from = b * batch;
+        const to = Math.min(from + batch, rows);
+        const given = unit.step(batcher.take(order, from, to));
+        const report = given instanceof Promise ? await given : given;
+        accumulate(sums, report, to - from);
+        step++;
+        if (options.onBatch !== undefined) {
+          const own: Record<string, number> = {};
+          accumulate(own, report, 1);
+          const waiting = options.onBatch({ epoch, batch: b, batches, step, metrics: own });
+          if (waiting !== undefined) await waiting;
+        }
       }
-      const from = b * batch;
-      const to = Math.min(from + batch, rows);
-      const report = unit.step(batcher.take(order, from, to));
-      accumulate(sums, report, to - from);
-      step++;
-      if (options.onBatch !== undefined) {
-        const own: Record<string, number> = {};
-        accumulate(own, report, 1);
-        const waiting = options.onBatch({ epoch, batch: b, batches, step, metrics: own });
+      const checked = validation === undefined ? null : await evaluateEventually(unit, validation, batch);
+      const loss = checked?.['loss'];
+      const better = loss !== undefined && (best === null || loss < best.loss);
+      // Before anything of the epoch is settled: what follows cannot fail.
+      const weights = better ? await unit.weights() : null;
+      first = 0;
+      if (better) best = { epoch, loss, weights: weights! };
+      const report: EpochReport = { epoch, training: means(sums, rows), validation: checked, best: better };
+      history = [...history, report];
+      sums = {};
+      if (options.onEpoch !== undefined) {
+        const waiting = options.onEpoch(report);
         if (waiting !== undefined) await waiting;
       }
     }
-    first = 0;
-    const checked = validation === undefined ? null : evaluateAll(unit, validation, batch);
-    const loss = checked?.['loss'];
-    const better = loss !== undefined && (best === null || loss < best.loss);
-    if (better) best = { epoch, loss, weights: unit.weights() };
-    const report: EpochReport = { epoch, training: means(sums, rows), validation: checked, best: better };
-    history = [...history, report];
-    sums = {};
-    if (options.onEpoch !== undefined) {
-      const waiting = options.onEpoch(report);
-      if (waiting !== undefined) await waiting;
+    return null;
+  };
+
+  for (;;) {
+    try {
+      const aborted = await advance();
+      if (aborted !== null) return aborted;
+      const state = await stateAt(epoch, 0);
+      if (best !== null) unit.load(best.weights);
+      return { reason: epoch < epochs ? 'patience' : 'finished', history, state };
+    } catch (error) {
+      // A device that is lost again and again at the same place will not be found by trying.
+      const back = safe as FitState | null;
+      if (!isLost(error) || unit.recover === undefined || back === null || ++losses > 3) throw error;
+      await unit.recover(back.checkpoint);
+      ({ epoch, best, history, batch: first } = back);
+      sums = { ...back.sums };
+      ({ step } = back.checkpoint);
+      options.onRecover?.(back, error);
     }
   }
-  if (epoch < epochs) reason = 'patience';
-  const state = stateAt(epoch, 0);
-  if (best !== null) unit.load(best.weights);
-  return { reason, history, state };
 }
+
+/** By name: every emitted module has an NncError of its own. */
+const isLost = (error: unknown): error is NncError =>
+  error instanceof Error && error.name === 'NncError' && (error as NncError).code === 'NN542';
 
 const exhausted = (best: FitState['best'], epoch: number, patience: number): boolean =>
   best !== null && epoch - 1 - best.epoch >= patience;

@@ -2,6 +2,7 @@
 export { NncError, type NncErrorCode } from './errors.ts';
 export {
   evaluateAll,
+  evaluateEventually,
   fit,
   rowsOf,
   split,
@@ -9,6 +10,7 @@ export {
   type Column,
   type Columns,
   type EpochReport,
+  type EventualTrainable,
   type FitOptions,
   type FitResult,
   type FitState,

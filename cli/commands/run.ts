@@ -1,6 +1,6 @@
 /** `nnc run`: a model's answers for every row of some data, in batches, with weights that training wrote. */
 import { report } from '../../compiler/diagnostics/render/index.ts';
-import { guarded, inputsOf, instantiate, type NodeTarget, type Threads, type Values } from '../artifact.ts';
+import { awaited, guarded, inputsOf, instantiateAny, type RunTarget, type Threads, type Values } from '../artifact.ts';
 import { writeFile } from '../files.ts';
 import { wantedByModel } from '../inputs.ts';
 import type { Io, LookOptions } from '../io.ts';
@@ -15,7 +15,7 @@ export interface RunOptions extends LookOptions {
   readonly data: readonly string[];
   readonly out?: string;
   readonly batch?: number;
-  readonly target: NodeTarget;
+  readonly target: RunTarget;
   readonly threads: Threads;
   readonly const?: Readonly<Record<string, number>>;
 }
@@ -48,7 +48,7 @@ export async function run(io: Io, file: string, options: RunOptions): Promise<nu
   const artifact = artifacts.get(name)!;
   const own = modelWeights(artifact.plan, weights, options.weights);
 
-  const unit = await instantiate(artifact, options.target, 0, options.threads);
+  const unit = await instantiateAny(artifact, options.target, 0, options.threads);
   guarded(artifact, () => unit.load(own));
   const taken = inputsOf(artifact.plan, 'forward');
   const batchName = wanted.batch?.size;
@@ -58,7 +58,7 @@ export async function run(io: Io, file: string, options: RunOptions): Promise<nu
     const inputs = Object.fromEntries(taken.map((input) => [input, rowsOf(data, input, from, to)]));
     // An array's length alone does not tell B and T of [B, T].
     const told = { ...Object.fromEntries(data.sizes), ...(batchName === undefined ? {} : { [batchName]: to - from }) };
-    const results = guarded(artifact, () => unit.forward(inputs, told));
+    const results = await awaited(artifact, () => unit.forward(inputs, told));
     for (const [result, value] of Object.entries(results)) {
       // The arrays are the program's own, and hold other values after the next call.
       const copy =

@@ -4,8 +4,8 @@ import { basename, join } from 'node:path';
 import type { TrainDeclaration } from '../../grammar/ast.ts';
 import { report } from '../../compiler/diagnostics/render/index.ts';
 import type { Artifact, Sources } from '../../compiler/index.ts';
-import { evaluateAll, split as splitColumns, type Metrics, type Trainable } from '../../runtime/fit.ts';
-import { instantiate, memoryOf, parametersOf, translated, type NodeTarget, type Threads } from '../artifact.ts';
+import { evaluateEventually, split as splitColumns, type EventualTrainable, type Metrics } from '../../runtime/fit.ts';
+import { awaited, instantiateAny, memoryOf, parametersOf, type RunTarget, type Threads } from '../artifact.ts';
 import { prepareFolder, writeFile } from '../files.ts';
 import { wantedByTrain } from '../inputs.ts';
 import { lookOf, type Io, type LookOptions } from '../io.ts';
@@ -30,7 +30,7 @@ export interface TrainOptions extends LookOptions {
   readonly out?: string;
   readonly resume?: boolean;
   readonly quiet?: boolean;
-  readonly target: NodeTarget;
+  readonly target: RunTarget;
   readonly threads: Threads;
   readonly const?: Readonly<Record<string, number>>;
 }
@@ -93,7 +93,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
   const resumed = options.resume === true ? readSaved(io, checkpointPath, artifact.plan, facts) : null;
   const epochs = options.epochs ?? settings?.epochs ?? 1;
 
-  const unit = await instantiate(artifact, options.target, facts.seed, options.threads);
+  const unit = await instantiateAny(artifact, options.target, facts.seed, options.threads);
   const counts = { train: rows.train, validation: rows.validation, test: test?.rows ?? 0 };
   if (options.quiet !== true) {
     io.stdout.write(`${name} in ${project.path}: ${introduction(artifact, counts)}\n`);
@@ -118,9 +118,9 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
 
   const kept = result.best?.epoch ?? (result.epochs.at(-1)?.epoch ?? 0) - 1;
   const usable = result.end !== 'diverged' || result.best !== null;
-  if (usable) writeFile(io, join(out, 'weights.safetensors'), weightsBytes(unit.weights(), name, kept + 1));
+  if (usable) writeFile(io, join(out, 'weights.safetensors'), weightsBytes(await unit.weights(), name, kept + 1));
   const tested =
-    test === null || !usable ? null : testMeasures(artifact, trainable(unit, test, batchSize), test, batch);
+    test === null || !usable ? null : await testMeasures(artifact, trainable(unit, test, batchSize), test, batch);
 
   const record: RunRecord = {
     version: 1,
@@ -147,7 +147,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
 
   io.stdout.write(outcome(result, epochs, tested, test));
   if (test !== null && usable && options.quiet !== true) {
-    const drawn = drawSamples(artifact, unit, wanted, test, batch, lookOf(io.stdout, io, options));
+    const drawn = await drawSamples(artifact, unit, wanted, test, batch, lookOf(io.stdout, io, options));
     if (drawn !== '') io.stdout.write(`\n${drawn}\n`);
   }
   unit.close();
@@ -198,13 +198,12 @@ function divided({ columns, rows }: RunData, split: number | null, seed: number)
   return { share, ...parts, rows: { train: rows - held, validation: held } };
 }
 
-function testMeasures(artifact: Artifact, unit: Trainable, test: RunData, batch: number): Metrics | null {
-  try {
-    return evaluateAll(unit, countable(test.columns), batch);
-  } catch (error) {
-    return translated(artifact, error);
-  }
-}
+const testMeasures = (
+  artifact: Artifact,
+  unit: EventualTrainable,
+  test: RunData,
+  batch: number,
+): Promise<Metrics | null> => awaited(artifact, () => evaluateEventually(unit, countable(test.columns), batch));
 
 function progressOf(io: Io, options: TrainOptions, epochs: number, rows: number, start: number): Progress {
   const silent: Progress = {

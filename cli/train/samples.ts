@@ -1,6 +1,6 @@
 /** A few test rows as pictures with the label they have and the one the network gives: for inputs that look like small grey images. */
 import type { Artifact } from '../../compiler/index.ts';
-import { inputsOf, type Instance } from '../artifact.ts';
+import { inputsOf, type EventualInstance } from '../artifact.ts';
 import type { InputSpec } from '../data/index.ts';
 import type { Wanted } from '../inputs.ts';
 import type { Look } from '../io.ts';
@@ -10,14 +10,14 @@ import type { RunData } from './data.ts';
 const most = 8;
 
 /** Empty where the program has no such inputs: an image [B, h, w] of at most 32 x 32, an i32 label [B], a metric `accuracy`, a result [B, C]. */
-export function drawSamples(
+export async function drawSamples(
   artifact: Artifact,
-  unit: Instance,
+  unit: EventualInstance,
   wanted: Wanted,
   data: RunData,
   limit: number,
   look: Look,
-): string {
+): Promise<string> {
   const { specs, batch } = wanted;
   const image = specs.find(({ dtype, dims }) => dtype !== 'i32' && batch !== null && isImage(dims, batch.size));
   const label = specs.find(({ dtype, dims }) => dtype === 'i32' && dims.length === 1 && dims[0] === batch?.size);
@@ -35,7 +35,7 @@ export function drawSamples(
   const rows = Array.from({ length: count }, (_, i) => Math.floor((i * data.rows) / count));
   const batchPixels = new Float32Array(count * size);
   rows.forEach((row, i) => batchPixels.set(pixels.subarray(row * size, (row + 1) * size), i * size));
-  const [result] = Object.values(unit.forward({ [image.name]: batchPixels }));
+  const [result] = Object.values(await unit.forward({ [image.name]: batchPixels }));
   if (typeof result !== 'object' || result.shape.length !== 2 || result.shape[0] !== count) return '';
 
   const classes = result.shape[1]!;

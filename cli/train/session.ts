@@ -3,8 +3,16 @@
  * loss is no number any more. It decides nothing about learning; `runtime/fit.ts` does.
  */
 import type { Artifact } from '../../compiler/index.ts';
-import { fit, type Columns, type EpochReport, type FitState, type Metrics, type Trainable } from '../../runtime/fit.ts';
-import { translated, type Inputs, type Instance } from '../artifact.ts';
+import {
+  fit,
+  type Columns,
+  type EpochReport,
+  type EventualTrainable,
+  type FitState,
+  type Metrics,
+  type Trainable,
+} from '../../runtime/fit.ts';
+import { translated, type EventualInstance, type Inputs, type Instance } from '../artifact.ts';
 import { writeFile } from '../files.ts';
 import type { Io } from '../io.ts';
 import type { EpochRecord } from '../report/record.ts';
@@ -44,7 +52,13 @@ const saveEvery = 60_000;
  * An instance as the loop takes it: inputs that are given whole are added to every call, and the sizes of the data, since the length of an
  * array alone does not tell B and T of `[B, T + 1]`.
  */
-export function trainable(unit: Instance, { whole, columns, sizes }: RunData, batch: string | null): Trainable {
+export function trainable(unit: Instance, data: RunData, batch: string | null): Trainable;
+export function trainable(unit: EventualInstance, data: RunData, batch: string | null): EventualTrainable;
+export function trainable(
+  unit: EventualInstance,
+  { whole, columns, sizes }: RunData,
+  batch: string | null,
+): EventualTrainable {
   const given: Record<string, number> = Object.fromEntries(sizes);
   const [first] = Object.entries(columns);
   const size = first === undefined ? 1 : first[1].shape.reduce((n, extent) => n * extent, 1);
@@ -59,13 +73,14 @@ export function trainable(unit: Instance, { whole, columns, sizes }: RunData, ba
     load: (weights) => unit.load(weights),
     checkpoint: () => unit.checkpoint(),
     restore: (checkpoint) => unit.restore(checkpoint),
+    ...(unit.recover === undefined ? {} : { recover: unit.recover.bind(unit) }),
   };
 }
 
 export async function trainSession(
   io: Io,
   artifact: Artifact,
-  unit: Trainable,
+  unit: EventualTrainable,
   options: SessionOptions,
 ): Promise<SessionResult> {
   const { batch, rows, progress, resume } = options;
@@ -87,13 +102,13 @@ export async function trainSession(
     savedAt = io.now();
   };
   /** As the loop would give it. */
-  const stateAt = (epoch: number, next: number): FitState => ({
+  const stateAt = async (epoch: number, next: number): Promise<FitState> => ({
     epoch,
     batch: next,
     sums,
     best,
     history,
-    checkpoint: unit.checkpoint(),
+    checkpoint: await unit.checkpoint(),
   });
 
   const release = io.onInterrupt(() => {
@@ -114,7 +129,11 @@ export async function trainSession(
       ...(options.patience === null ? {} : { patience: options.patience }),
       ...(options.validation === null ? {} : { validation: options.validation }),
       ...(resume === null ? {} : { resume: resume.state }),
-      onBatch: ({ epoch, batch: index, step, metrics }) => {
+      onRecover: (state, error) => {
+        sums = { ...state.sums };
+        progress.say(`${error.problems.join(' ')} Going on from step ${state.checkpoint.step} on another.`);
+      },
+      onBatch: async ({ epoch, batch: index, step, metrics }) => {
         const done = Math.min((index + 1) * batch, rows);
         // The loop's own sums, kept along so that a checkpoint can be written between its epochs.
         for (const name in metrics) sums[name] = (sums[name] ?? 0) + metrics[name]! * (done - index * batch);
@@ -125,19 +144,19 @@ export async function trainSession(
         }
         const now = io.now();
         progress.step(done, means(sums, done));
-        if (now - savedAt > saveEvery) save(stateAt(epoch, index + 1));
+        if (now - savedAt > saveEvery) save(await stateAt(epoch, index + 1));
         if (now - breathed < breath) return;
         breathed = now;
         return io.pause();
       },
-      onEpoch: (report) => {
+      onEpoch: async (report) => {
         sums = {};
         if (diverged !== null) return;
         const seconds = (io.now() - epochBegun) / 1000;
         epochBegun = io.now();
         history = [...history, report];
         const loss = report.validation?.['loss'];
-        if (report.best && loss !== undefined) best = { epoch: report.epoch, loss, weights: unit.weights() };
+        if (report.best && loss !== undefined) best = { epoch: report.epoch, loss, weights: await unit.weights() };
         epochs.push({
           epoch: report.epoch + 1,
           seconds,
@@ -146,7 +165,7 @@ export async function trainSession(
           validation: report.validation === null ? null : finite(report.validation),
         });
         progress.epoch(report.training, report.validation, report.best);
-        save(stateAt(report.epoch + 1, 0));
+        save(await stateAt(report.epoch + 1, 0));
         return io.pause();
       },
     });

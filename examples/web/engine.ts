@@ -23,7 +23,7 @@ interface Net {
   checkpoint(): Promise<{ readonly step: number }>;
   restore(checkpoint: unknown): void;
   recover(checkpoint: unknown): Promise<void>;
-  destroy(): void;
+  close(): void;
 }
 
 interface NetClass {
@@ -176,7 +176,7 @@ export class Engine {
     const before = this.net;
     const targets = target === null ? {} : { targets: [target] };
     const net = await this.type!.create({ seed: SEED, gpu: this.gpu(), ...targets });
-    before?.destroy();
+    before?.close();
     this.net = net;
     if (checkpoint !== null) net.restore(checkpoint);
     this.saved = await net.checkpoint();

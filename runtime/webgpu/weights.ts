@@ -2,7 +2,7 @@
 import { NncError } from '../errors.ts';
 import type { PlanLeaf } from '../plan.ts';
 import type { Checkpoint, CreateOptions, Weights, WeightTensor } from '../weights.ts';
-import type { GpuMachine, GpuOptions } from './machine.ts';
+import { GpuMachine, type GpuOptions, type GpuProgramTable } from './machine.ts';
 
 export interface GpuCreateOptions extends CreateOptions, GpuOptions {}
 
@@ -82,4 +82,20 @@ export function resetCarries(machine: GpuMachine, carries: Weights): void {
     const start = carries.get(leaf.path);
     if (start !== undefined) machine.upload(leaf.buffer, start.data);
   }
+}
+
+/** A machine on another device, in the place of one whose device was lost. */
+export async function reopened(
+  lost: GpuMachine,
+  table: GpuProgramTable,
+  options: GpuCreateOptions,
+  checkpoint: Checkpoint,
+): Promise<GpuMachine> {
+  lost.destroy();
+  // A device that was given is the one that was lost.
+  const machine = await GpuMachine.create(lost.plan, table, options.gpu === undefined ? {} : { gpu: options.gpu });
+  machine.seed = checkpoint.seed;
+  machine.initialise();
+  putCheckpoint(machine, checkpoint);
+  return machine;
 }

@@ -1,12 +1,68 @@
 /** `--target`: the same run on WebAssembly, and what may not be mixed. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { realGpu, skipLoudly } from '../targets/wgsl/gpu.ts';
 import { folder, nnc, tensors } from './support.ts';
 
 const digits = resolve('examples/digits.nn');
 
+const { gpu, reason } = await realGpu();
+if (gpu === null) skipLoudly('nnc train --target wgsl', reason);
+
+/** Some rows of the digits: a software driver takes its time. */
+const few = (): Record<string, string> => {
+  const text = gunzipSync(readFileSync('examples/data/digits-train.csv.gz')).toString('utf8');
+  return { 'few.csv': text.split('\n').slice(0, 65).join('\n') };
+};
+const brief = ['--data', 'few.csv', '--epochs', '2', '--batch', '32'];
+
 describe('--target', () => {
+  it('auto trains on what there is', async () => {
+    const cwd = folder(few());
+    const run = await nnc(cwd, ['train', digits, ...brief, '--target', 'auto', '--out', 'auto']);
+    expect(run).toMatchObject({ code: 0, err: '' });
+    expect(tensors(join(cwd, 'auto', 'weights.safetensors')).size).toBe(4);
+  }, 120_000);
+
+  it('trains and runs on wgsl as on ts, within the rounding of f32; where there is no GPU it says so', async () => {
+    const cwd = folder(few());
+    const train = (target: string) => nnc(cwd, ['train', digits, ...brief, '--target', target, '--out', target]);
+    const there = await train('wgsl');
+    if (gpu === null) {
+      expect(there.code).toBe(1);
+      expect(there.err).toMatch(/NN930/);
+      expect(there.err).toMatch(/no adapter/);
+      return;
+    }
+    expect(there).toMatchObject({ code: 0, err: '' });
+    expect(await train('ts')).toMatchObject({ code: 0, err: '' });
+    const [a, b] = ['ts', 'wgsl'].map((target) => tensors(join(cwd, target, 'weights.safetensors')));
+    for (const [path, { data }] of a!) {
+      const other = b!.get(path)!.data;
+      for (let k = 0; k < data.length; k++)
+        expect(Math.abs(Number(data[k]) - Number(other[k])), path).toBeLessThan(1e-4);
+    }
+    const weights = join('wgsl', 'weights.safetensors');
+    const [here, answers] = [[] as number[], [] as number[]];
+    for (const [target, into] of [
+      ['ts', here],
+      ['wgsl', answers],
+    ] as const) {
+      const out = ['--target', target, '--out', `${target}.csv`];
+      const run = await nnc(cwd, ['run', digits, '--weights', weights, '--data', 'few.csv', ...out]);
+      expect(run).toMatchObject({ code: 0, err: '' });
+      into.push(
+        ...readFileSync(join(cwd, `${target}.csv`), 'utf8')
+          .split(/[\n,]/)
+          .map(Number),
+      );
+    }
+    expect(answers.length).toBe(here.length);
+    expect(here.filter((v, k) => Math.abs(v - answers[k]!) > 1e-4)).toEqual([]);
+  }, 120_000);
+
   it('trains on wasm as on ts, within the rounding of f32', async () => {
     const cwd = folder();
     for (const target of ['ts', 'wasm']) {

@@ -1,6 +1,15 @@
 /** The training loop: order, weights of metrics, patience, abort, and that going on equals never having stopped. */
 import { describe, expect, it } from 'vitest';
-import { evaluateAll, fit, rowsOf, split, type Columns, type FitState, type Trainable } from '../../runtime/fit.ts';
+import {
+  evaluateAll,
+  fit,
+  rowsOf,
+  split,
+  type Columns,
+  type EventualTrainable,
+  type FitState,
+  type Trainable,
+} from '../../runtime/fit.ts';
 import { decodeCheckpoint, decodeWeights, encodeCheckpoint, encodeWeights } from '../../runtime/files.ts';
 import { NncError } from '../../runtime/errors.ts';
 import type { WeightTensor } from '../../runtime/weights.ts';
@@ -105,6 +114,61 @@ describe('fit', () => {
     const comparable = (s: FitState): unknown => ({ ...s, checkpoint: [...s.checkpoint.tensors] });
     expect(comparable(rest.state)).toEqual(comparable(whole.state));
     expect(second.weights()).toEqual(straight.weights());
+  });
+
+  /** What answers by promises, and is lost before the calls numbered here. */
+  function losable(inner: Trainable, lostAt: readonly number[]): EventualTrainable & { recovered: number } {
+    let calls = 0;
+    let lost = false;
+    const guarded = <T>(work: () => T): Promise<T> => {
+      lost ||= lostAt.includes(calls++);
+      const error = new NncError('NN542', null, ['The GPU device was lost.']);
+      return lost ? Promise.reject(error) : Promise.resolve().then(work);
+    };
+    return {
+      recovered: 0,
+      step: (inputs) => guarded(() => ({ ...inner.step(inputs) })),
+      evaluate: (inputs) => guarded(() => ({ ...inner.evaluate!(inputs) })),
+      weights: () => guarded(() => inner.weights()),
+      load: (weights) => inner.load(weights),
+      checkpoint: () => guarded(() => inner.checkpoint()),
+      restore: (checkpoint) => inner.restore(checkpoint),
+      recover(checkpoint) {
+        lost = false;
+        this.recovered++;
+        inner.restore(checkpoint);
+        return Promise.resolve();
+      },
+    };
+  }
+
+  it('goes on after a lost device as if nothing had been', async () => {
+    const data = columns(40);
+    const options = { epochs: 4, batch: 8, seed: 7, validation: columns(16), keepEvery: 2 };
+    const straight = await unit();
+    const whole = await fit(straight, data, options);
+    // In a step, in an evaluation, while weights are taken.
+    for (const lostAt of [[4], [9], [12, 30], [15, 16]]) {
+      const inner = await unit();
+      const unlucky = losable(inner, lostAt);
+      const told: number[] = [];
+      const result = await fit(unlucky, data, { ...options, onRecover: (s) => void told.push(s.checkpoint.step) });
+      expect(unlucky.recovered).toBe(told.length);
+      expect(told.length).toBeGreaterThan(0);
+      expect(result.history).toEqual(whole.history);
+      expect(inner.weights()).toEqual(straight.weights());
+    }
+  });
+
+  it('gives up when the device is lost again and again, or is not one that can be replaced', async () => {
+    const always = losable(
+      await unit(),
+      Array.from({ length: 50 }, (_, i) => i + 3),
+    );
+    await expect(fit(always, columns(40), { epochs: 2, batch: 8 })).rejects.toThrow('NN542');
+    expect(always.recovered).toBe(3);
+    const { recover: _none, ...plain } = losable(await unit(), [3]);
+    await expect(fit(plain, columns(40), { epochs: 2, batch: 8 })).rejects.toThrow('NN542');
   });
 
   it('learns, and reports what evaluate says', async () => {

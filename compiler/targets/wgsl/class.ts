@@ -125,7 +125,8 @@ function methods(plan: Plan, types: boolean): Method[] {
     parameters: Method['parameters'],
     returns: string,
     body: readonly string[],
-  ): Method => ({ comment: [`/** ${comment} */`], name, parameters, returns, body });
+    before = '',
+  ): Method => ({ comment: [`/** ${comment} */`], name, parameters, returns, body, before });
   const carries = plan.leaves.some((leaf) => leaf.kind === 'carry');
   return [
     {
@@ -137,7 +138,7 @@ function methods(plan: Plan, types: boolean): Method[] {
       returns: `Promise<${plan.name}>`,
       body: [
         'const machine = await GpuMachine.create(plan, table, options);',
-        `return new ${plan.name}(machine, await begin(machine, options));`,
+        `return new ${plan.name}(machine, await begin(machine, options), options);`,
       ],
       before: 'static async ',
     },
@@ -174,13 +175,21 @@ function methods(plan: Plan, types: boolean): Method[] {
       ['putCheckpoint(this.machine, checkpoint);'],
     ),
     simple(
+      'recover',
+      'After NN542, a lost device: opens another, compiles anew, and goes on from a checkpoint.',
+      [{ name: 'checkpoint', type: 'Checkpoint', initial: null }],
+      'Promise<void>',
+      ['this.machine = await reopened(this.machine, table, this.options, checkpoint);'],
+      'async ',
+    ),
+    simple(
       'finished',
       'Waits until the GPU has done all that it was given; throws what went wrong there.',
       [],
       'Promise<void>',
       ['return this.machine.finished();'],
     ),
-    simple('destroy', 'Gives the memory on the GPU back, and the device unless it was given.', [], 'void', [
+    simple('close', 'Gives the memory on the GPU back, and the device unless it was given.', [], 'void', [
       'this.machine.destroy();',
     ]),
   ];
@@ -199,15 +208,18 @@ function signature(m: Method, types: boolean, declaration: boolean): string {
 export function classLines(plan: Plan, types: boolean): string[] {
   const carries = plan.leaves.some((leaf) => leaf.kind === 'carry');
   const hidden = types ? 'private readonly ' : '';
+  const changing = types ? 'private ' : '';
   const out = [
     `export class ${plan.name} {`,
     '  /** Inputs, sizes and leaves as data. */',
     `  static${types ? ' readonly' : ''} plan${types ? ': Plan' : ''} = plan;`,
-    `  ${hidden}machine${types ? ': GpuMachine' : ''};`,
+    `  ${changing}machine${types ? ': GpuMachine' : ''};`,
+    `  ${hidden}options${types ? ': GpuCreateOptions' : ''};`,
     ...(carries ? [`  ${hidden}carries${types ? ': Weights' : ''};`] : []),
     '',
-    `  ${types ? 'private ' : ''}constructor(machine${types ? ': GpuMachine' : ''}, ${carries ? 'carries' : '_carries'}${types ? ': Weights' : ''}) {`,
+    `  ${types ? 'private ' : ''}constructor(machine${types ? ': GpuMachine' : ''}, ${carries ? 'carries' : '_carries'}${types ? ': Weights' : ''}, options${types ? ': GpuCreateOptions' : ''}) {`,
     '    this.machine = machine;',
+    '    this.options = options;',
     ...(carries ? ['    this.carries = carries;'] : []),
     '  }',
   ];

@@ -24,7 +24,7 @@ interface Net {
   checkpoint(): Promise<{ readonly step: number }>;
   recover(checkpoint: unknown): Promise<void>;
   finished(): Promise<void>;
-  destroy(): void;
+  close(): void;
 }
 type Create = (options?: object) => Promise<Net>;
 
@@ -65,7 +65,7 @@ describe('a module for all targets', () => {
       expect(before.output.data).toEqual(values);
       expect(net.steps).toBe(2);
       if (target === 'ts') expect(first).toEqual({ ...here.step(inputs) });
-      net.destroy();
+      net.close();
     }
   });
 
@@ -127,7 +127,7 @@ describe.skipIf(gpu === null)('with a device', () => {
     await net.recover(saved);
     expect([net.target, net.steps]).toEqual(['wgsl', 1]);
     await net.step(inputs);
-    net.destroy();
+    net.close();
   });
 
   it('falls back when the adapter is gone', async () => {

@@ -17,7 +17,7 @@ interface Instance {
   finished(): Promise<void>;
   checkpoint(): Promise<{ readonly step: number; readonly tensors: ReadonlyMap<string, unknown> }>;
   restore(checkpoint: unknown): void;
-  destroy(): void;
+  close(): void;
   readonly steps: number;
 }
 
@@ -99,7 +99,7 @@ describe.skipIf(gpu === null)('on a device', () => {
     expect(next.steps).toBe(2);
     await next.step(batch);
     expect(next.steps).toBe(3);
-    next.destroy();
+    next.close();
   });
 
   it('a device lost while results are awaited rejects that call', async () => {
@@ -120,7 +120,7 @@ describe.skipIf(gpu === null)('on a device', () => {
     expect((await codeOf(net.step({ ...batch, image: new Int32Array(8 * 64) }))).code).toBe('NN531');
     expect((await codeOf(net.step({ ...batch, label: Int32Array.from({ length: 8 }, () => 99) }))).code).toBe('NN534');
     expect(net.steps).toBe(0);
-    net.destroy();
+    net.close();
   });
 
   it('calls need not be awaited one by one', async () => {
@@ -128,6 +128,6 @@ describe.skipIf(gpu === null)('on a device', () => {
     const net = await Fit.create({ gpu });
     await Promise.all([net.step(batch), net.step(batch), net.step(batch)]);
     expect(net.steps).toBe(3);
-    net.destroy();
+    net.close();
   });
 });

@@ -16,7 +16,7 @@ export interface GpuInstance {
   evaluate(inputs: object, sizes?: object): Promise<Values>;
   forward(inputs: object, sizes?: object): Promise<Values>;
   checkpoint(): Promise<{ readonly tensors: ReadonlyMap<string, { readonly data: Data }> }>;
-  destroy(): void;
+  close(): void;
 }
 
 export async function onGpu(

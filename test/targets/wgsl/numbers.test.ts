@@ -124,7 +124,7 @@ describe.skipIf(gpu === null)('WGSL computes what the evaluator computes', { tim
         expect(distance(got, reference.data), `${program} ${output.name}`).toBeLessThan(bound);
       }
     }
-    net.destroy();
+    net.close();
   });
 
   it('folds a dispatch that is too long for one dimension', async () => {
@@ -137,7 +137,7 @@ describe.skipIf(gpu === null)('WGSL computes what the evaluator computes', { tim
     const [y] = Object.values(await net.forward({ x }, { N: count })) as { data: Data }[];
     expect(y!.data.length).toBe(count);
     expect(y!.data.findIndex((v, i) => v !== 2 * x[i]! + 1)).toBe(-1);
-    net.destroy();
+    net.close();
   });
 
   it('draws the masks that the TypeScript target draws', async () => {
@@ -167,6 +167,6 @@ train Fit {
       expect(mask.filter((m) => !m).length).toBeGreaterThan(9);
       expect(kept(oldThere.get(path)!.data, nowThere.get(path)!.data)).toEqual(mask);
     }
-    there.destroy();
+    there.close();
   });
 });

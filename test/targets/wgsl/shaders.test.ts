@@ -79,7 +79,7 @@ describe.skipIf(gpu === null)('whole modules pass validation: pipelines, binding
     for (const program of ['forward', 'evaluate', 'step'] as const)
       if (artifact.plan.programs[program] !== undefined) await net[program](zeros, c.sizes);
     expect((await device.popErrorScope())?.message).toBe(undefined);
-    net.destroy();
+    net.close();
     device.destroy();
   });
 });

@@ -71,7 +71,7 @@ describe.skipIf(gpu === null)('training', { timeout: 400_000 }, () => {
     }
     expect(correct.here / correct.of).toBeGreaterThan(0.93);
     expect(Math.abs(correct.there - correct.here) / correct.of).toBeLessThan(0.01);
-    there.destroy();
+    there.close();
     device.destroy();
   });
 });
