@@ -107,6 +107,7 @@ export const all: [number, string, string | undefined] = [loss, target, net.trie
       target: ts.ScriptTarget.ES2022,
       module: ts.ModuleKind.NodeNext,
       types: [],
+      lib: ['lib.es2022.d.ts'],
     });
     const found = ts.getPreEmitDiagnostics(program).map((d) => ts.flattenDiagnosticMessageText(d.messageText, '\n'));
     expect(found).toEqual([]);
