@@ -11,7 +11,7 @@ import { check, type CheckResult } from './check/check.ts';
 import { loadProgram, type Host, type Program } from './check/program.ts';
 import { problem, type Problem, type Report } from './diagnostics/problem.ts';
 import { report } from './diagnostics/render/index.ts';
-import { diagnose } from './lint/lint.ts';
+import { diagnose, diagnoseLoading } from './lint/lint.ts';
 import type { LevelOptions } from './lint/levels.ts';
 import { library as standardLibrary } from './library.generated.ts';
 import { build, type Artifact, type Trace } from './pipeline.ts';
@@ -75,7 +75,10 @@ export function checkSource(
   options.trace?.('parse', () => loaded.program.modules.map((m) => m.path).join('\n'));
   const checked = check(loaded.program);
   options.trace?.('check', () => '');
-  const problems = [...loaded.problems, ...diagnose(loaded.program, checked, { levels: options.levels })];
+  const problems = [
+    ...diagnoseLoading(loaded.program, loaded.problems),
+    ...diagnose(loaded.program, checked, { levels: options.levels, loading: loaded.problems }),
+  ];
   options.trace?.('lint', () => '');
   return { program: loaded.program, checked, problems, reports: problems.map(report) };
 }

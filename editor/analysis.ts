@@ -10,7 +10,7 @@ import { loadProgram, type Host, type Program, type ProgramModule } from '../com
 import type { Report } from '../compiler/diagnostics/problem.ts';
 import { report } from '../compiler/diagnostics/render/index.ts';
 import { library } from '../compiler/library.generated.ts';
-import { diagnose } from '../compiler/lint/lint.ts';
+import { diagnose, diagnoseLoading } from '../compiler/lint/lint.ts';
 import type { Sources } from '../compiler/source/source.ts';
 import { indexNames, type Names } from './features/names.ts';
 import { once } from './features/once.ts';
@@ -73,7 +73,8 @@ export function analyse(path: string, text: string, host: Host, kept: Kept | nul
     guarded(
       () => {
         const known = fixes ? check(program) : result;
-        return [...loaded.problems, ...diagnose(program, known, { fixes })].map(report);
+        const loading = fixes ? diagnoseLoading(program, loaded.problems) : loaded.problems;
+        return [...loading, ...diagnose(program, known, { fixes, loading: loaded.problems })].map(report);
       },
       () => loaded.problems.map(report),
     );

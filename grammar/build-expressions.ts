@@ -274,7 +274,13 @@ export class ExpressionBuilder {
       expr = { kind: 'call', callee: target.expr, arguments: list, span: this.span(target.start, this.at) };
     } else if (read !== null) {
       const indices = this.indices(read);
-      expr = { kind: 'read', target: target.expr, indices, span: this.span(target.start, this.at) };
+      const span = this.span(target.start, this.at);
+      // Brackets that hold nothing readable were reported.
+      const damaged = this.report.problems.some(
+        (p) => p.code === 'NN006' && p.span.start >= target.start && p.span.start <= this.at,
+      );
+      expr =
+        indices.length === 0 && damaged ? { kind: 'bad', span } : { kind: 'read', target: target.expr, indices, span };
     } else {
       this.token(node, 'Dot');
       const name = this.name(this.token(node, 'Name'));

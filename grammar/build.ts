@@ -241,7 +241,8 @@ export class DeclarationBuilder extends ExpressionBuilder {
     const list = this.node(node, 'indices');
     const indices = list === null ? null : this.indices(list);
     this.token(node, 'Equal');
-    const value = this.value(this.node(node, 'value'));
+    const given = this.value(this.node(node, 'value'));
+    const value: Expr = this.isStray(given) ? { kind: 'bad', span: given.span } : given;
     return { kind: 'let', name, indices, value, span: this.span(from, this.at) };
   }
 
@@ -326,12 +327,22 @@ export class DeclarationBuilder extends ExpressionBuilder {
     return { kind: 'yield', ...target, value, span: this.span(from, this.at) };
   }
 
+  /** `var y = 1`, `epoch 10`: a word that means nothing here, and the parser has complained about what follows it. */
+  private isStray(value: Expr): boolean {
+    return (
+      value.kind === 'name' &&
+      this.report.problems.some(
+        (p) => p.code === 'NN006' && p.span.start >= value.span.end && p.span.start - value.span.end < 4,
+      )
+    );
+  }
+
   private simple(node: CstNode, from: number): Statement | null {
     const target = this.node(node, 'target');
     const operator = this.token(node, 'AssignOperator');
     if (operator === null) {
       const value = this.value(target);
-      return { kind: 'expression', value, span: this.span(from, this.at) };
+      return this.isStray(value) ? null : { kind: 'expression', value, span: this.span(from, this.at) };
     }
     const left = this.target(this.value(target), operator);
     const value = this.value(this.node(node, 'value'));

@@ -6,6 +6,7 @@
  */
 import type { IRecognitionException, IToken } from 'chevrotain';
 import { end, start } from './lookahead.ts';
+import { statementHints } from './habits.ts';
 import { isEnd } from './parser.ts';
 import type { SyntaxProblem, SyntaxReporter } from './problems.ts';
 import * as T from './tokens.ts';
@@ -97,11 +98,11 @@ function hint(error: IRecognitionException, previous: IToken | null): string | n
     return 'There are no slices: shift the index instead, as in `x[b, t + 1]`, with the extent on the left.';
   }
   if (type === T.Arrow && rule === 'callable') return 'A function has at most two parameter lists before `->`.';
-  if (previous?.image === 'elif') return 'Write `else if`.';
-  if (previous !== null && (previous.image === 'for' || previous.image === 'while')) {
-    return 'Loops are `repeat i < n { … }` and `scan x_t over x along T { … }`.';
-  }
-  if (previous?.image === 'def') return 'Functions are declared with `fn`, layers with `block`.';
+  for (const word of [previous?.image, token.image])
+    if (word !== undefined && Object.hasOwn(statementHints, word)) return statementHints[word]!;
+  if (type === T.Plus && previous?.image === '+') return 'A value is changed by `x = x + 1` or `x += 1`.';
+  if (type === T.Equal && previous !== null && /^[!=]=$/.test(previous.image))
+    return 'Equality is written `==`, its opposite `!=`.';
   return null;
 }
 

@@ -10,6 +10,7 @@
  * The result is one list of tokens a declaration. This pass knows nothing of expressions.
  */
 import { createTokenInstance, type IToken, type TokenType } from 'chevrotain';
+import { trainSynonyms } from './habits.ts';
 import type { SyntaxFix, SyntaxReporter } from './problems.ts';
 import {
   assigns,
@@ -263,7 +264,15 @@ class LayoutPass {
         if (soft !== undefined && next?.tokenType === T.Name) retype(token, soft);
       } else if (body === 'train') {
         const soft = T.trainWords.get(word);
+        const meant = trainSynonyms.get(word);
         if (soft !== undefined && (next === undefined || !assigns.has(next.tokenType))) retype(token, soft);
+        else if (
+          meant !== undefined &&
+          (next?.tokenType === T.Name ||
+            next?.tokenType === T.NumberLiteral ||
+            (word === 'validation' && next?.tokenType === T.LParen))
+        )
+          this.translate(token, { type: T.trainWords.get(meant)!, use: meant });
         else if (isLeaf(this.raw, i)) retype(token, T.LeafWord);
       } else if (isLeaf(this.raw, i)) retype(token, T.LeafWord);
       else if (word === 'until' && next !== undefined && isUntil(next)) retype(token, T.Until);
@@ -377,6 +386,8 @@ class LayoutPass {
         this.close(token, i);
         return i;
       case T.Equal:
+        // `Adam(lr=1e-3)`: in a call, and nowhere in a signature, a name stands directly behind the bracket or a comma.
+        if (this.namesArgument()) this.translate(token, { type: T.Colon, use: ': ' });
         if (this.frames.length === 0) this.bodySeen = true;
         this.touchingMinus(token, i);
         this.emit(token, false);
@@ -408,6 +419,16 @@ class LayoutPass {
       },
     ]);
     retype(token, alien.type);
+  }
+
+  private namesArgument(): boolean {
+    const [before, name] = this.out.slice(-2);
+    return (
+      this.frames.at(-1)?.opener.tokenType === T.LParen &&
+      this.frames.at(-1)?.body === null &&
+      name?.tokenType === T.Name &&
+      (before?.tokenType === T.LParen || before?.tokenType === T.Comma)
+    );
   }
 
   private touchingMinus(token: IToken, i: number): void {
@@ -638,6 +659,11 @@ class LayoutPass {
     );
   }
 
+  private restOfLine(from: number): string {
+    const to = this.text.indexOf('\n', from);
+    return this.text.slice(from, to < 0 ? undefined : to);
+  }
+
   private closeToBody(token: IToken): void {
     let keep = this.frames.length;
     while (keep > 0 && (this.frames[keep - 1]!.body === null || this.frames[keep - 1]!.body === 'edits')) keep--;
@@ -651,6 +677,7 @@ class LayoutPass {
     if (guilty !== undefined) {
       const closers = this.frames.slice(keep).map((frame) => closeImage.get(frame.close)!).reverse(); // prettier-ignore
       const braces = guilty.close === T.RBrace;
+      const comment = /\/\/\s*[\w(]/.test(this.restOfLine(end(guilty.opener)));
       this.report.add(
         'NN003',
         start(guilty.opener),
@@ -659,19 +686,22 @@ class LayoutPass {
           open: guilty.opener.image,
           close: closeImage.get(guilty.close)!,
           before: before === null ? null : this.report.span(start(before), end(before)),
+          comment,
         },
-        [
-          {
-            title: `add \`${closers.join('')}\``,
-            edits: [
+        comment
+          ? []
+          : [
               {
-                span: this.report.span(this.previousEnd, this.previousEnd),
-                text: braces ? `\n${closers.join('\n')}` : closers.join(''),
+                title: `add \`${closers.join('')}\``,
+                edits: [
+                  {
+                    span: this.report.span(this.previousEnd, this.previousEnd),
+                    text: braces ? `\n${closers.join('\n')}` : closers.join(''),
+                  },
+                ],
+                applicability: 'maybe',
               },
             ],
-            applicability: 'maybe',
-          },
-        ],
       );
     }
     while (this.frames.length > keep) {

@@ -9,7 +9,8 @@ import { layout, type Slice } from './layout.ts';
 import { end, start } from './lookahead.ts';
 import type { Place } from './place.ts';
 import { isEnd, parseDeclaration, type ParsedDeclaration } from './parser.ts';
-import { SyntaxReporter, type SyntaxProblem } from './problems.ts';
+import { declarationHint, signHint } from './habits.ts';
+import { SyntaxReporter, type SyntaxFix, type SyntaxProblem } from './problems.ts';
 import { Hole, If, LBrace, lexer, RBrace, reserved, Separator, softDeclarations, TrainWord } from './tokens.ts';
 
 export interface ParseResult {
@@ -147,8 +148,40 @@ function unknownCharacters(text: string, errors: readonly ILexingError[], report
     last = offset;
     // Not half of a surrogate pair.
     const character = String.fromCodePoint(text.codePointAt(offset) ?? 0xfffd);
-    report.add('NN001', offset, offset + Math.min(length, character.length), { character });
+    report.add(
+      'NN001',
+      offset,
+      offset + Math.min(length, character.length),
+      { character, hint: signHint(character) },
+      character === '@' ? products(text, offset, report) : [],
+    );
   }
+}
+
+/** `let y = x @ w` as an equation, for tensors of two and three axes; only what then compiles is offered. */
+function products(text: string, at: number, report: SyntaxReporter): SyntaxFix[] {
+  const from = text.lastIndexOf('\n', at) + 1;
+  const to = text.indexOf('\n', at) < 0 ? text.length : text.indexOf('\n', at);
+  const match = /^(\s*let\s+)(\w+)(\s*=\s*)(\w+)\s*@\s*(\w+)(\.T)?\s*$/.exec(text.slice(from, to));
+  if (match === null) return [];
+  const [, head, name, equal, left, right, turned] = match as unknown as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string?,
+  ];
+  const span = report.span(from, to);
+  return [
+    ['i, ', ''],
+    ['n, i, ', ''],
+    ['n, i, ', 'n, '],
+  ].map(([lead, shared]) => {
+    const text = `${head}${name}[${lead!}j]${equal}sum[k] ${left}[${lead!}k] * ${right}[${shared!}${turned === undefined ? 'k, j' : 'j, k'}]`;
+    return { title: 'write the product as an equation', edits: [{ span, text }], applicability: 'maybe' as const };
+  });
 }
 
 function collectComments(report: SyntaxReporter, text: string, tokens: readonly IToken[]): Comment[] {
@@ -187,6 +220,7 @@ function strayText(slice: Slice, report: SyntaxReporter): void {
   const first = slice.tokens[0]!;
   report.add('NN021', start(first), end(first), {
     found: first.image,
+    hint: declarationHint(first.image),
     suggestion: nearest(first.image, [...softDeclarations.keys(), 'fn', 'block', 'const', 'import']),
   });
 }

@@ -9,11 +9,17 @@ import type { Place } from './place.ts';
 
 export interface SyntaxProblems {
   /** A character that begins no token. */
-  NN001: { readonly character: string };
+  NN001: { readonly character: string; readonly hint: string | null };
   /** A string without its closing quote on the line. */
   NN002: { readonly text: string };
   /** A bracket that nothing closes. `before` is what closed it for recovery; null at the end of the file. */
-  NN003: { readonly open: string; readonly close: string; readonly before: Span | null };
+  NN003: {
+    readonly open: string;
+    readonly close: string;
+    readonly before: Span | null;
+    /** A comment that begins within it on its line: perhaps meant as a division. */
+    readonly comment?: boolean;
+  };
   /** A closing bracket that nothing opened. */
   NN004: { readonly close: string };
   /** `(` closed by `]` and the like. */
@@ -54,7 +60,7 @@ export interface SyntaxProblems {
   /** A sign of another language with the one that `.nn` uses for it. */
   NN020: { readonly found: string; readonly use: string };
   /** Text at file level that begins no declaration. */
-  NN021: { readonly found: string; readonly suggestion: string | null };
+  NN021: { readonly found: string; readonly suggestion: string | null; readonly hint: string | null };
   /** An escape sequence that strings do not have. */
   NN022: { readonly escape: string };
   /** A pipeline as an operand without parentheses: `x |> f + y`. */

@@ -2,6 +2,7 @@
 import type { Expr, Span } from '../../grammar/ast.ts';
 import type { Given } from './builtins.ts';
 import { asValue, check, checkValue } from './expressions.ts';
+import { argumentHabit } from './habits.ts';
 import { nearest } from './scope.ts';
 import type { Frame, ParameterInfo } from './session.ts';
 import type { Type } from './types.ts';
@@ -39,12 +40,13 @@ export function matchArguments(
     const k = parameters.findIndex((p) => p.name === a.name);
     if (k < 0) {
       const known = parameters.map((p) => p.name);
-      const suggestion = nearest(a.name, known);
+      const habit = argumentHabit(a.name, known);
+      const suggestion = habit === null ? nearest(a.name, known) : habit.use;
       const at = a.nameSpan ?? a.span;
       f.report(
         'NN708',
         at,
-        { callee, name: a.name, suggestion, known },
+        { callee, name: a.name, suggestion, known, hint: habit?.hint ?? null },
         suggestion === null
           ? []
           : [{ title: `write \`${suggestion}\``, edits: [{ span: at, text: suggestion }], applicability: 'maybe' }],

@@ -6,6 +6,7 @@
  */
 import type { Expr, Index, ReadExpr, ReduceExpr, Span } from '../../grammar/ast.ts';
 import { asConst, name as nameOfAtom, num, ONE, sub, ZERO } from '../sizes/poly.ts';
+import type { Fix } from '../diagnostics/problem.ts';
 import type { Poly } from '../sizes/poly.ts';
 import { checkCondition, isBelow, numberElement } from './choices.ts';
 import { isElement } from './arithmetic.ts';
@@ -316,13 +317,21 @@ function inside(f: Frame, e: ReadExpr, place: TensorType | NumberType, axis: Axi
     extent: f.know.show(size),
     chain: chain(f, axis.why),
   };
-  const outside = [
+  const outside: Fix[] = [
     {
       title: 'say what stands outside',
       edits: [{ span: e.span, text: `(${f.session.program.sources.text(e.span)} else 0)` }],
       applicability: 'maybe',
     },
-  ] as const;
+  ];
+  // `x[b, -1]` counts from the end elsewhere.
+  const back = place.value === null ? null : asConst(place.value);
+  if (back !== null && back < 0 && index.kind === 'unary')
+    outside.unshift({
+      title: 'count from the end',
+      edits: [{ span: index.span, text: `${f.know.show(size)} - ${-back}` }],
+      applicability: 'maybe',
+    });
   if (value === null) {
     if (f.undefinedness !== null) {
       f.undefinedness.push(opaque(`${facts.index} inside ${facts.tensor}`));

@@ -7,6 +7,7 @@
 import type { Expr, NameExpr, Span } from '../../grammar/ast.ts';
 import { num } from '../sizes/poly.ts';
 import type { Poly } from '../sizes/poly.ts';
+import type { Fix } from '../diagnostics/problem.ts';
 import { checkBinary, checkUnary } from './arithmetic.ts';
 import { BUILTIN_NAMES, builtinValue } from './builtins.ts';
 import { checkCall, checkPipe } from './calls.ts';
@@ -16,6 +17,7 @@ import { constType } from './constants.ts';
 import { checkRead, checkReduce } from './equations.ts';
 import { checkScan } from './loops.ts';
 import { checkMember, checkWith, sharedInstance } from './members.ts';
+import { nameHabit } from './habits.ts';
 import { judgement, showType } from './report.ts';
 import { nearest } from './scope.ts';
 import { Frame, standsFor } from './session.ts';
@@ -75,7 +77,9 @@ function compute(f: Frame, e: Expr): Type {
     case 'member':
       return checkMember(f, e);
     case 'list':
-      return { kind: 'list', items: e.items.map((item) => checkValue(f, item)) };
+      for (const item of e.items) checkValue(f, item);
+      f.report('NN726', e.span, {});
+      return ERROR;
     case 'scan':
       return checkScan(f, e);
     case 'with':
@@ -137,19 +141,28 @@ export function visibleNames(f: Frame): string[] {
   return [...f.scope.visible(), ...f.session.units.names(f.module), ...BUILTIN_NAMES];
 }
 
-export function undefinedName(f: Frame, name: string, span: Span): void {
+export function undefinedName(f: Frame, name: string, span: Span, others: readonly Fix[] = []): void {
   if (f.damaged) return;
-  const suggestion = nearest(name, visibleNames(f));
+  const habit = nameHabit(name);
+  const suggestion = habit === null ? nearest(name, visibleNames(f)) : habit.use;
   // It is not unused: it is what was meant.
   const meant = suggestion === null ? null : f.scope.find(suggestion);
   if (meant !== null) meant.used = true;
   f.report(
     'NN704',
     span,
-    { name, suggestion, known: [...f.scope.visible()].slice(0, 12) },
-    suggestion === null
-      ? []
-      : [{ title: `write \`${suggestion}\``, edits: [{ span, text: suggestion }], applicability: 'maybe' }],
+    {
+      name,
+      suggestion,
+      known: [...f.scope.visible()].slice(0, 12),
+      hint: habit?.hint ?? (others.length > 0 ? 'a new name is introduced by `let`' : null),
+    },
+    [
+      ...(suggestion === null
+        ? []
+        : [{ title: `write \`${suggestion}\``, edits: [{ span, text: suggestion }], applicability: 'maybe' as const }]),
+      ...others,
+    ],
   );
 }
 

@@ -3,7 +3,8 @@
  * Done only for problems that have candidates, so clean programs cost nothing.
  */
 import type { Fix, Problem } from '../diagnostics/problem.ts';
-import type { Program } from './program.ts';
+import { proseOf } from '../diagnostics/render/index.ts';
+import type { Loaded, Program } from './program.ts';
 
 const MOST_TRIALS = 24;
 
@@ -14,35 +15,53 @@ export function applyEdits(text: string, fix: Fix, file: number): string {
   return out;
 }
 
+/** What a changed program has wrong when it is checked. */
+type Recheck = (program: Program) => readonly Problem[];
+
 export function verifiedFixes(
   program: Program,
   problem: Problem,
   all: readonly Problem[],
   candidates: readonly Fix[],
-  recheck: (program: Program) => readonly Problem[],
+  recheck: Recheck,
 ): readonly Fix[] {
   if (all.length > MOST_TRIALS) return [];
-  return candidates.filter((fix) => works(program, problem, all, fix, recheck));
+  return candidates.filter((fix) =>
+    tried(
+      program,
+      fix,
+      (loaded) =>
+        loaded.problems.length <= program.problems.length && better(problem, all, recheck(loaded.program)),
+    ),
+  );
 }
 
-function works(
-  program: Program,
-  problem: Problem,
-  all: readonly Problem[],
-  fix: Fix,
-  recheck: (program: Program) => readonly Problem[],
-): boolean {
+/** The same for what the parser and the loader found: their fixes are candidates until they have been tried. */
+export function verifiedLoadFixes(program: Program, found: readonly Problem[], recheck: Recheck): readonly Problem[] {
+  if (found.every((p) => p.fixes.length === 0)) return found;
+  if (found.length > MOST_TRIALS) return found.map((p) => ({ ...p, fixes: [] }));
+  const whole = [...found, ...recheck(program)];
+  return found.map((p) => ({
+    ...p,
+    fixes: p.fixes.filter((fix) =>
+      tried(program, fix, (loaded) => better(p, whole, [...loaded.problems, ...recheck(loaded.program)])),
+    ),
+  }));
+}
+
+/** The problem is gone and no error came. Where an error went, warnings may come that it had hidden. */
+function better(problem: Problem, all: readonly Problem[], after: readonly Problem[]): boolean {
+  const errors = (list: readonly Problem[]): number => list.filter((p) => proseOf(p.code).severity === 'error').length;
+  const count = (list: readonly Problem[]): number => list.filter((p) => p.code === problem.code).length;
+  if (count(after) >= count(all)) return false;
+  return proseOf(problem.code).severity === 'error'
+    ? errors(after) < errors(all)
+    : errors(after) <= errors(all) && after.length < all.length;
+}
+
+/** Asks about the program with a fix applied; no for one that would change the library. */
+function tried(program: Program, fix: Fix, ask: (loaded: Loaded) => boolean): boolean {
   const files = new Set(fix.edits.map((e) => e.span.file));
   if ([...files].some((id) => program.sources.get(id).library)) return false;
-  return program.again(
-    (file) => applyEdits(file.text, fix, file.id),
-    (loaded) => {
-      if (loaded.problems.length > program.problems.length) return false;
-      const after = recheck(loaded.program);
-      const count = (problems: readonly Problem[], code: string): number =>
-        problems.filter((p) => p.code === code).length;
-      if (after.length >= all.length) return false;
-      return count(after, problem.code) < count(all, problem.code);
-    },
-  );
+  return program.again((file) => applyEdits(file.text, fix, file.id), ask);
 }

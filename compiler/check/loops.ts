@@ -367,7 +367,7 @@ function checkFills(f: Frame, body: readonly Statement[], until: Span): void {
   visit(body);
   for (const s of yields) {
     if (s.value.kind !== 'else') {
-      const fix = { span: { ...s.value.span, start: s.value.span.end }, text: ' else 0' };
+      const fix = { span: { file: s.span.file, start: s.value.span.end, end: s.value.span.end }, text: ' else 0' };
       f.report('NN725', s.value.span, { name: null, until }, [
         { title: 'fill with 0', edits: [fix], applicability: 'maybe' },
       ]);

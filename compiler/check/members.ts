@@ -1,9 +1,10 @@
 /** Members of instances and records (`tokens.weight`, `r.mean`, `m.params`) and `with`. */
 import type { MemberExpr, WithExpr } from '../../grammar/ast.ts';
+import { memberHint, PREFIXES } from './habits.ts';
 import type { Poly } from '../sizes/poly.ts';
 import { names, substitute as substitutePoly } from '../sizes/poly.ts';
 import { ensureBody, signatureOf } from './signature.ts';
-import { asValue, check, checkValue } from './expressions.ts';
+import { asValue, check, checkValue, undefinedName } from './expressions.ts';
 import { substituteType } from './substitute.ts';
 import type { Definition } from './program.ts';
 import { nearest } from './scope.ts';
@@ -33,6 +34,22 @@ export function sharedInstance(f: Frame, definition: Definition): Instance {
 }
 
 export function checkMember(f: Frame, e: MemberExpr): Type {
+  const { target: owner } = e;
+  if (
+    owner.kind === 'name' &&
+    PREFIXES.has(owner.name) &&
+    f.scope.find(owner.name) === null &&
+    f.lookup(owner.name) === null
+  ) {
+    undefinedName(f, owner.name, owner.span, [
+      {
+        title: `leave \`${owner.name}.\` out`,
+        edits: [{ span: { file: owner.span.file, start: owner.span.start, end: e.name.span.start }, text: '' }],
+        applicability: 'maybe',
+      },
+    ]);
+    return ERROR;
+  }
   const raw = check(f, e.target);
   if (raw.kind === 'error') return ERROR;
   const target = raw.kind === 'callable' ? asValue(f, raw, e.target.span) : raw;
@@ -44,7 +61,7 @@ export function checkMember(f: Frame, e: MemberExpr): Type {
     f.report(
       'NN715',
       e.name.span,
-      { of, name: wanted, suggestion, known },
+      { of, name: wanted, suggestion, known, hint: target.kind === 'instance' ? null : memberHint(wanted) },
       suggestion === null
         ? []
         : [

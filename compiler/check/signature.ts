@@ -12,6 +12,7 @@ import { atMost, opaque } from './conditions.ts';
 import { check, integerOf, integerValue, undefinedName, visibleNames } from './expressions.ts';
 import { Knowledge } from './knowledge.ts';
 import type { Definition } from './program.ts';
+import { typeHabit } from './habits.ts';
 import { because } from './report.ts';
 import { checkRequire } from './requires.ts';
 import { role } from './roles.ts';
@@ -279,12 +280,13 @@ export function tensorType(f: Frame, t: TypeExpr, what: string): TensorType | nu
       f.report('NN712', t.dtype.span, { what: `the type of ${what}`, expected: 'a tensor type', actual: word });
       return null;
     }
-    const suggestion = nearest(word, known);
+    const habit = typeHabit(word);
+    const suggestion = habit === null ? nearest(word, known) : habit.use;
     if (!f.damaged)
       f.report(
         'NN704',
         t.dtype.span,
-        { name: word, suggestion, known },
+        { name: word, suggestion, known: [...new Set(known)], hint: habit?.hint ?? null },
         suggestion === null
           ? []
           : [

@@ -12,6 +12,7 @@ import type {
   YieldStatement,
 } from '../../grammar/ast.ts';
 import { name as nameAtom, names } from '../sizes/poly.ts';
+import type { Fix } from '../diagnostics/problem.ts';
 import { combine } from './arithmetic.ts';
 import { broadcast, sameShape } from './broadcast.ts';
 import { noteLabel } from './calls.ts';
@@ -158,8 +159,16 @@ export function checkAssign(f: Frame, s: AssignStatement): void {
   };
   if (found === null) {
     const definition = f.lookup(s.name.text);
-    if (definition === null) undefinedName(f, s.name.text, s.name.span);
-    else f.report('NN716', s.name.span, { name: s.name.text, what: `a ${definition.declaration.kind}` });
+    if (definition === null) {
+      const introduce: Fix = {
+        title: 'introduce it with `let`',
+        edits: [{ span: { file: s.span.file, start: s.span.start, end: s.span.start }, text: 'let ' }],
+        applicability: 'maybe',
+      };
+      undefinedName(f, s.name.text, s.name.span, s.operator === '=' ? [introduce] : []);
+      // What was meant as a new name is one, so that its uses are not reported too.
+      if (s.operator === '=') bind(f, s.name, 'yield', ERROR);
+    } else f.report('NN716', s.name.span, { name: s.name.text, what: `a ${definition.declaration.kind}` });
     return touch();
   }
   f.session.references.set(s.name, { kind: 'local', binding: found });

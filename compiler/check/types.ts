@@ -88,7 +88,6 @@ export type Type =
   | { readonly kind: 'leaves'; readonly of: Definition; readonly what: string }
   | { readonly kind: 'callable'; readonly definition: Definition }
   | { readonly kind: 'builtin'; readonly name: string }
-  | { readonly kind: 'list'; readonly items: readonly Type[] }
   | { readonly kind: 'text'; readonly value: string }
   | { readonly kind: 'none' }
   | { readonly kind: 'error' };
@@ -176,8 +175,6 @@ export function formatType(t: Type): string {
     }
     case 'builtin':
       return `built-in ${t.name}`;
-    case 'list':
-      return `list of ${t.items.length}`;
     case 'text':
       return 'text';
     case 'none':

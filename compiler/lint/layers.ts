@@ -95,7 +95,7 @@ export const linearLinear: Lint = {
                   title: 'put a non-linearity between',
                   edits: [
                     {
-                      span: { ...second.stage, start: labelStart(second), end: labelStart(second) },
+                      span: { file: second.stage.file, start: labelStart(second), end: labelStart(second) },
                       text: 'relu |> ',
                     },
                   ],

@@ -190,6 +190,39 @@ export const fixedRows: Lint = {
   },
 };
 
+export const floorDivision: Lint = {
+  code: 'NN135',
+  name: 'floor-division',
+  level: 'warn',
+  looksFor: 'a comment of one number or size directly behind a value: `D // 2` is D in nnc',
+  avoids: 'comments of words, and documentation',
+  run(c) {
+    for (const body of c.bodies) {
+      const { comments } = body.module.ast;
+      if (comments.every((x) => x.ownLine)) continue;
+      for (const s of body.lets) {
+        const { value } = s;
+        const comment = comments.find((x) => x.span.start >= value.span.end && x.span.start - value.span.end <= 2);
+        if (comment === undefined || !/^\/\/\s*(\d+|[A-Z]\w{0,2})\s*$/.test(c.text(comment.span))) continue;
+        const type = c.type(value);
+        if (type?.kind !== 'number') continue;
+        const divisor = c
+          .text(comment.span)
+          .replace(/^\/\/\s*/, '')
+          .trim();
+        const dividend = c.text(value.span);
+        c.report('NN135', comment.span, { comment: c.text(comment.span).trim(), dividend }, [
+          {
+            title: 'divide and round down',
+            edits: [{ span: { file: comment.span.file, start: value.span.start, end: comment.span.end }, text: `floor(${dividend} / ${divisor})` }],
+            applicability: 'maybe',
+          },
+        ]);
+      }
+    }
+  },
+};
+
 export const classOutOfRange: Lint = {
   code: 'NN134',
   name: 'class-out-of-range',

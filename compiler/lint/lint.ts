@@ -5,7 +5,7 @@
  * the checker's are.
  */
 import { check, type CheckResult } from '../check/check.ts';
-import { verifiedFixes } from '../check/fixes.ts';
+import { verifiedFixes, verifiedLoadFixes } from '../check/fixes.ts';
 import type { Program } from '../check/program.ts';
 import type { Problem } from '../diagnostics/problem.ts';
 import { proseOf } from '../diagnostics/render/index.ts';
@@ -18,28 +18,44 @@ export interface LintOptions {
   readonly fixes?: boolean;
   /** True reads the library too. */
   readonly library?: boolean;
-  readonly levels?: LevelOptions;
+  readonly levels?: LevelOptions | undefined;
+  /** What loading the program found: damaged declarations are left alone. */
+  readonly loading?: readonly Problem[];
 }
 
-/** Everything that is to be said of a loaded program: the checker's problems and the lints', at their levels, in the order of the text. */
+/** Everything that is to be said of a checked program: the checker's problems and the lints', at their levels, in the order of the text. */
 export function diagnose(program: Program, checked: CheckResult, options: LintOptions = {}): Problem[] {
   const found = lint(program, checked, options);
-  const all = applyLevels(program, [...checked.problems, ...found], options.levels);
+  const quiet = damaged(program, options.loading ?? []);
+  // What could not be read may have been what uses a name.
+  const own = checked.problems.filter((p) => p.code !== 'NN706' || !quiet(p));
+  const all = applyLevels(program, [...own, ...found], options.levels);
   const key = (p: Problem): [number, number] => [p.span?.file ?? -1, p.span?.start ?? -1];
   return all.sort((a, b) => key(a)[0] - key(b)[0] || key(a)[1] - key(b)[1]);
+}
+
+/** What loading found, with the fixes that hold. */
+export function diagnoseLoading(program: Program, found: readonly Problem[]): readonly Problem[] {
+  return verifiedLoadFixes(program, found, (again) => check(again, { fixes: false }).problems);
+}
+
+/** Whether a problem stands in a declaration that another one damages. */
+function damaged(program: Program, errors: readonly Problem[]): (p: Problem) => boolean {
+  if (errors.length === 0) return () => false;
+  const declarations = program.modules.flatMap((m) => (m.library ? [] : m.ast.declarations.map((d) => d.span)));
+  const hurt = declarations.filter((d) =>
+    errors.some((e) => e.span !== null && e.span.file === d.file && inside(e.span, d)),
+  );
+  return (p) => p.span !== null && hurt.some((d) => d.file === p.span!.file && inside(p.span!, d));
 }
 
 /** What the lints alone find, without levels. */
 export function lint(program: Program, checked: CheckResult, options: LintOptions = {}): Problem[] {
   const context = new Context(program, checked, options.library === true);
   for (const one of lints) one.run(context);
-  const errors = checked.problems.filter((p) => proseOf(p.code).severity === 'error' && p.span !== null);
-  const clean = context.problems.filter((p) => {
-    const owner = context.bodies.find(
-      (b) => b.owner.span.file === p.span!.file && inside(p.span!, b.owner.span),
-    )?.owner;
-    return owner === undefined || !errors.some((e) => e.span!.file === owner.span.file && inside(e.span!, owner.span));
-  });
+  const errors = [...checked.problems, ...(options.loading ?? [])].filter((p) => proseOf(p.code).severity === 'error');
+  const quiet = damaged(program, errors);
+  const clean = context.problems.filter((p) => !quiet(p));
   if (options.fixes === false) return clean;
   const all = [...checked.problems, ...clean];
   return clean.map((p) => {
@@ -47,7 +63,7 @@ export function lint(program: Program, checked: CheckResult, options: LintOption
     if (candidates === undefined) return p;
     const recheck = (again: Program): readonly Problem[] => {
       const result = check(again, { fixes: false });
-      return [...result.problems, ...lint(again, result, { ...options, fixes: false })];
+      return [...result.problems, ...lint(again, result, { ...options, loading: [], fixes: false })];
     };
     return { ...p, fixes: verifiedFixes(program, p, all, candidates, recheck) };
   });

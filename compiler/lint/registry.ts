@@ -8,7 +8,14 @@ import {
   maskPolarity,
 } from './attention.ts';
 import { initialiserFan, initialiserGain, linearLinear, logitsAsProbs, normOfOne } from './layers.ts';
-import { batchInFeatures, classOutOfRange, fixedRows, groupOrder, parameterByDataSize } from './layout.ts';
+import {
+  batchInFeatures,
+  classOutOfRange,
+  fixedRows,
+  floorDivision,
+  groupOrder,
+  parameterByDataSize,
+} from './layout.ts';
 import { epsilonRange, rateRange } from './numbers.ts';
 import type { Level, Lint } from './record.ts';
 import { softmaxAxis, softmaxOfOne, softmaxOverBatch } from './softmax.ts';
@@ -20,6 +27,7 @@ export const lints: readonly Lint[] = [
   parameterByDataSize,
   fixedRows,
   classOutOfRange,
+  floorDivision,
   softmaxOfOne,
   softmaxAxis,
   softmaxOverBatch,

@@ -24,6 +24,7 @@ describe('help', () => {
         build [options] <file>            compile models and train blocks to modules
         train [options] <file>            train a network
         run [options] <file>              compute a model's results for data
+        study [options] <file>            train many times on resampled rows: errors, bias and variance
         explain [options] <code-or-file>  what a code means, or what became of a program
         fmt [options] <file...>           write programs in canonical form
         lsp [options]                     language server over standard input and output
@@ -87,8 +88,8 @@ describe('help', () => {
       Options:
         --only <name>             only this model or train block
         -o, --out <folder>        where to write (default: nnc-out)
-        --target <target>         readable code, WebAssembly or WebGPU (choices: "ts", "wasm", "wgsl",
-                                  default: "ts")
+        --target <target>         readable code, WebAssembly, WebGPU, or auto: the first of them that
+                                  computes (choices: "ts", "wasm", "wgsl", "auto", default: "ts")
         --emit <kinds>            ts, js or ts,js (default: ts,js)
         --bound <size=number...>  greatest values of sizes known at run time: B=64 T=1024
         --const <name=number...>  values in place of the source's consts: width=128
@@ -99,7 +100,7 @@ describe('help', () => {
         -h, --help                print this help
 
       Writes NAME.ts, NAME.js with NAME.d.ts and NAME.js.map, and NAME.plan.json for every block. The modules import nothing.
-      The wasm target has no NAME.ts; wasm and wgsl make no source maps yet.
+      The wasm and auto targets have no NAME.ts; only ts makes source maps.
       Memory is taken once, for the greatest sizes: a size that the source does not limit needs a --bound.
       "
     `);

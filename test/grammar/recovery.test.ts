@@ -49,7 +49,7 @@ const cases: readonly (readonly [string, string, string, string, string])[] = [
   ['condition with =', 'unet', 'depth == 0', 'depth = 0', 'NN006 at 14'],
   ['conditional of another language', 'gpt2', 'let y = x |> ln_f: LayerNorm', 'let y = x if T else 0', 'NN006 at 24'],
   ['loop of another language', 'gpt2', 'h: repeat layers {', 'for i in layers {', 'NN006 at 20'],
-  ['named argument with =', 'digits', 'Adam(lr: 3e-3)', 'Adam(lr=3e-3)', 'NN006 at 15'],
+  ['named argument with =', 'digits', 'Adam(lr: 3e-3)', 'Adam(lr=3e-3)', 'NN020 at 15'],
   ['slice', 'gpt2', 'wpe.weight[t, d]', 'wpe.weight[0:t, d]', 'NN006 at 19'],
   ['parameter in a training', 'digits', 'epochs 20', 'param w: float = 3', 'NN016 at 17'],
   ['training in a body', 'gpt2', 'return logits', 'minimize logits', 'NN016 at 26'],

@@ -7,7 +7,7 @@ import type { Program } from '../../compiler/check/program.ts';
 import type { Problem, Report } from '../../compiler/diagnostics/problem.ts';
 import { report } from '../../compiler/diagnostics/render/index.ts';
 import { renderTerminal } from '../../compiler/diagnostics/terminal.ts';
-import { diagnose, type LintOptions } from '../../compiler/lint/lint.ts';
+import { diagnose, diagnoseLoading, type LintOptions } from '../../compiler/lint/lint.ts';
 import { library } from '../check/support.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -21,7 +21,7 @@ export interface Diagnosed {
 export function diagnoseText(text: string, options: LintOptions = {}): Diagnosed {
   const { program, problems } = loadProgram('test.nn', text, { read: () => null }, library);
   const checked = check(program, { fixes: options.fixes ?? true });
-  const all = [...problems, ...diagnose(program, checked, options)];
+  const all = [...diagnoseLoading(program, problems), ...diagnose(program, checked, { ...options, loading: problems })];
   return { program, problems: all, reports: all.map(report) };
 }
 

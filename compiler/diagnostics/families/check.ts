@@ -213,7 +213,13 @@ export interface CheckProblems {
   /** An imported name that its file does not declare. */
   NN703: { readonly name: string; readonly path: string; readonly known: readonly string[] };
   /** A name that means nothing here. */
-  NN704: { readonly name: string; readonly suggestion: string | null; readonly known: readonly string[] };
+  NN704: {
+    readonly name: string;
+    readonly suggestion: string | null;
+    readonly known: readonly string[];
+    /** How the thing is written here that the name stands for elsewhere. */
+    readonly hint?: string | null;
+  };
   /** A name that hides another. */
   NN705: { readonly name: string; readonly what: string; readonly first: Span | null };
   /** A `let` or a configuration that nothing uses. */
@@ -226,6 +232,7 @@ export interface CheckProblems {
     readonly name: string;
     readonly suggestion: string | null;
     readonly known: readonly string[];
+    readonly hint?: string | null;
   };
   /** One parameter given twice. */
   NN709: { readonly callee: string; readonly name: string };
@@ -245,6 +252,7 @@ export interface CheckProblems {
     readonly name: string;
     readonly suggestion: string | null;
     readonly known: readonly string[];
+    readonly hint?: string | null;
   };
   /** Something that cannot be rebound. */
   NN716: { readonly name: string; readonly what: string };
@@ -269,6 +277,8 @@ export interface CheckProblems {
   NN725: { readonly name: string | null; readonly until: Span };
   /** An expression nested too deep. */
   NN724: Readonly<Record<never, never>>;
+  /** A list where a value is due. */
+  NN726: Readonly<Record<never, never>>;
   /** A result that declares a new size. */
   NN723: { readonly name: string; readonly suggestion: string | null };
 }

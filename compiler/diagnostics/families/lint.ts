@@ -14,6 +14,9 @@ export interface LintProblems {
   /** An index compared with a value that it never has. */
   NN134: { readonly index: string; readonly bound: string; readonly value: string; readonly result: string };
 
+  /** A comment that was meant as a division. */
+  NN135: { readonly comment: string; readonly dividend: string };
+
   // --------------------------------------------------------------------------------------------------------- 3: roles
   /** A softmax over one value: always 1. */
   NN305: { readonly what: string; readonly axis: string };

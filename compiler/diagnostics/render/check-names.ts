@@ -180,10 +180,10 @@ const height = 9`,
       `model M(x: float[B, 8]) -> float[B, 4] { x |> Liner(4) }`,
       `model M(x: float[B, 8]) -> float[B, 4] { x |> Linear(4) }`,
     ),
-    render: ({ name, suggestion, known }) => ({
+    render: ({ name, suggestion, known, hint = null }) => ({
       message: `\`${name}\` means nothing here${didYouMean(suggestion)}`,
       label: suggestion === null ? 'unknown name' : `did you mean \`${suggestion}\`?`,
-      notes: suggestion === null ? knownNames(known) : [],
+      notes: hint !== null ? [hint] : suggestion === null ? knownNames(known) : [],
     }),
   },
   NN705: {
@@ -235,10 +235,10 @@ const height = 9`,
       `model M(x: float[B, 8]) -> float[B, 4] { x |> Linear(4, bais: false) }`,
       `model M(x: float[B, 8]) -> float[B, 4] { x |> Linear(4, bias: false) }`,
     ),
-    render: ({ callee, name, suggestion, known }) => ({
+    render: ({ callee, name, suggestion, known, hint = null }) => ({
       message: `${callee} has no parameter \`${name}\`${didYouMean(suggestion)}`,
       label: suggestion === null ? 'unknown parameter' : `did you mean \`${suggestion}\`?`,
-      notes: knownNames(known, 'parameters'),
+      notes: [...(hint === null ? [] : [hint]), ...knownNames(known, 'parameters')],
     }),
   },
   NN709: {
@@ -319,10 +319,10 @@ const height = 9`,
   return e.weight
 }`,
     ),
-    render: ({ of, name, suggestion, known }) => ({
+    render: ({ of, name, suggestion, known, hint = null }) => ({
       message: `${of} has no \`${name}\`${didYouMean(suggestion)}`,
       label: suggestion === null ? 'no such member' : `did you mean \`${suggestion}\`?`,
-      notes: knownNames(known, 'it has'),
+      notes: [...(hint === null ? [] : [hint]), ...knownNames(known, 'it has')],
     }),
   },
   NN716: {
@@ -430,6 +430,24 @@ train Fit {
       message: `${what} must be known at build, and this is ${type}`,
       label: type,
       notes: ['data chooses with `v where condition else w`'],
+    }),
+  },
+  NN726: {
+    severity: 'error',
+    title: 'a list where a value is due',
+    explain: explain(
+      'A list stands only behind `in`, where `repeat width in [64, 128]` goes through it. Tensors are joined by an equation with `else`, or by `concat`.',
+      `model M(x: float[B, 8], y: float[B, 8]) -> float[B, 16] {
+  return [x, y]
+}`,
+      `model M(x: float[B, 8], y: float[B, 8]) -> float[B, 16] {
+  return concat(x, y)
+}`,
+    ),
+    render: () => ({
+      message: 'a list is no value: it stands only in `repeat … in [ … ]`',
+      label: 'a list',
+      notes: ['tensors are joined by an equation: `let z[b, d: D + E] = x[b, d] else y[b, d - D]`'],
     }),
   },
   NN723: {

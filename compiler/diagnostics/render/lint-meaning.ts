@@ -115,6 +115,27 @@ model M(x: float[B, length]) -> float[B, 2] { return x |> Linear(2) }`,
       label: `from 0 to ${Number(bound) - 1}`,
     }),
   },
+  NN135: {
+    severity: 'warning',
+    title: 'a comment that looks like a division',
+    explain: explain(
+      '`//` begins a comment, so that `D // 2` is D. A division that rounds down is `floor(D / 2)`; `D / 2` is exact and must divide.',
+      `block Half(x: float[B, D]) -> float[B, D] {
+  let E = D // 2
+  return x |> Linear(E) |> relu |> Linear(D)
+}`,
+      `block Half(x: float[B, D]) -> float[B, D] {
+  require D > 1
+  let E = floor(D / 2)
+  return x |> Linear(E) |> relu |> Linear(D)
+}`,
+    ),
+    render: ({ comment, dividend }) => ({
+      message: `\`${comment}\` is a comment here, not a division: the value is ${dividend}`,
+      label: 'begins a comment',
+      notes: ['a division that rounds down is `floor(a / b)`'],
+    }),
+  },
   NN305: {
     severity: 'warning',
     title: 'a softmax over one value',

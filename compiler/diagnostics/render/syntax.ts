@@ -16,9 +16,10 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn area(r: float) -> float = π * r ^ 2',
       'fn area(r: float) -> float = pi * r ^ 2',
     ),
-    render: ({ character }) => ({
+    render: ({ character, hint }) => ({
       message: `The character \`${character}\` has no meaning here.`,
       label: 'not part of the language',
+      notes: hint === null ? [] : [hint],
     }),
   },
   NN002: {
@@ -39,8 +40,9 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn f(x: float[N]) -> float[N] {\n  let y = exp(x\n  return y\n}',
       'fn f(x: float[N]) -> float[N] {\n  let y = exp(x)\n  return y\n}',
     ),
-    render: ({ open, close, before }) => ({
+    render: ({ open, close, before, comment = false }) => ({
       message: `Nothing closes this \`${open}\`.`,
+      notes: comment ? ['`//` begins a comment; a division that rounds down is `floor(a / b)`'] : [],
       label: `needs a \`${close}\``,
       related: before === null ? [] : [{ span: before, label: `\`${close}\` is missing before this` }],
     }),
@@ -273,7 +275,8 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'let width = 64',
       'const width = 64',
     ),
-    render: ({ found, suggestion }) => ({
+    render: ({ found, suggestion, hint }) => ({
+      notes: hint === null ? [] : [hint],
       message: `A declaration was expected, found \`${found}\`.`,
       label: suggestion === null ? 'begins no declaration' : `did you mean \`${suggestion}\`?`,
     }),
