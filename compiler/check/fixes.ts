@@ -30,8 +30,7 @@ export function verifiedFixes(
     tried(
       program,
       fix,
-      (loaded) =>
-        loaded.problems.length <= program.problems.length && better(problem, all, recheck(loaded.program)),
+      (loaded) => loaded.problems.length <= program.problems.length && better(problem, all, recheck(loaded.program)),
     ),
   );
 }

@@ -214,7 +214,12 @@ export const floorDivision: Lint = {
         c.report('NN135', comment.span, { comment: c.text(comment.span).trim(), dividend }, [
           {
             title: 'divide and round down',
-            edits: [{ span: { file: comment.span.file, start: value.span.start, end: comment.span.end }, text: `floor(${dividend} / ${divisor})` }],
+            edits: [
+              {
+                span: { file: comment.span.file, start: value.span.start, end: comment.span.end },
+                text: `floor(${dividend} / ${divisor})`,
+              },
+            ],
             applicability: 'maybe',
           },
         ]);

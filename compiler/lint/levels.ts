@@ -49,7 +49,9 @@ function directives(module: Module, text: string, out: Problem[]): Directive[] {
     const names = match?.[3]!.split(',').filter((n) => n.trim() !== '') ?? [];
     const isFile = match?.[2] !== undefined;
     if (match === null || names.length === 0 || (isFile && c.span.start > head)) {
-      out.push(problem('NN783', { file: module.file, start: c.span.start, end: c.span.start + own.length }, { text: own }));
+      out.push(
+        problem('NN783', { file: module.file, start: c.span.start, end: c.span.start + own.length }, { text: own }),
+      );
       continue;
     }
     const level = match[1] as Level;
@@ -95,7 +97,9 @@ function directives(module: Module, text: string, out: Problem[]): Directive[] {
       });
     }
     if (level === 'allow' && known.length > 0 && (match[4] ?? '').trim() === '')
-      out.push(problem('NN780', { file: module.file, start: c.span.start, end: c.span.start + own.length }, { codes: known }));
+      out.push(
+        problem('NN780', { file: module.file, start: c.span.start, end: c.span.start + own.length }, { codes: known }),
+      );
   }
   return found;
 }

@@ -74,9 +74,14 @@ const habits: readonly (readonly [string, string, readonly string[], string | nu
   ['const in a body', body('const y = 3'), ['NN006'], null],
   ['a conditional with ?', body('let y = x > 0 ? x : 0').replace('mean(v)', 'mean(v) + mean(y)'), ['NN001'], null],
   ['a conditional with if', body('let y = x if x > 0 else 0').replace('mean(v)', 'mean(v) + mean(y)'), ['NN006'], null],
-  ['&&', body('let y = float(x > 0 && x < 1)').replace('mean(v)', 'mean(v) + mean(y)'), ['NN020'], 'x > 0 and x < 1'],
-  ['===', body('let y = float(x === x)').replace('mean(v)', 'mean(v) + mean(y)'), ['NN006'], null],
-  ['++', body('let y = x; y++'), ['NN006'], null],
+  [
+    'a double ampersand',
+    body('let y = float(x > 0 && x < 1)').replace('mean(v)', 'mean(v) + mean(y)'),
+    ['NN020'],
+    'x > 0 and x < 1',
+  ],
+  ['three equals signs', body('let y = float(x === x)').replace('mean(v)', 'mean(v) + mean(y)'), ['NN006'], null],
+  ['a double plus', body('let y = x; y++'), ['NN006'], null],
   [
     'a layer for an activation',
     body('let y = x |> ReLU').replace('mean(v)', 'mean(v) + mean(y)'),
