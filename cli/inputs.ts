@@ -5,7 +5,7 @@
  * Only the arithmetic that signatures allow is computed here; shapes were proved by the checker.
  */
 import type { Callable, Expr, TrainDeclaration, TypeExpr } from '../grammar/ast.ts';
-import { printExpr } from '../grammar/print.ts';
+import { printExpr } from '../editor/prettier-plugin/print.ts';
 import { lookup, type Program, type ProgramModule } from '../compiler/check/program.ts';
 import type { Dataset, InputSpec, SizeFormula } from './data/index.ts';
 

@@ -9,7 +9,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { build, type BuildOptions } from './commands/build.ts';
 import { check, type CheckOptions } from './commands/check.ts';
 import { explain, type ExplainOptions } from './commands/explain.ts';
-import { fmt, type FmtOptions } from './commands/fmt.ts';
+import { configuration, fmt, type FmtOptions } from './commands/fmt.ts';
 import { targets } from '../compiler/index.ts';
 import { nodeTargets, runTargets } from './artifact.ts';
 import { profile, type ProfileOptions } from './commands/profile.ts';
@@ -304,7 +304,7 @@ that this machine would need for them, of the time it took. Sizes are at their b
     .description('The language server over standard input and output, for editors. It ends when its client does.')
     .option('--stdio', 'accepted for clients that pass it: there is no other way')
     .action(async () => {
-      (await import('../editor/lsp.ts')).lsp();
+      (await import('../editor/lsp.ts')).lsp(configuration);
       await new Promise(() => undefined);
     });
   return program;

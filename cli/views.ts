@@ -1,6 +1,6 @@
 /** What a compiled block looks like inside, as text: for `nnc build --print` and `nnc explain FILE`. */
 import type { Span } from '../grammar/ast.ts';
-import { printExpr } from '../grammar/print.ts';
+import { printExpr } from '../editor/prettier-plugin/print.ts';
 import type { CheckResult } from '../compiler/check/check.ts';
 import { formatType, type Type } from '../compiler/check/types.ts';
 import type { Program } from '../compiler/check/program.ts';

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createConnection } from 'vscode-languageserver/node';
+import type { FormatOptions } from './prettier-plugin/format.ts';
 import { serve } from './server.ts';
 import type { Addresses } from './places.ts';
 
@@ -23,8 +24,8 @@ function libraryFolder(): string | null {
 
 const slashed = (path: string): string => path.replace(/\\/g, '/');
 
-/** Serves until the client ends it. */
-export function lsp(): void {
+/** Serves until the client ends it. `formatting`: what the user's configuration says of a file's form. */
+export function lsp(formatting: (path: string) => Promise<FormatOptions> = () => Promise.resolve({})): void {
   // Given the streams themselves, the connection ends the process when the client is gone.
   const connection = createConnection(process.stdin, process.stdout);
   const library = libraryFolder();
@@ -63,6 +64,7 @@ export function lsp(): void {
       roots = uris.filter((uri) => uri.startsWith('file:')).map((uri) => fileURLToPath(uri));
     },
     clock: () => performance.now(),
+    formatting,
   });
 }
 

@@ -38,7 +38,6 @@ import type { Analysis } from './analysis.ts';
 import { completions, type CompletionKind } from './features/completion.ts';
 import { diagnostics, type Diagnosis } from './features/diagnostics.ts';
 import { fixAll, quickFixes } from './features/fixes.ts';
-import { format } from './features/format.ts';
 import { hover } from './features/hover.ts';
 import { inlayHints, type HintStyle } from './features/inlay.ts';
 import { lenses, weigh } from './features/lens.ts';
@@ -47,6 +46,8 @@ import { definition, references, rename, renameable } from './features/navigate.
 import { signatureHelp } from './features/signature-help.ts';
 import { folds, outline, type OutlineItem, type OutlineKind } from './features/structure.ts';
 import { semanticTokens, tokenModifiers, tokenTypes } from './features/tokens.ts';
+import { formatChange, formatRange, type FormatOptions, type TextChange } from './prettier-plugin/format.ts';
+import { NnSyntaxError } from './prettier-plugin/index.ts';
 import { locationOf, rangeOf, type Addresses } from './places.ts';
 import { Workspace, type Disk } from './workspace.ts';
 
@@ -56,6 +57,8 @@ export interface ServerHost {
   /** The folders of the workspace, once the client has named them. */
   readonly folders: (uris: readonly string[]) => void;
   readonly clock: () => number;
+  /** What the user's configuration says of a file's form. */
+  readonly formatting: (path: string) => Promise<FormatOptions>;
 }
 
 /** What a client may say at the start. */
@@ -65,6 +68,8 @@ interface Options {
   /** The client has the command `nn.run` (address, name of the train block). */
   readonly canRun?: boolean;
   readonly inlayHints?: HintStyle | 'off';
+  /** Columns of formatted text, where no configuration says it. */
+  readonly printWidth?: number;
 }
 
 const FIX_ALL = `${CodeActionKind.SourceFixAll}.nn`;
@@ -94,6 +99,7 @@ export function serve(connection: Connection, host: ServerHost): void {
         foldingRangeProvider: true,
         inlayHintProvider: true,
         documentFormattingProvider: true,
+        documentRangeFormattingProvider: true,
         renameProvider: { prepareProvider: true },
         completionProvider: { triggerCharacters: ['.', '[', '(', ',', ':', '>', ' '] },
         signatureHelpProvider: { triggerCharacters: ['(', ','], retriggerCharacters: [')'] },
@@ -109,8 +115,9 @@ export function serve(connection: Connection, host: ServerHost): void {
   });
 
   connection.onDidChangeConfiguration(({ settings }) => {
-    const own = (settings as { readonly nn?: { readonly inlayHints?: Options['inlayHints'] } } | null)?.nn;
+    const own = (settings as { readonly nn?: Pick<Options, 'inlayHints' | 'printWidth'> } | null)?.nn;
     if (own?.inlayHints !== undefined) options = { ...options, inlayHints: own.inlayHints };
+    if (own?.printWidth !== undefined) options = { ...options, printWidth: own.printWidth };
   });
 
   // -------------------------------------------------------------------------------------------------------- documents
@@ -167,7 +174,7 @@ export function serve(connection: Connection, host: ServerHost): void {
   const answer =
     <P extends { readonly textDocument: { readonly uri: string } }, R>(
       what: string,
-      work: (a: Analysis, params: P, document: TextDocument) => R,
+      work: (a: Analysis, params: P, document: TextDocument) => R | Promise<R>,
     ) =>
     async (params: P, token: CancellationToken): Promise<R | null> => {
       await new Promise((resolve) => setImmediate(resolve));
@@ -178,7 +185,7 @@ export function serve(connection: Connection, host: ServerHost): void {
         const path = addresses.path(document.uri);
         workspace.set(path, document.getText());
         const a = workspace.analysis(path);
-        return a === null ? null : work(a, params, document);
+        return a === null ? null : await work(a, params, document);
       } catch (error) {
         if (error instanceof ResponseError) throw error;
         log(what, error);
@@ -326,13 +333,33 @@ export function serve(connection: Connection, host: ServerHost): void {
     return data ?? { data: [] };
   });
 
-  connection.onDocumentFormatting(
-    answer('formatting', (_, __: In, document): TextEdit[] => {
-      const change = format(document.getText());
+  /** A text with syntax errors is left as it is; the diagnostics say why. */
+  const formatted = async (
+    document: TextDocument,
+    work: (text: string, form: FormatOptions) => Promise<TextChange | null>,
+  ): Promise<TextEdit[]> => {
+    const { printWidth } = options;
+    const form = { ...(printWidth === undefined ? {} : { printWidth }), ...(await formatting(document)) };
+    try {
+      const change = await work(document.getText(), form);
       if (change === null) return [];
       const range = { start: document.positionAt(change.start), end: document.positionAt(change.end) };
       return [{ range, newText: change.text }];
-    }),
+    } catch (error) {
+      if (error instanceof NnSyntaxError) return [];
+      throw error;
+    }
+  };
+  const formatting = (document: TextDocument): Promise<FormatOptions> => host.formatting(addresses.path(document.uri));
+
+  connection.onDocumentFormatting(answer('formatting', (_, __: In, document) => formatted(document, formatChange)));
+
+  connection.onDocumentRangeFormatting(
+    answer('rangeFormatting', (_, { range }: In & { readonly range: Range }, document) =>
+      formatted(document, (text, form) =>
+        formatRange(text, document.offsetAt(range.start), document.offsetAt(range.end), form),
+      ),
+    ),
   );
 
   connection.onCodeAction(

@@ -27,6 +27,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
       explainScheme: EXPLAIN,
       canRun: true,
       inlayHints: workspace.getConfiguration('nn').get<string>('inlayHints', 'names'),
+      printWidth: workspace.getConfiguration('nn').get<number>('printWidth', 120),
     },
   };
   client = new LanguageClient('nn', 'nn', serverOptions, clientOptions);

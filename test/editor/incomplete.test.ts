@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { analyse, type Analysis } from '../../editor/analysis.ts';
 import { completions } from '../../editor/features/completion.ts';
 import { diagnostics } from '../../editor/features/diagnostics.ts';
-import { format } from '../../editor/features/format.ts';
+import { printModule } from '../../editor/prettier-plugin/print.ts';
 import { hover } from '../../editor/features/hover.ts';
 import { inlayHints } from '../../editor/features/inlay.ts';
 import { lenses } from '../../editor/features/lens.ts';
@@ -56,7 +56,7 @@ function everything(text: string, offset: number): Analysis {
   renameable(a, offset);
   signatureHelp(a, offset);
   lenses(a);
-  format(text);
+  printModule(a.module.ast, text);
   return a;
 }
 

@@ -1,7 +1,7 @@
 /** Any text gives a module: mutilated programs neither throw nor hang, and every span lies in the text. */
 import { expect, test } from 'vitest';
 import { parse } from '../../grammar/parse.ts';
-import { print } from '../../grammar/print.ts';
+import { printModule } from '../../editor/prettier-plugin/print.ts';
 import { bare, mutilate, programs, randomFrom, spansOf } from './support.ts';
 
 const count = Number(process.env['NNC_MUTATIONS'] ?? 4000);
@@ -29,7 +29,7 @@ test(`${count} mutilated programs`, { timeout: 3_600_000 }, () => {
     if (holes && problems.length === 0) throw new Error(`a hole without a report: ${context()}`);
     if (problems.length === 0) {
       clean++;
-      const printed = print(module);
+      const printed = printModule(module);
       const again = parse({ id: 7, text: printed });
       if (
         again.problems.length > 0 ||
@@ -37,8 +37,8 @@ test(`${count} mutilated programs`, { timeout: 3_600_000 }, () => {
       ) {
         throw new Error(`printing changed it to\n${printed}\n${context()}`);
       }
-      if (print(again.module) !== printed)
-        throw new Error(`no fixpoint:\n${printed}\n${print(again.module)}\n${context()}`);
+      if (printModule(again.module) !== printed)
+        throw new Error(`no fixpoint:\n${printed}\n${printModule(again.module)}\n${context()}`);
       const comments = module.comments.length;
       if (again.module.comments.length !== comments) throw new Error(`a comment was lost: ${context()}`);
     }

@@ -11,7 +11,7 @@ import type {
   TypeExpr,
 } from '../../grammar/ast.ts';
 import { parse } from '../../grammar/parse.ts';
-import { printExpr } from '../../grammar/print.ts';
+import { printExpr } from '../../editor/prettier-plugin/print.ts';
 import { programs, spansOf } from './support.ts';
 
 // ------------------------------------------------------------------------------------------------------ a compact form of trees

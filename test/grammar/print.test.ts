@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Argument, BinaryOperator, Expr, Index, IndexName, ReduceOperator } from '../../grammar/ast.ts';
 import { parse } from '../../grammar/parse.ts';
-import { print, printExpr } from '../../grammar/print.ts';
+import { printExpr, printModule } from '../../editor/prettier-plugin/print.ts';
 import { bare, programs, randomFrom } from './support.ts';
 
 const span = { file: 0, start: 0, end: 0 };
@@ -13,14 +13,14 @@ describe('the design programs', () => {
   for (const { name: file, text } of programs) {
     test(file, () => {
       const { module } = parse({ id: 0, text });
-      const printed = print(module);
+      const printed = printModule(module);
       const again = parse({ id: 0, text: printed });
       expect(again.problems).toEqual([]);
       expect(bare(again.module.declarations)).toEqual(bare(module.declarations));
       expect(again.module.comments.map((comment) => comment.text)).toEqual(
         module.comments.map((comment) => comment.text),
       );
-      expect(print(again.module)).toBe(printed);
+      expect(printModule(again.module)).toBe(printed);
       const code = printed.split('\n').filter((line) => !line.trimStart().startsWith('//'));
       for (const line of code) expect(line.length).toBeLessThanOrEqual(120);
     });
@@ -48,7 +48,7 @@ fn g(x: float) = (sum[e] x[e]) // note
 `;
   const { module, problems } = parse({ id: 0, text });
   expect(problems).toEqual([]);
-  const printed = print(module);
+  const printed = printModule(module);
   expect(printed).toBe(`// a file
 
 /// Documentation.
@@ -68,7 +68,7 @@ fn f(x: float[B, D]) -> float[B] {
 fn g(x: float) = sum[e] x[e] // note
 // the end
 `);
-  expect(print(parse({ id: 0, text: printed }).module)).toBe(printed);
+  expect(printModule(parse({ id: 0, text: printed }).module)).toBe(printed);
 });
 
 // ------------------------------------------------------------------------------------------------------- generated expressions
@@ -172,11 +172,11 @@ test('a printed expression parses to the same tree, on one line and broken over 
       const text = printExpr(value);
       expect(bare(reparse(text)), text).toEqual(bare(value));
       const { module } = parse({ id: 0, text: `fn f(x: float) {\n  let r = ${text}\n}\n` });
-      const printed = print(module);
+      const printed = printModule(module);
       const again = parse({ id: 0, text: printed });
       expect(again.problems, printed).toEqual([]);
       expect(bare(again.module.declarations), printed).toEqual(bare(module.declarations));
-      expect(print(again.module)).toBe(printed);
+      expect(printModule(again.module)).toBe(printed);
     }),
     { seed: 20260727, numRuns: 1500 },
   );

@@ -1,8 +1,8 @@
 /** Expressions, indices and types as documents: minimal parentheses by precedence, breaks before operators and inside brackets. */
-import type { Argument, Expr, Index, IndexName, ScanExpr, TypeExpr } from './ast.ts';
-import { level } from './operators.ts';
-import { reductionWords } from './tokens.ts';
-import { group, indent, join, line, softline, type Doc } from './pretty.ts';
+import type { Argument, Expr, Index, IndexName, ScanExpr, TypeExpr } from '../../grammar/ast.ts';
+import { level } from '../../grammar/operators.ts';
+import { reductionWords } from '../../grammar/tokens.ts';
+import { flat, group, indent, join, line, softline, type Doc } from './docs.ts';
 
 /** Prints the body of a scan; statements are known to `print.ts` only. */
 export type PrintBody = (scan: ScanExpr) => Doc;
@@ -84,8 +84,9 @@ export class ExpressionPrinter {
         return expr.name;
       case 'unary': {
         if (expr.operator === 'not') return ['not ', this.at(expr.operand, level.comparison, followed)];
-        const nested = expr.operand.kind === 'unary';
-        return ['-', this.at(expr.operand, nested ? level.power : level.unary, followed)];
+        // `-2 ^ x` is `-(2 ^ x)`, which not every reader knows.
+        const own = expr.operand.kind === 'unary' ? level.power : isPower(expr.operand) ? level.primary : level.unary;
+        return ['-', this.at(expr.operand, own, followed)];
       }
       case 'binary':
       case 'where':
@@ -213,18 +214,22 @@ export class ExpressionPrinter {
   }
 
   type(type: TypeExpr): Doc {
-    const dims = type.shape?.map((dim) => (dim.kind === 'run' ? `...${dim.name.text}` : this.arithmetic(dim.value)));
+    // A size is read as one word and never broken.
+    const dims = type.shape?.map((dim) =>
+      dim.kind === 'run' ? `...${dim.name.text}` : flat(this.arithmetic(dim.value)),
+    );
     const role = type.role;
     const axis = role === null || role.axis === null ? '' : `(${role.axis.text})`;
     return [
       type.dtype.text,
-      // A shape is read as one word and never broken.
-      dims === undefined ? '' : ['[', join(', ', dims), ']'],
-      type.below === null ? '' : [' < ', this.arithmetic(type.below)],
+      dims === undefined ? '' : bracketed('[', dims, ']'),
+      type.below === null ? '' : [' < ', flat(this.arithmetic(type.below))],
       role === null ? '' : ` as ${role.name.text}${axis}`,
     ];
   }
 }
+
+const isPower = (expr: Expr): boolean => expr.kind === 'binary' && expr.operator === '^';
 
 /** Would the printed expression begin with a minus? */
 function beginsWithMinus(expr: Expr): boolean {

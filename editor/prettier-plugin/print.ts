@@ -1,12 +1,14 @@
 /**
- * The canonical form of a module: two spaces, 120 columns, minimal parentheses, every comment, single blank lines where there were some,
- * a body on one line where it was and fits. Printing what was printed changes nothing.
+ * The canonical form of a module as a document: minimal parentheses, every comment, single blank lines where there were some, a body on one
+ * line where it was and fits, and the `=` of consecutive index equations in one column. Printing what was printed changes nothing.
  *
- * A comment inside a statement moves before it. A module with `bad` nodes prints, with `?` for the holes, but is not what was written:
- * do not format a file that has syntax problems.
+ * A comment inside a statement moves before it; what follows `// prettier-ignore` stays as it was written. A module with `bad` nodes prints, with
+ * `?` for the holes, but is not what was written: do not format a file that has syntax problems. Comments are placed here and not by Prettier's attachment, since a
+ * comment of `.nn` always has a line of its own or ends one.
  */
 import type {
   Body,
+  CheckpointEntry,
   Comment,
   ConstDeclaration,
   Declaration,
@@ -15,21 +17,40 @@ import type {
   Span,
   Statement,
   TrainStatement,
-} from './ast.ts';
-import { hardline, group, indent, join, line, render, type Doc } from './pretty.ts';
+} from '../../grammar/ast.ts';
+import {
+  fileEnd,
+  firstThatFits,
+  flat,
+  group,
+  hardline,
+  ifBreak,
+  indent,
+  join,
+  layOut,
+  line,
+  literalline,
+  type Doc,
+} from './docs.ts';
 import { bracketed, ExpressionPrinter, quote } from './print-expressions.ts';
 
-const width = 120;
-
-export function print(module: Module): string {
-  return new ModulePrinter(module).module();
+/** `text`: what the module was made from; null for a tree that was not. */
+export function moduleDoc(module: Module, text: string | null): Doc {
+  return new ModulePrinter(module, text).module();
 }
+
+/** For trees that are not made from text. */
+export const printModule = (module: Module, text: string | null = null, width = 120): string =>
+  layOut(moduleDoc(module, text), width);
 
 /** An expression on one line, as messages quote it. */
 export function printExpr(expr: Expr): string {
   const printer: ExpressionPrinter = new ExpressionPrinter(() => '{ … }');
-  return render(group(printer.value(expr)), Infinity);
+  return flat(printer.value(expr));
 }
+
+/** Heads that differ by more are not brought into line: the gap would be wider than what it joins. */
+const WIDEST_GAP = 8;
 
 /** What a list of statements or declarations prints: anything with a place. */
 interface Item {
@@ -39,17 +60,21 @@ interface Item {
 class ModulePrinter {
   private readonly tree: Module;
   private readonly comments: readonly Comment[];
+  private readonly text: string | null;
   private next = 0;
+  /** Blanks before the `=` of an index equation. */
+  private readonly gaps = new Map<object, string>();
   private readonly expressions: ExpressionPrinter = new ExpressionPrinter((scan) =>
     this.block(scan.body, scan.span, (statement) => this.statement(statement)),
   );
 
-  constructor(tree: Module) {
+  constructor(tree: Module, text: string | null) {
     this.tree = tree;
+    this.text = text;
     this.comments = tree.comments;
   }
 
-  module(): string {
+  module(): Doc {
     // A list of constants is one item.
     const items: (Item & { readonly group: readonly Declaration[] })[] = [];
     for (const declaration of this.tree.declarations) {
@@ -63,8 +88,7 @@ class ModulePrinter {
       }
     }
     const parts = this.items(items, this.tree.span.end, (item) => this.declaration(item.group), true);
-    const text = render(parts, width);
-    return text === '' ? '' : `${text}\n`;
+    return parts.length === 0 ? '' : [parts, fileEnd];
   }
 
   // ------------------------------------------------------------------------------------------------ comments and blank lines
@@ -102,7 +126,8 @@ class ModulePrinter {
   }
 
   /** Items on lines of their own, with the comments before, behind and after them up to `end`. */
-  private items<T extends Item>(items: readonly T[], end: number, show: (item: T) => Doc, top = false): Doc {
+  private items<T extends Item>(items: readonly T[], end: number, show: (item: T) => Doc, top = false): Doc[] {
+    this.alignEquations(items);
     const rows: Doc[] = [];
     let last: number | null = null;
     const row = (doc: Doc, span: Span): void => {
@@ -116,7 +141,7 @@ class ModulePrinter {
     items.forEach((item, i) => {
       const leading = this.takeBefore(item.span.start);
       const before = this.next;
-      const shown = show(item);
+      const shown = this.isIgnored(leading, item) ? this.verbatim(item.span) : show(item);
       // Comments inside that no body has taken: before the item, where they cannot become documentation.
       const inside = this.takeBefore(item.span.end);
       const hoisted = inside.map((comment) => plain(comment.text));
@@ -148,6 +173,62 @@ class ModulePrinter {
     return rows;
   }
 
+  private isIgnored(leading: readonly Comment[], item: Item): boolean {
+    const last = leading.at(-1);
+    return (
+      this.text !== null &&
+      last !== undefined &&
+      /^\/\/\/?\s*prettier-ignore\s*$/.test(last.text) &&
+      !this.blankBetween(last.span.end, item.span.start)
+    );
+  }
+
+  private verbatim(span: Span): Doc {
+    this.takeBefore(span.end);
+    return join(literalline, this.text!.slice(span.start, span.end).split(/\r?\n/));
+  }
+
+  /** The `=` of equations that follow each other without a blank line or a comment stand in one column. */
+  private alignEquations(items: readonly Item[]): void {
+    let run: { readonly item: Item; readonly width: number }[] = [];
+    const flush = (): void => {
+      const widest = Math.max(...run.map((r) => r.width));
+      for (const r of run) this.gaps.set(r.item, ' '.repeat(widest - r.width));
+      run = [];
+    };
+    items.forEach((item, k) => {
+      const width = this.headWidth(item);
+      const before = items[k - 1];
+      const last = run.at(-1);
+      if (
+        last !== undefined &&
+        (width === null ||
+          before !== last.item ||
+          run.some((r) => Math.abs(r.width - width) > WIDEST_GAP) ||
+          this.isApart(before, item))
+      )
+        flush();
+      if (width !== null) run.push({ item, width });
+    });
+    flush();
+  }
+
+  /** The columns before the `=` of an index equation; null for any other statement. */
+  private headWidth(item: Item): number | null {
+    const s = item as Statement | CheckpointEntry;
+    if ('path' in s) return flat([s.path, this.expressions.indices(s.indices)]).length;
+    if (s.kind !== 'let' && s.kind !== 'assign' && s.kind !== 'leaf' && s.kind !== 'yield') return null;
+    if (s.indices === null || s.name === null || (s.kind === 'assign' && s.operator !== '=')) return null;
+    return flat(this.head(s)).length;
+  }
+
+  private isApart(before: Item, item: Item): boolean {
+    const [from, to] = [before.span.end, item.span.start];
+    return (
+      this.blankBetween(from, to) || this.comments.some((c) => c.ownLine && c.span.start >= from && c.span.end <= to)
+    );
+  }
+
   private sameLine(end: number, comment: Comment): boolean {
     const from = this.lineOf(end);
     return from === null || from === this.lineOf(comment.span.start);
@@ -159,12 +240,7 @@ class ModulePrinter {
     const commented = pending !== undefined && pending.span.start < span.end;
     if (statements.length === 0 && !commented) return '{}';
     if (this.oneLine(span) && !commented) {
-      return group(
-        '{',
-        indent(line, join([{ kind: 'line', flat: '; ', hard: false }], statements.map(show))),
-        line,
-        '}',
-      );
+      return group('{', indent(line, join([ifBreak('', ';'), line], statements.map(show))), line, '}');
     }
     return ['{', indent(hardline, this.items(statements, span.end, show)), hardline, '}'];
   }
@@ -196,7 +272,7 @@ class ModulePrinter {
           this.block(declaration.entries, declaration.span, (entry) => [
             entry.path,
             entry.indices.length === 0 ? '' : expressions.indices(entry.indices),
-            ` = ${quote(entry.source)}`,
+            `${this.gaps.get(entry) ?? ''} = ${quote(entry.source)}`,
             entry.sourceIndices.length === 0 ? '' : expressions.indices(entry.sourceIndices),
           ]),
         ];
@@ -217,13 +293,16 @@ class ModulePrinter {
           ),
         );
         let returns: Doc = '';
-        if (result !== null && 'dtype' in result) returns = [' -> ', expressions.type(result)];
+        if (result !== null && 'dtype' in result) returns = ['-> ', expressions.type(result)];
         else if (result !== null) {
           const fields = result.map(({ name, type }) => [name.text, ': ', expressions.type(type)]);
-          returns = [' -> ', bracketed('(', fields, ')')];
+          returns = ['-> ', bracketed('(', fields, ')')];
         }
-        const head = [`${declaration.kind} ${declaration.name.text}`, lists, returns];
-        return [head, ' ', this.callableBody(declaration.body)];
+        // The result goes to a line of its own before a list of parameters is broken; then it follows the bracket.
+        const head: Doc = [`${declaration.kind} ${declaration.name.text}`, lists];
+        const together: Doc = [head, ' ', returns];
+        const whole = returns === '' ? head : firstThatFits(together, [head, indent(hardline, returns)], together);
+        return [whole, ' ', this.callableBody(declaration.body)];
       }
     }
   }
@@ -236,20 +315,24 @@ class ModulePrinter {
 
   // -------------------------------------------------------------------------------------------------------------- statements
 
+  /** What stands before the `=`. */
+  private head(statement: Statement & { kind: 'let' | 'assign' | 'leaf' | 'yield' }): Doc {
+    const name = statement.name?.text ?? '';
+    const indices = statement.indices === null ? '' : this.expressions.indices(statement.indices);
+    if (statement.kind !== 'leaf') return [statement.kind === 'assign' ? '' : `${statement.kind} `, name, indices];
+    const type = statement.type === null ? '' : [': ', this.expressions.type(statement.type)];
+    return [statement.leaf, ' ', name, type, indices];
+  }
+
   private statement(statement: Statement): Doc {
     const { expressions } = this;
-    const indices = (list: Statement & { kind: 'let' | 'assign' | 'leaf' | 'yield' }): Doc =>
-      list.indices === null ? '' : expressions.indices(list.indices);
+    const gap = this.gaps.get(statement) ?? '';
     switch (statement.kind) {
       case 'let':
-        return ['let ', statement.name.text, indices(statement), ' = ', this.right(statement.value)];
+      case 'leaf':
+        return [this.head(statement), gap, ' = ', this.right(statement.value)];
       case 'assign':
-        return [statement.name.text, indices(statement), ` ${statement.operator} `, this.right(statement.value)];
-      case 'leaf': {
-        const type = statement.type === null ? '' : [': ', expressions.type(statement.type)];
-        const head = [statement.leaf, ' ', statement.name.text, type, indices(statement)];
-        return [head, ' = ', this.right(statement.value)];
-      }
+        return [this.head(statement), gap, ` ${statement.operator} `, this.right(statement.value)];
       case 'require': {
         const message = statement.message === null ? '' : `, ${quote(statement.message)}`;
         return ['require ', indent(expressions.expression(statement.condition)), message];
@@ -271,8 +354,8 @@ class ModulePrinter {
         return [label, 'repeat ', rounds, ' ', body];
       }
       case 'yield': {
-        const target = statement.name === null ? '' : [statement.name.text, indices(statement), ' = '];
-        return ['yield ', target, this.right(statement.value)];
+        if (statement.name === null) return ['yield ', this.right(statement.value)];
+        return [this.head(statement), gap, ' = ', this.right(statement.value)];
       }
       case 'until':
         return ['until ', indent(expressions.expression(statement.condition))];
