@@ -26,6 +26,7 @@ describe('help', () => {
         run [options] <file>              compute a model's results for data
         study [options] <file>            train many times on resampled rows: errors, bias and variance
         explain [options] <code-or-file>  what a code means, or what became of a program
+        profile [options] <file>          show what a program costs, by line and by kernel
         fmt [options] <file...>           write programs in canonical form
         lsp [options]                     language server over standard input and output
         help [command]                    print the help of a command
@@ -58,7 +59,10 @@ describe('help', () => {
         --batch <n>               rows of a step, in place of the source's
         --seed <n>                of initial weights, order of rows and draws (default: 0)
         --const <name=number...>  values in place of the source's consts: width=128
-        --target <target>         JavaScript or WebAssembly (choices: "ts", "wasm", default: "ts")
+        --target <target>         JavaScript, WebAssembly, WebGPU (npm install webgpu), or auto: the first
+                                  there is (choices: "ts", "wasm", "wgsl", "auto", default: "ts")
+        --threads <n>             of the wasm target: a number, or auto for all cores; results are the
+                                  same bits (default: "auto")
         -o, --out <folder>        where to write (default: nnc-out/NAME)
         --resume                  go on from the checkpoint in the folder, bit for bit as if never stopped
         -q, --quiet               no progress, only problems and final figures
@@ -120,7 +124,10 @@ describe('help', () => {
                                   terminal)
         --batch <n>               rows computed together (default: 256)
         --const <name=number...>  values in place of the source's consts: width=128
-        --target <target>         JavaScript or WebAssembly (choices: "ts", "wasm", default: "ts")
+        --target <target>         JavaScript, WebAssembly, WebGPU (npm install webgpu), or auto: the first
+                                  there is (choices: "ts", "wasm", "wgsl", "auto", default: "ts")
+        --threads <n>             of the wasm target: a number, or auto for all cores; results are the
+                                  same bits (default: "auto")
         --width <columns>         width of reports
         --no-color                plain text
         --debug                   show where a bug of nnc happened
