@@ -1,6 +1,6 @@
 /**
  * Writes docs/library.md, the reference of the standard library, from the signatures and comments in `library/` and the list of comparisons in
- * `test/fixtures/library.json`. A test keeps the file fresh; it also writes it (`npx vitest run test/library/reference.test.ts -u`).
+ * `test/fixtures/library/`. A test keeps the file fresh; it also writes it (`npx vitest run test/library/reference.test.ts -u`).
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -8,10 +8,10 @@ import { fileURLToPath } from 'node:url';
 import type { Callable, LeafStatement, Statement } from '../grammar/ast.ts';
 import { parse } from '../grammar/parse.ts';
 
-interface Compared {
-  readonly cases: readonly { readonly group: string; readonly body: string; readonly more?: string }[];
-  readonly optimizers: readonly { readonly optimizer: string }[];
-  readonly schedules: readonly { readonly schedule: string }[];
+interface Family {
+  readonly cases?: readonly { readonly body: string; readonly more?: string }[];
+  readonly optimizers?: readonly { readonly optimizer: string }[];
+  readonly schedules?: readonly { readonly schedule: string }[];
 }
 
 export interface Entry {
@@ -26,7 +26,10 @@ export interface Entry {
 }
 
 /** In the order of the reference. */
-const CHAPTERS = ['activations', 'losses', 'optimizers', 'layers', 'recurrent', 'attention', 'initialisers'];
+const CHAPTERS = [
+  ...['activations', 'losses', 'metrics', 'optimizers', 'schedules', 'layers', 'convolution', 'pooling'],
+  ...['normalisation', 'recurrent', 'attention', 'initialisers'],
+];
 
 const INTRODUCTION = `# The standard library
 
@@ -37,7 +40,7 @@ after the tensors of a function, and has the defaults shown.
 
 Every function is compared with PyTorch in float64 (or with its formula, where PyTorch has none): the value and the gradients by all its tensors, by the evaluator to
 1e-10 and by the emitted code in f32 to 4e-6; second derivatives of activations and losses; optimizers over 50 steps; schedules at every step.
-\`test/fixtures/make_library.py\` makes the numbers. The tables count the comparisons in which a function takes part.
+\`test/fixtures/library/make.py\` makes the numbers. The tables count the comparisons in which a function takes part.
 
 `;
 
@@ -58,7 +61,15 @@ function signatureOf(c: Callable, text: string): string {
 
 /** All that the library declares, in the order of the text. */
 export function entriesOf(root: string): Entry[] {
-  const compared = JSON.parse(readFileSync(join(root, 'test/fixtures/library.json'), 'utf8')) as Compared;
+  const folder = join(root, 'test/fixtures/library');
+  const families = readdirSync(folder)
+    .filter((f) => f.endsWith('.json'))
+    .map((f) => ({ file: f, ...(JSON.parse(readFileSync(join(folder, f), 'utf8')) as Family) }));
+  const cases = families.flatMap((f) => (f.cases ?? []).map((c) => ({ ...c, second: f.file.startsWith('second') })));
+  const runs = families.flatMap((f) => [
+    ...(f.optimizers ?? []).map((o) => o.optimizer),
+    ...(f.schedules ?? []).map((o) => o.schedule),
+  ]);
   const files = readdirSync(join(root, 'library')).filter((f) => f.endsWith('.nn'));
   const rank = (f: string): number => (CHAPTERS.indexOf(f.replace('.nn', '')) + 100) % 100;
   return files
@@ -68,9 +79,8 @@ export function entriesOf(root: string): Entry[] {
       const callables = parse({ id, text }).module.declarations.filter((d): d is Callable => 'parameters' in d);
       return callables.map((callable): Entry => {
         const word = new RegExp(`\\b${callable.name.text}\\b`);
-        const uses = compared.cases.filter((c) => word.test(c.body) || word.test(c.more ?? ''));
-        const second = uses.filter((c) => c.group === 'second derivatives').length;
-        const runs = [...compared.optimizers.map((o) => o.optimizer), ...compared.schedules.map((s) => s.schedule)];
+        const uses = cases.filter((c) => word.test(c.body) || word.test(c.more ?? ''));
+        const second = uses.filter((c) => c.second).length;
         return {
           chapter: file.replace('.nn', ''),
           callable,

@@ -460,11 +460,11 @@ export function readTensor(
         indices.push(eq.spread(cx, d.node, eq.order(d.labels), on));
       } else for (const l of axisLabels[k]!) sources.push({ from: 'axis', axis: labels.indexOf(l) });
     });
-    x = b.gather(x, indices, {
-      sizes: labels.map((l) => eq.extent(l)),
-      sources,
-      on: on.map((l) => labels.indexOf(l)),
-    });
+    const sizes = labels.map((l) => eq.extent(l));
+    const same = constantOf(x);
+    // What is the same number everywhere needs no reading: every index is inside, or its place is masked below.
+    if (same !== null) x = b.constantOf(same, { dtype: x.type.dtype, sizes });
+    else x = b.gather(x, indices, { sizes, sources, on: on.map((l) => labels.indexOf(l)) });
   } else {
     const flat = axisLabels.flat();
     labels = eq.order(flat);
@@ -488,6 +488,12 @@ export function readTensor(
     } else cx.masks?.push(mask);
   }
   return guardRead(cx, eq, result, e.span);
+}
+
+/** The number of which a tensor is made, where it is made of one. */
+function constantOf(x: Node): number | null {
+  const inner = x.op === 'broadcast' ? x.inputs[0]! : x;
+  return inner.op === 'const' ? inner.attrs.value : null;
 }
 
 const fillValue = (fill: number, dtype: DType): Value =>

@@ -15,7 +15,7 @@ import {
   sub,
   type Poly,
 } from '../sizes/poly.ts';
-import { asTensor } from './arithmetic.ts';
+import { asTensor, real } from './arithmetic.ts';
 import { joinPath, refuse, type Elaboration, type LeafRecord } from './elaboration.ts';
 import { evaluate, sizeOf } from './expressions.ts';
 import { Scope } from './scope.ts';
@@ -125,16 +125,21 @@ export function bindParameters(
     scope.set(p.name.text, value);
   };
   const shaped = (p: Parameter): boolean => (p.type?.shape ?? null) !== null;
-  const byDefault = (p: Parameter): void =>
-    bindOne(
-      p,
-      cx.plain(() => evaluate(cx, p.default!, scope, null)),
-    );
+  const byDefault = (p: Parameter): void => {
+    const value = cx.plain(() => evaluate(cx, p.default!, scope, null));
+    const shape = p.type?.shape ?? null;
+    if (shape === null || (value.kind !== 'integer' && value.kind !== 'float')) return bindOne(p, value);
+    // `weights: float[C] = 1`: the number stands at every place.
+    const node = asTensor(cx, value, span, null, sizesOf(cx, shape, scope));
+    bindOne(p, tensor(dtypeOf(p.type!) === 'f32' ? real(cx, node) : node));
+  };
+  const tensors = new Set(parameters.filter(shaped).map((p) => p.name.text));
+  const ofTensor = (p: Parameter): boolean => [...namesIn(p.default!)].some((n) => tensors.has(n));
   // Numbers before shapes that may speak of them, shapes before defaults that may speak of their sizes.
   for (const p of parameters) {
     const v = values.get(p);
     if (!shaped(p) && v !== undefined) bindOne(p, v);
-    else if (!shaped(p) && p.default !== null && !waits(cx, scope, p)) byDefault(p);
+    else if (!shaped(p) && p.default !== null && !waits(cx, scope, p) && !ofTensor(p)) byDefault(p);
   }
   for (const p of parameters) {
     const v = values.get(p);

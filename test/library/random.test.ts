@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import type { Tensor } from '../../compiler/ops/record.ts';
 import { elaborateText, toTensor } from '../support/program.ts';
-import { shapeOf, type Nested } from './support.ts';
+import { shapeOf, type Nested } from './cases.ts';
 
 const [rows, columns, places] = [40, 10, 30];
 const count = rows * columns * places;
@@ -83,6 +83,26 @@ describe('dropout', () => {
   });
 });
 
+it('AlphaDropout keeps mean and variance, and drops to one value', () => {
+  // Of x = 1: kept values are one number, dropped ones another; over x of mean 0 and variance 1 the moments stay.
+  const rate = 0.25;
+  const { y, gradient, outside } = run(`AlphaDropout(${rate})`);
+  expect(outside).toBe(count);
+  const limit = -1.0507009873554805 * 1.6732632423543772;
+  const scale = 1 / Math.sqrt((1 - rate) * (1 + rate * limit ** 2));
+  const values = [scale * (1 - rate * limit), scale * (limit - rate * limit)];
+  for (const [at, v] of y.entries()) {
+    const kept = Math.abs(v - values[0]!) < 1e-9;
+    expect(kept || Math.abs(v - values[1]!) < 1e-9).toBe(true);
+    expect(gradient[at]).toBeCloseTo(kept ? scale : 0, 9);
+  }
+  const share = mean(y.map((v) => (v > 0 ? 1 : 0)));
+  expect(Math.abs(share - (1 - rate))).toBeLessThan(5 * Math.sqrt((rate * (1 - rate)) / count));
+  // E y = scale ((1 - r) E x + r limit - r limit) = 0; E y² = scale² ((1 - r) (1 + r² limit²) + r (1 - r)² limit²) = 1.
+  const second = scale ** 2 * ((1 - rate) * (1 + rate ** 2 * limit ** 2) + rate * (1 - rate) ** 2 * limit ** 2);
+  expect(second).toBeCloseTo(1, 12);
+});
+
 it('GaussianNoise', () => {
   const { y, gradient, outside } = run('GaussianNoise(0.5)');
   expect(outside).toBe(count);
@@ -107,6 +127,8 @@ model Net(on: float[B]) -> float[B] {
     { name: 'xavier_uniform(2)', variance: 8 / (I + O), uniform: true },
     { name: 'xavier_normal()', variance: 2 / (I + O), uniform: false },
     { name: 'kaiming_uniform()', variance: 2 / I, uniform: true },
+    { name: 'lecun_uniform()', variance: 1 / I, uniform: true },
+    { name: 'lecun_normal()', variance: 1 / I, uniform: false },
     { name: 'kaiming_normal()', variance: 2 / I, uniform: false },
     { name: 'kaiming_normal(1)', variance: 1 / I, uniform: false },
   ])('$name', ({ name, variance, uniform }) => {

@@ -19,25 +19,18 @@ test('everything has a comment', () => {
 
 test('everything is compared with numbers', () => {
   const missing = entriesOf(root).filter((e) => e.compared.first + e.compared.trajectories === 0);
-  // Initialisers and layers that draw are random: random.test.ts has their moments. `sinusoidal` is inside sinusoidal_positions.
+  // Initialisers and layers that draw are random: random.test.ts has their moments.
   expect(missing.map((e) => e.callable.name.text).sort()).toEqual([
-    ...[
-      'DropPath',
-      'Dropout',
-      'GaussianNoise',
-      'SpatialDropout',
-      'kaiming_normal',
-      'kaiming_uniform',
-      'orthogonal',
-      'sinusoidal',
-    ],
-    ...['xavier_normal', 'xavier_uniform'],
+    ...['AlphaDropout', 'DropPath', 'Dropout', 'GaussianNoise', 'SpatialDropout', 'kaiming_normal', 'kaiming_uniform'],
+    ...['lecun_normal', 'lecun_uniform', 'orthogonal', 'xavier_normal', 'xavier_uniform'],
   ]);
 });
 
 test('a signature is the text before the body', () => {
   const of = (name: string) => entriesOf(root).find((e) => e.callable.name.text === name)!;
   expect(of('relu').signature).toBe('fn relu(x: float[...S]) -> float[...S] = max(x, 0)');
-  expect(of('LayerNorm').signature).toBe('block LayerNorm(eps: float = 1e-5)(x: float[...S, D]) -> float[...S, D]');
+  expect(of('RMSNorm').signature).toBe(
+    'block RMSNorm(eps: float = 1e-6, affine: bool = true)(x: float[...S, D]) -> float[...S, D]',
+  );
   expect(of('LayerNorm').leaves).toEqual(['param `weight: float[D]`', 'param `bias: float[D]`']);
 });

@@ -1,8 +1,9 @@
 /**
- * The cases of `fixtures/library.json` as programs: all of a group in one text, one train block each. Every floating tensor is a parameter, and plain gradient descent with
- * rate 1 on sum(value * cot) subtracts from each its gradient; from `cot` it subtracts the value. So one step gives everything.
+ * The comparisons of `fixtures/library/` as programs, for every target: all of a family in one text, one train block each. Every floating tensor is a parameter, and plain
+ * gradient descent with rate 1 on sum(value * cot) subtracts from each its gradient; from `cot` it subtracts the value. So one step gives everything: set `leavesOf(c)`,
+ * run `step` on `inputsOf(c)`, and hold the leaves against `problemsOf(c, after, relative)`. Not a runner: each target's suite has its own.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { distance } from '../support/artifact.ts';
 
 export type Nested = number | readonly Nested[];
@@ -20,6 +21,8 @@ export interface Case {
   readonly value: Nested;
   readonly gradients: Readonly<Record<string, Nested>>;
   readonly states?: Readonly<Record<string, { readonly before: Nested; readonly after: Nested }>>;
+  /** sum(value * cot) outside training, with the states as they were before. */
+  readonly evaluated?: number;
 }
 
 export interface Run {
@@ -36,18 +39,27 @@ export interface Rates {
   readonly rates: readonly number[];
 }
 
-export const fixtures = JSON.parse(readFileSync(new URL('../fixtures/library.json', import.meta.url), 'utf8')) as {
-  readonly cases: readonly Case[];
-  readonly optimizers: readonly Run[];
-  readonly schedules: readonly Rates[];
-};
+interface Family {
+  readonly cases?: readonly Omit<Case, 'group'>[];
+  readonly optimizers?: readonly Run[];
+  readonly schedules?: readonly Rates[];
+}
 
+const folder = new URL('../fixtures/library/', import.meta.url);
+const families = readdirSync(folder)
+  .filter((f) => f.endsWith('.json'))
+  .map((f): [string, Family] => [
+    f.replace('.json', '').replaceAll('-', ' '),
+    JSON.parse(readFileSync(new URL(f, folder), 'utf8')) as Family,
+  ]);
+
+/** Cases by family. */
 export const groups: ReadonlyMap<string, readonly Case[]> = new Map(
-  [...new Set(fixtures.cases.map((c) => c.group))].map((group) => [
-    group,
-    fixtures.cases.filter((c) => c.group === group),
-  ]),
+  families.flatMap(([group, f]) => (f.cases ? [[group, f.cases.map((c) => ({ group, ...c }))]] : [])),
 );
+
+export const runs: readonly Run[] = families.flatMap(([, f]) => f.optimizers ?? []);
+export const rates: readonly Rates[] = families.flatMap(([, f]) => f.schedules ?? []);
 
 export function shapeOf(value: Nested): number[] {
   const shape: number[] = [];
@@ -112,7 +124,48 @@ export function expectedOf(c: Case): Map<string, Expected> {
   return result;
 }
 
-/** What the optimizers descend: the same as `objective` in make_library.py. */
+/** The inputs of a case, without those that are not there. */
+export const inputsOf = (c: Case): Record<string, Int32Array | Float32Array> => ({
+  ...Object.fromEntries(Object.entries(c.ints).map(([name, i]) => [name, Int32Array.from(flat(i.value))])),
+  on: Float32Array.of(0),
+});
+
+/** The leaves of a case before the step: what an instance is created with. A parameter that the function does not depend on may be missing in it. */
+export function leavesOf(
+  c: Case,
+  paths: ReadonlySet<string>,
+): Map<string, { dtype: 'f32'; shape: number[]; data: Float32Array }> {
+  return new Map(
+    [...expectedOf(c)]
+      .filter(([path]) => paths.has(path))
+      .map(([path, { before }]) => [
+        path,
+        { dtype: 'f32', shape: shapeOf(c.tensors[path] ?? c.states![path]!.before), data: Float32Array.from(before) },
+      ]),
+  );
+}
+
+/** What is wrong with the leaves after the step; `relative` is allowed of the largest magnitude in a tensor, and of 1. */
+export function problemsOf(
+  c: Case,
+  after: ReadonlyMap<string, { readonly data: ArrayLike<number> }>,
+  relative: number,
+): string[] {
+  const problems: string[] = [];
+  for (const [path, { before, change, trained }] of expectedOf(c)) {
+    const now = after.get(path)?.data;
+    if (now === undefined) continue;
+    const actual = trained ? before.map((v, at) => v - now[at]!) : Array.from(now);
+    // What is left after subtracting from a large parameter has that parameter's rounding.
+    const slack = Math.max(1, ...before.map(Math.abs));
+    const far = off(actual, change, relative);
+    if (!(far < slack))
+      problems.push(`${path}: ${actual.join(' ')} for ${change.join(' ')} (${far} of what is allowed)`);
+  }
+  return problems;
+}
+
+/** What the optimizers descend: the same as `objective` in optimizers.py. */
 export const descent = (optimizer: string): string => `
 model Surface(on: float[B]) -> float {
   param w: float[3, 4] = 0
