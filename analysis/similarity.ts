@@ -130,9 +130,6 @@ function agreement(a: Prepared, b: Prepared, order: Uint32Array): number {
   return shared / all;
 }
 
-/** Permutations of Procrustes cost an eigenvalue problem each; more than this many add nothing to a chance level. */
-const fewest = 100;
-
 export interface SimilarityOptions {
   readonly permutations: number;
 }
@@ -152,16 +149,15 @@ export function similarities(a: Prepared, b: Prepared, stream: Stream, options: 
   };
   const test = (measure: Measure): Similarity => {
     const value = by[measure](straight);
-    const drawn = measure === 'procrustes' ? orders.slice(0, fewest) : orders;
     let [sum, reached] = [0, 0];
-    for (const order of drawn) {
+    for (const order of orders) {
       const at = by[measure](order);
       sum += at;
       // Equal up to rounding counts as reached.
       if (at >= value - 1e-12) reached++;
     }
-    const chance = drawn.length === 0 ? NaN : sum / drawn.length;
-    return { value, chance, calibrated: (value - chance) / (1 - chance), p: (reached + 1) / (drawn.length + 1) };
+    const chance = orders.length === 0 ? NaN : sum / orders.length;
+    return { value, chance, calibrated: (value - chance) / (1 - chance), p: (reached + 1) / (orders.length + 1) };
   };
   return {
     cka: test('cka'),

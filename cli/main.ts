@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { build, type BuildOptions } from './commands/build.ts';
 import { check, type CheckOptions } from './commands/check.ts';
+import { compare, type CompareOptions } from './commands/compare.ts';
 import { explain, type ExplainOptions } from './commands/explain.ts';
 import { configuration, fmt, type FmtOptions } from './commands/fmt.ts';
 import { targets } from '../compiler/index.ts';
@@ -250,6 +251,36 @@ the other half. Noise comes from test rows with equal inputs, or from --noise; e
 are compared as probabilities (Brier score). Estimator and sources: docs/learn/generalisation.md.
 
 Writes study.json, study.html, study.svg (where a const varies) and curves.svg.`,
+  );
+
+  common(
+    command<CompareOptions>(
+      'compare <model...>',
+      'how alike trained models represent the same data',
+      (models, options) => compare(io, models, options),
+    )
+      .requiredOption('--data <[input=]path...>', 'what all models see; columns meet inputs by name')
+      .option('--layer <path...>', "the compared value: one for all models, or one each (default: the model's result)")
+      .option('--label <word...>', 'names of the models in tables and figures')
+      .option('--only <name>', 'the model, where a program has several')
+      .addOption(new Option('--rows <n>', 'at most so many rows, drawn by the seed').default(500).argParser(natural(4)))
+      .addOption(
+        new Option('--neighbours <k>', 'nearest neighbours that are compared').default(10).argParser(natural(1)),
+      )
+      .addOption(new Option('--permutations <n>', 'for chance levels and p').default(200).argParser(natural(1)))
+      .addOption(new Option('--batch <n>', 'rows computed together (default: 256)').argParser(natural(1)))
+      .addOption(new Option('--seed <n>', 'of rows and permutations (default: 0)').argParser(natural(0, 2 ** 32 - 1)))
+      .addOption(consts())
+      .addOption(runTarget())
+      .option('-o, --out <folder>', 'write compare.json, compare.html and compare.svg there'),
+  ).addHelpText(
+    'after',
+    `
+A model is a folder that nnc train wrote (it knows its program and consts), or PROGRAM.nn=WEIGHTS.safetensors.
+A value is named by its path: a layer's label (hidden), its argument (out.x), or a let.
+
+Linear CKA and its debiased form, mutual nearest neighbours by cosine, and orthogonal Procrustes, each beside its chance level: the
+same with the rows of one model in random order. p counts permutations that come as far, adjusted for all pairs (Holm).`,
   );
 
   common(

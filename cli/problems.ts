@@ -58,6 +58,8 @@ export interface CliProblems {
   NN938: { readonly unit: string };
   /** `--program` for one that the block does not have. */
   NN936: { readonly unit: string; readonly program: string; readonly known: readonly string[] };
+  /** Models that cannot be compared as asked. */
+  NN935: { readonly reason: string; readonly advice: string };
   /** An exception that nobody expected. */
   NN999: { readonly message: string };
   /** No such code to explain. */
@@ -239,6 +241,13 @@ for the decomposition of the error a prediction and its truth.`,
       message: `${unit} has no program ${program}`,
       notes: [`it has ${known.join(', ')}`],
     }),
+  },
+  NN935: {
+    severity: 'error',
+    title: 'models that cannot be compared',
+    explain: `\`nnc compare\` computes a value of each model for the same rows. A model is a folder that \`nnc train\` wrote, or PROGRAM.nn=WEIGHTS.safetensors; \`--layer\`
+names the value: a layer's label, \`label.argument\`, or a \`let\`.`,
+    render: ({ reason, advice }) => ({ message: `these models cannot be compared: ${reason}`, notes: [advice] }),
   },
   NN999: {
     severity: 'error',

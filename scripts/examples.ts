@@ -126,9 +126,10 @@ export interface Verdict {
   readonly good: boolean;
 }
 
-/** Runs one command with a folder of its own and holds its record to the claims. */
-export async function verdicts(run: Run, out: string, io: Io): Promise<{ code: number; verdicts: Verdict[] }> {
-  const code = await main([...run.command, '--out', out], io);
+/** Runs one command, with this folder to write to unless it names one, and holds its record to the claims. */
+export async function verdicts(run: Run, folder: string, io: Io): Promise<{ code: number; verdicts: Verdict[] }> {
+  const code = await main(run.command.includes('--out') ? run.command : [...run.command, '--out', folder], io);
+  const out = run.command.includes('--out') ? run.command[run.command.indexOf('--out') + 1]! : folder;
   const written = existsSync(out)
     ? readdirSync(out).find((name) => /^(run|study|compare|sample)\.json$/.test(name))
     : undefined;

@@ -8,6 +8,7 @@
  */
 import { activations, losses } from './figures/functions.ts';
 import { optimizers } from './figures/optimizers.ts';
+import { biasVariance, earlyStopping, regularisation } from './figures/studies.ts';
 
 interface FigureOf {
   readonly make: () => Promise<void>;
@@ -19,6 +20,9 @@ const figures: Readonly<Record<string, FigureOf>> = {
   activations: { make: activations, quick: true },
   losses: { make: losses, quick: true },
   optimizers: { make: optimizers, quick: true },
+  'bias-variance': { make: biasVariance, quick: false },
+  regularisation: { make: regularisation, quick: false },
+  'early-stopping': { make: earlyStopping, quick: false },
 };
 
 const words = process.argv.slice(2);

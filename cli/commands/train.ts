@@ -125,6 +125,8 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
   const record: RunRecord = {
     version: 1,
     program: basename(project.path),
+    path: project.path,
+    consts,
     train: name,
     target: options.target,
     started,

@@ -14,6 +14,9 @@ export interface RunRecord {
   readonly version: 1;
   /** As the user named it: `digits.nn`. */
   readonly program: string;
+  /** Where the program was, and the consts it was compiled with: what belongs to the weights beside this record. */
+  readonly path?: string;
+  readonly consts?: Readonly<Record<string, number>>;
   /** The train block: `Fit`. */
   readonly train: string;
   readonly target: string;

@@ -19,7 +19,7 @@ export type Found =
   { readonly ok: true; readonly prediction: Prediction } | { readonly ok: false; readonly reason: string };
 
 /** Names that an expression, or any other part of the tree, mentions. */
-function namesOf(tree: unknown, into = new Set<string>()): Set<string> {
+export function namesOf(tree: unknown, into = new Set<string>()): Set<string> {
   if (Array.isArray(tree)) for (const part of tree) namesOf(part, into);
   else if (tree !== null && typeof tree === 'object') {
     const node = tree as { kind?: unknown; name?: unknown };

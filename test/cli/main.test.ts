@@ -25,6 +25,7 @@ describe('help', () => {
         train [options] <file>            train a network
         run [options] <file>              compute a model's results for data
         study [options] <file>            train many times on resampled rows: errors, bias and variance
+        compare [options] <model...>      how alike trained models represent the same data
         explain [options] <code-or-file>  what a code means, or what became of a program
         profile [options] <file>          show what a program costs, by line and by kernel
         fmt [options] <file...>           write programs in canonical form
