@@ -3,7 +3,7 @@
  * The command `nnc`. Here are the commands' options and help, and what becomes of failures: reports and wrong usage are shown and give 1 and 2;
  * an exception that nobody expected says that it is a bug of nnc. `main` touches nothing but its `Io` and files.
  */
-import { readFileSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { build, type BuildOptions } from './commands/build.ts';
@@ -21,6 +21,7 @@ import { Sources } from '../compiler/source/source.ts';
 import { nodeIo, type Io, type LookOptions } from './io.ts';
 import { cliReport, Refusal } from './problems.ts';
 import { showReports } from './project.ts';
+import { version } from './version.ts';
 
 /** Runs a command line (without `node` and the script). Gives the exit code: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted. */
 export async function main(argv: readonly string[], io: Io = nodeIo()): Promise<number> {
@@ -118,9 +119,14 @@ Exit codes: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted.
     command<CheckOptions>('check <file...>', 'report every mistake in programs', (files, options) =>
       check(io, files, options),
     )
-      .addOption(new Option('--format <format>', 'how reports are written').choices(['text', 'json']).default('text'))
+      .addOption(
+        new Option('--format <format>', 'how reports are written')
+          .choices(['text', 'json', 'sarif', 'github'])
+          .default('text'),
+      )
       .option('--allow <code...>', 'leave reports out, by code or name of the lint')
-      .option('--deny <code...>', 'make errors of them; `warnings` stands for all warnings'),
+      .option('--deny <code...>', 'make errors of them; `warnings` stands for all warnings')
+      .option('--fix', 'apply the fixes that need no asking, and report what is left'),
   ).addHelpText(
     'after',
     `
@@ -382,22 +388,6 @@ function emitKinds(text: string): ('ts' | 'js')[] {
   const known = kinds.filter((kind) => kind === 'ts' || kind === 'js');
   if (known.length === kinds.length && known.length > 0) return known;
   throw new InvalidArgumentError('It must be ts, js or ts,js.');
-}
-
-/** From the package: this file lies in `cli/` or, compiled, in `dist/cli/`. */
-function version(): string {
-  for (const path of ['../package.json', '../../package.json']) {
-    try {
-      const found = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as {
-        name?: unknown;
-        version?: unknown;
-      };
-      if (found.name === 'nnc' && typeof found.version === 'string') return found.version;
-    } catch {
-      // The other place.
-    }
-  }
-  return 'unknown';
 }
 
 /** Whether this file is the program that runs, also through a link in a bin folder. */

@@ -72,10 +72,13 @@ export function annotate(marks: readonly ColumnMark[], room: number, severity: S
       mark.start,
       Math.max(0, room - Math.max(24, Math.min(textWidth(mark.label), Math.floor(room * 0.7)))),
     );
-    const free = left.every((other) => other.start < start - 1) ? start : mark.start;
+    // Where a bar is in the way it is interrupted, if the words would not fit beside it.
+    const longest = Math.max(...mark.label.split(/\s+/).map(textWidth));
+    const fits = mark.start + longest <= room;
+    const free = !fits || left.every((other) => other.start < start - 1) ? Math.min(start, mark.start) : mark.start;
     for (const text of wrap(mark.label, room - free)) {
       const row = new Canvas();
-      for (const other of left) row.draw(other.start, '|', styleOf(other));
+      for (const other of left) if (other.start < free - 1 || fits) row.draw(other.start, '|', styleOf(other));
       row.draw(free, text, styleOf(mark));
       rows.push(row);
     }

@@ -158,8 +158,6 @@ export interface CheckProblems {
   NN126: { readonly index: string; readonly type: string };
   /** A run where a single axis is needed, or the other way round. */
   NN127: { readonly name: string; readonly isRun: boolean };
-  /** `with` a list whose rounds cannot be unrolled, a count that is no size, … */
-  NN128: { readonly type: string };
 
   // -------------------------------------------------------------------------------------------------- 2: broadcasting
   /** Combining the shapes would pair elements that do not belong together. */

@@ -342,10 +342,4 @@ train Fit {
       notes: isRun ? ['the number of elements of a run is `size(S)`'] : [],
     }),
   },
-  NN128: {
-    severity: 'error',
-    title: 'rounds that cannot be counted',
-    explain: 'The rounds of a `repeat` are a number known at build or a literal list.',
-    render: ({ type }) => ({ message: `a \`repeat\` needs a number of rounds or a list, not ${type}`, label: type }),
-  },
 };

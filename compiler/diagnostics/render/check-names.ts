@@ -51,8 +51,25 @@ train Fit {
   NN302: {
     severity: 'warning',
     title: 'perhaps probabilities where logits are due',
-    explain:
-      'The value was made of probabilities by scaling, blending or dropping; whether it still is one cannot be known. If it is meant, no change is needed.',
+    explain: explain(
+      `The value was made of probabilities by scaling, blending or dropping; whether it still is one cannot be known. If it is meant, no change is needed.`,
+      `train Fit {
+  input x: float[B, 8]
+  input label: i32[B] < 10
+  let p = softmax(x |> Linear(10)) * 0.9
+  minimize cross_entropy(p, label)
+  optimizer Adam()
+  batch B = 8
+}`,
+      `train Fit {
+  input x: float[B, 8]
+  input label: i32[B] < 10
+  let z = x |> Linear(10)
+  minimize cross_entropy(z, label)
+  optimizer Adam()
+  batch B = 8
+}`,
+    ),
     render: ({ callee, parameter, role, from }) => ({
       message: `\`${parameter}\` of ${callee} takes logits, and this is made of probabilities`,
       label: roleName(role),
@@ -210,7 +227,17 @@ const height = 9`,
   NN706: {
     severity: 'warning',
     title: 'a name that nothing uses',
-    explain: 'A `let` that nothing reads is a slip or a leftover. A name that begins with `_` says that it is meant.',
+    explain: explain(
+      `A \`let\` that nothing reads is a slip or a leftover. A name that begins with \`_\` says that it is meant.`,
+      `fn f(x: float[N]) -> float[N] {
+  let y = 2 * x
+  return x
+}`,
+      `fn f(x: float[N]) -> float[N] {
+  let y = 2 * x
+  return y
+}`,
+    ),
     render: ({ name }) => ({ message: `nothing uses \`${name}\``, label: 'unused' }),
   },
   NN707: {
@@ -244,7 +271,11 @@ const height = 9`,
   NN709: {
     severity: 'error',
     title: 'one parameter given twice',
-    explain: 'A parameter takes one argument, by position or by name.',
+    explain: explain(
+      `A parameter takes one argument, by position or by name.`,
+      `model M(x: float[B, 8]) -> float[B, 4] { return x |> Linear(4, out: 4) }`,
+      `model M(x: float[B, 8]) -> float[B, 4] { return x |> Linear(4) }`,
+    ),
     render: ({ callee, name }) => ({ message: `\`${name}\` of ${callee} is given twice`, label: 'again here' }),
   },
   NN710: {
@@ -264,7 +295,11 @@ const height = 9`,
   NN711: {
     severity: 'error',
     title: 'something that cannot be called',
-    explain: 'Functions, blocks, models, instances and masks can be called. Tensors are read with `[…]`.',
+    explain: explain(
+      `Functions, blocks, models, instances and masks can be called. Tensors are read with \`[…]\`.`,
+      `fn f(x: float[N]) -> float = x(0)`,
+      `fn f(x: float[N]) -> float = x[0]`,
+    ),
     render: ({ what }) => ({
       message: `${what} cannot be called`,
       label: 'not callable',
@@ -274,7 +309,11 @@ const height = 9`,
   NN712: {
     severity: 'error',
     title: 'another kind of value than needed',
-    explain: 'Tensors, numbers, masks, schedules, instances and optimizers do not stand for each other.',
+    explain: explain(
+      `Tensors, numbers, masks, schedules, instances and optimizers do not stand for each other.`,
+      `model M(x: float[B, 8]) -> float[B, 4] { return x |> Linear(4, bias: 1) }`,
+      `model M(x: float[B, 8]) -> float[B, 4] { return x |> Linear(4, bias: true) }`,
+    ),
     render: ({ what, expected, actual }) => ({ message: `${what} must be ${expected}, not ${actual}`, label: actual }),
   },
   NN713: {
@@ -400,8 +439,25 @@ train Fit {
   NN720: {
     severity: 'error',
     title: 'a path that matches no parameter',
-    explain:
-      'Paths are the labels and names on the way to a parameter, with `*` for a round of a repeat: `h.*.attn.c_attn.weight`.',
+    explain: explain(
+      `Paths are the labels and names on the way to a parameter, with \`*\` for a round of a repeat: \`h.*.attn.c_attn.weight\`.`,
+      `model M(x: float[B, 8]) -> float[B, 4] { return x |> hidden: Linear(8) |> relu |> out: Linear(4) }
+train Fit {
+  input x: float[B, 8]
+  minimize mean(M(x) ^ 2)
+  optimizer Adam() for "hiden.*"
+  optimizer SGD()
+  batch B = 8
+}`,
+      `model M(x: float[B, 8]) -> float[B, 4] { return x |> hidden: Linear(8) |> relu |> out: Linear(4) }
+train Fit {
+  input x: float[B, 8]
+  minimize mean(M(x) ^ 2)
+  optimizer Adam() for "hidden.*"
+  optimizer SGD()
+  batch B = 8
+}`,
+    ),
     render: ({ path, of, suggestion, known }) => ({
       message: `no parameter of ${of} has the path "${path}"${didYouMean(suggestion)}`,
       label: 'matches nothing',
@@ -411,8 +467,17 @@ train Fit {
   NN721: {
     severity: 'error',
     title: 'something where it has no meaning',
-    explain:
-      '`param` and `state` belong to blocks, `yield` and `until` to scans (`until` to scans from the front), index names to the left of equations.',
+    explain: explain(
+      `\`param\` and \`state\` belong to blocks, \`yield\` and \`until\` to scans (\`until\` to scans from the front), index names to the left of equations.`,
+      `fn f(x: float[N]) -> float[N] {
+  param w: float[N] = 1
+  return x * w
+}`,
+      `block F(x: float[N]) -> float[N] {
+  param w: float[N] = 1
+  return x * w
+}`,
+    ),
     render: ({ what, where }) => ({ message: `${what} has no meaning in ${where}`, label: 'not here' }),
   },
   NN722: {

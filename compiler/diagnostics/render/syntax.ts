@@ -286,8 +286,8 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
     title: 'unknown escape',
     explain: explain(
       'In a string, `\\n` is a line break, `\\t` a tabulator, `\\"` a quote and `\\\\` a backslash.',
-      'import Encoder from ".\\encoder.nn"',
-      'import Encoder from "./encoder.nn"',
+      'fn f(x: float[N]) -> float[N] {\n  require N > 1, "more than\\ one"\n  return x\n}',
+      'fn f(x: float[N]) -> float[N] {\n  require N > 1, "more than one"\n  return x\n}',
     ),
     render: ({ escape }) => ({
       message: `\`${escape}\` is not an escape; a backslash itself is written \`\\\\\`.`,
