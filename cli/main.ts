@@ -15,6 +15,8 @@ import { targets } from '../compiler/index.ts';
 import { nodeTargets, runTargets } from './artifact.ts';
 import { profile, type ProfileOptions } from './commands/profile.ts';
 import { run, type RunOptions } from './commands/run.ts';
+import { sample, type SampleOptions } from './commands/sample.ts';
+import { tokens, type TokensOptions } from './commands/tokens.ts';
 import { study, type StudyOptions } from './commands/study.ts';
 import { train, type TrainOptions } from './commands/train.ts';
 import { Sources } from '../compiler/source/source.ts';
@@ -290,6 +292,61 @@ same with the rows of one model in random order. p counts permutations that come
   );
 
   common(
+    command<TokensOptions>('tokens <text...>', 'text as rows of numbers, with their tokenizer', (files, options) =>
+      tokens(io, files, options),
+    )
+      .addOption(
+        new Option('--kind <kind>', 'what a symbol is: a character, or a merged piece (byte-pair encoding)')
+          .choices(['characters', 'bpe'])
+          .default('characters'),
+      )
+      .addOption(
+        new Option('--size <n>', 'at most so many symbols (default: all characters; 1024 for bpe)').argParser(
+          natural(8, 65536),
+        ),
+      )
+      .addOption(
+        new Option('--window <n>', 'symbols of a row; a row begins with the last of the one before')
+          .default(65)
+          .argParser(natural(2)),
+      )
+      .option('--name <input>', 'the input that the rows are for', 'text')
+      .addOption(
+        new Option('--parts <shares>', 'of the text, for training, validation and test: 0.9,0.05,0.05').argParser(
+          shares,
+        ),
+      )
+      .option('--with <file>', 'use the tokenizer in this file of data or weights in place of learning one')
+      .requiredOption(
+        '-o, --out <file>',
+        'NAME.safetensors, with --parts NAME-train.safetensors, NAME-validation… and NAME-test…',
+      ),
+  ).addHelpText(
+    'after',
+    `
+The tokenizer is learnt from the first part and stands in the metadata of every file. nnc train copies it to the weights.
+Symbol 0 fills and stands for unknown characters, 1 starts a text, 2 ends it.`,
+  );
+
+  common(
+    command<SampleOptions>('sample <file>', 'let a language model write', (file, options) => sample(io, file, options))
+      .option('--only <name>', 'the model, where there are several')
+      .requiredOption('--weights <path>', 'weights.safetensors from training')
+      .option('--tokenizer <file>', 'a file that has the tokenizer, where the weights do not')
+      .option('--prompt <text>', 'what the text begins with', '')
+      .addOption(new Option('--length <n>', 'symbols to write').default(200).argParser(natural(1)))
+      .addOption(new Option('--count <n>', 'texts to write').default(1).argParser(natural(1)))
+      .addOption(new Option('--temperature <t>', 'divides logits; 0 takes the likeliest').default(1).argParser(amount))
+      .addOption(new Option('--top-k <k>', 'only the k likeliest').argParser(natural(1)))
+      .addOption(new Option('--top-p <p>', 'only the likeliest that together have probability p').argParser(fraction))
+      .addOption(new Option('--context <n>', 'symbols that the model sees at once').default(64).argParser(natural(1)))
+      .addOption(new Option('--seed <n>', 'of the draws (default: 0)').argParser(natural(0, 2 ** 32 - 1)))
+      .addOption(consts())
+      .addOption(runTarget())
+      .option('-o, --out <file>', 'write the text there'),
+  );
+
+  common(
     command<ExplainOptions>(
       'explain <code-or-file>',
       'what a code means, or what became of a program',
@@ -355,6 +412,13 @@ const natural =
     const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
     throw new InvalidArgumentError(`It must be a whole number ${range}.`);
   };
+
+function shares(text: string): number[] {
+  const values = text.split(',').map((part) => (part.trim() === '' ? NaN : Number(part)));
+  if (values.length > 3 || values.some((value) => !(value > 0 && value <= 1)))
+    throw new InvalidArgumentError('Write up to three shares: 0.9,0.05,0.05.');
+  return values;
+}
 
 function amount(text: string): number {
   const value = Number(text);

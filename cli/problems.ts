@@ -60,6 +60,8 @@ export interface CliProblems {
   NN936: { readonly unit: string; readonly program: string; readonly known: readonly string[] };
   /** Models that cannot be compared as asked. */
   NN935: { readonly reason: string; readonly advice: string };
+  /** Text that cannot be tokenized or written as asked. */
+  NN939: { readonly reason: string; readonly advice: string };
   /** An exception that nobody expected. */
   NN999: { readonly message: string };
   /** No such code to explain. */
@@ -248,6 +250,13 @@ for the decomposition of the error a prediction and its truth.`,
     explain: `\`nnc compare\` computes a value of each model for the same rows. A model is a folder that \`nnc train\` wrote, or PROGRAM.nn=WEIGHTS.safetensors; \`--layer\`
 names the value: a layer's label, \`label.argument\`, or a \`let\`.`,
     render: ({ reason, advice }) => ({ message: `these models cannot be compared: ${reason}`, notes: [advice] }),
+  },
+  NN939: {
+    severity: 'error',
+    title: 'text and a model that do not meet',
+    explain: `\`nnc tokens\` makes rows of numbers from text and keeps the tokenizer in the file; \`nnc train\` hands it on to the weights; \`nnc sample\` reads it from there. A language
+model takes i32[B, T] symbols and gives logits[B, T, V].`,
+    render: ({ reason, advice }) => ({ message: reason, notes: [advice] }),
   },
   NN999: {
     severity: 'error',

@@ -25,8 +25,13 @@ export function readWeights(io: Io, path: string): WeightsFile {
 }
 
 /** Deterministic: the same weights give the same bytes. */
-export const weightsBytes = (weights: Weights, unit: string, epoch: number | null): Uint8Array =>
-  encodeWeights(weights, { format: 'nnc', unit, ...(epoch === null ? {} : { epoch: String(epoch) }) });
+export const weightsBytes = (
+  weights: Weights,
+  unit: string,
+  epoch: number | null,
+  further: Readonly<Record<string, string>> = {},
+): Uint8Array =>
+  encodeWeights(weights, { format: 'nnc', unit, ...(epoch === null ? {} : { epoch: String(epoch) }), ...further });
 
 export interface Misfit {
   readonly missing: readonly TensorFacts[];

@@ -14,6 +14,7 @@ import { checkedProgram, chooseTrain, compiled, openProject, showReports, type P
 import type { RunRecord } from '../report/record.ts';
 import { renderReport } from '../report/report.ts';
 import { createProgress, formatMeasure, type Progress } from '../terminal/progress.ts';
+import { tokenizerOfData } from '../text/tokenizer.ts';
 import { readSaved, type RunFacts } from '../train/checkpoint.ts';
 import { beside, countable, openRunData, type RunData } from '../train/data.ts';
 import { drawSamples } from '../train/samples.ts';
@@ -118,7 +119,13 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
 
   const kept = result.best?.epoch ?? (result.epochs.at(-1)?.epoch ?? 0) - 1;
   const usable = result.end !== 'diverged' || result.best !== null;
-  if (usable) writeFile(io, join(out, 'weights.safetensors'), weightsBytes(await unit.weights(), name, kept + 1));
+  if (usable) {
+    // Weights of a language model go with the tokenizer of the text that they were trained on.
+    const tokenizer = tokenizerOfData(io, files.train);
+    const further: Record<string, string> = tokenizer === null ? {} : { tokenizer: JSON.stringify(tokenizer) };
+    const bytes = weightsBytes(await unit.weights(), name, kept + 1, further);
+    writeFile(io, join(out, 'weights.safetensors'), bytes);
+  }
   const tested =
     test === null || !usable ? null : await testMeasures(artifact, trainable(unit, test, batchSize), test, batch);
 

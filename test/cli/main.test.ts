@@ -26,6 +26,8 @@ describe('help', () => {
         run [options] <file>              compute a model's results for data
         study [options] <file>            train many times on resampled rows: errors, bias and variance
         compare [options] <model...>      how alike trained models represent the same data
+        tokens [options] <text...>        text as rows of numbers, with their tokenizer
+        sample [options] <file>           let a language model write
         explain [options] <code-or-file>  what a code means, or what became of a program
         profile [options] <file>          show what a program costs, by line and by kernel
         fmt [options] <file...>           write programs in canonical form
