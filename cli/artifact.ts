@@ -77,9 +77,10 @@ export async function instantiate(
   target: NodeTarget,
   seed = 0,
   threads: Threads = 1,
+  weights: Weights | null = null,
 ): Promise<Instance> {
   const emitted = await classOf<Instance>(artifact, target);
-  return guarded(artifact, () => emitted.create({ seed, threads }));
+  return guarded(artifact, () => emitted.create({ seed, threads, ...(weights === null ? {} : { weights }) }));
 }
 
 /** The same for every target. */
@@ -88,12 +89,15 @@ export async function instantiateAny(
   target: RunTarget,
   seed = 0,
   threads: Threads = 1,
+  weights: Weights | null = null,
 ): Promise<EventualInstance> {
-  if (target === 'ts' || target === 'wasm') return instantiate(artifact, target, seed, threads);
+  if (target === 'ts' || target === 'wasm') return instantiate(artifact, target, seed, threads, weights);
   const gpu = await webgpu();
   if (target === 'wgsl' && gpu === undefined) return refuse('NN938', { unit: artifact.name });
   const emitted = await classOf<Promise<EventualInstance>>(artifact, target);
-  return awaited(artifact, () => emitted.create({ seed, threads, ...(gpu === undefined ? {} : { gpu }) }));
+  return awaited(artifact, () =>
+    emitted.create({ seed, threads, ...(weights === null ? {} : { weights }), ...(gpu === undefined ? {} : { gpu }) }),
+  );
 }
 
 /** WebGPU for Node, where it is installed: an optional package, since it is large and most programs do without. */

@@ -150,6 +150,7 @@ In the text, \`// nnc: allow(NN604) because …\` before or behind a statement d
       .addOption(new Option('--emit <kinds>', 'ts, js or ts,js').default(['ts', 'js'], 'ts,js').argParser(emitKinds))
       .addOption(bounds())
       .addOption(consts())
+      .option('--weights <rule...>', 'store parameters of a model smaller: int8, int4:32, f16, "h.*.attn.**=int8"')
       .addOption(
         new Option('--print <view>', 'print instead of writing').choices(['graph', 'kernels', 'plan', 'typed']),
       ),
@@ -197,6 +198,8 @@ over its batches, weighted by rows; with two numbers, the second is the validati
       .option('--only <name>', 'the model, where there are several')
       .requiredOption('--weights <path>', 'weights.safetensors from training')
       .requiredOption('--data <[input=]path...>', 'columns meet inputs by name')
+      .option('--store <rule...>', 'store the weights smaller: int8, int4:32, f16, "h.*.attn.**=int8"')
+      .option('--compare <rule...>', 'show what is lost by that: differences of the results, and the metrics')
       .option('-o, --out <file>', 'results as .npy, .csv, .jsonl or .safetensors (default: CSV to the terminal)')
       .addOption(new Option('--batch <n>', 'rows computed together (default: 256)').argParser(natural(1)))
       .addOption(consts())

@@ -88,6 +88,8 @@ export interface CompileWishes {
   readonly consts?: Consts;
   readonly expose?: readonly string[];
   readonly targets?: readonly Target[];
+  /** Rules for storing parameters in fewer bytes. */
+  readonly weights?: readonly string[];
   /** For a size that neither the source nor `bounds` limits; without it such a size is an error. */
   readonly otherwise?: number;
 }

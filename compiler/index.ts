@@ -16,6 +16,7 @@ import type { LevelOptions } from './lint/levels.ts';
 import { library as standardLibrary } from './library.generated.ts';
 import { build, type Artifact, type Trace } from './pipeline.ts';
 import type { Sources } from './source/source.ts';
+import { parseRule, storeWanted } from './store/choice.ts';
 import { targets, type Target } from './targets/index.ts';
 
 export interface CompileOptions {
@@ -39,6 +40,11 @@ export interface CompileOptions {
   readonly targets?: readonly Target[];
   /** Levels of lints beside those that the text gives: `{ allow: ['NN604'], deny: ['warnings'] }`. */
   readonly levels?: LevelOptions | undefined;
+  /**
+   * Parameters of two or more axes kept in fewer bytes, of models only: `['int8']` (a scale for every row), `['int8:64']`, `['int4:32']` (a scale for so
+   * many elements of a row), `['f16']`, or by path: `['h.*.attn.**=int8', 'int4:32']`. The first rule that matches decides.
+   */
+  readonly weights?: readonly string[];
   /** Called after every stage with its name, what it made as text (on demand) and its time is the caller's to take. */
   readonly trace?: Trace;
 }
@@ -97,6 +103,8 @@ function optionProblems(program: Program, options: CompileOptions): Problem[] {
       wrong(`consts.${name}`, 'given', `a const of the file (${known.join(', ') || 'it has none'})`);
     else if (!Number.isFinite(value)) wrong(`consts.${name}`, String(value), 'a number');
   }
+  for (const [k, rule] of (options.weights ?? []).entries())
+    if (parseRule(rule) === null) wrong(`weights[${k}]`, `\`${String(rule)}\``, storeWanted);
   for (const target of options.targets ?? [])
     if (!targets.includes(target)) wrong('targets', `\`${String(target)}\``, `one of ${targets.join(', ')}`);
   return found;

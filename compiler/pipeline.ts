@@ -14,6 +14,8 @@ import { printProgram } from './kernel/print.ts';
 import type { Kernel, KernelProgram, Schedule } from './kernel/types.ts';
 import { plan as planMemory } from './plan/plan.ts';
 import { simplify } from './simplify/simplify.ts';
+import { chooseStorage, type StoredAs } from './store/choice.ts';
+import { scalesOf, StorageRewriter } from './store/rewrite.ts';
 import { emitModule, unable, type Target, type TargetModule } from './targets/index.ts';
 import type { Plan } from '../runtime/plan.ts';
 
@@ -49,6 +51,8 @@ export interface BuildOptions {
   readonly reuse?: boolean;
   readonly expose?: readonly string[];
   readonly targets?: readonly Target[];
+  /** Rules of `store/choice.ts`, checked already. */
+  readonly weights?: readonly string[];
   readonly trace?: Trace;
 }
 
@@ -65,16 +69,30 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
   const artifacts = new Map<string, Artifact>();
   const problems = [...elaborated.problems];
   const shared = batchBounds(elaborated.units);
+  const rules = options.weights ?? [];
+  const idle = new Set(rules);
   for (const unit of elaborated.units) {
-    const graphs = mapPrograms(unit.programs, (graph) => simplify(graph, origins));
+    const choice = chooseStorage(unit, rules);
+    for (const rule of rules) if (!choice.unused.includes(rule)) idle.delete(rule);
+    problems.push(...choice.problems);
+    const { stored } = choice;
+    const graphs = mapPrograms(unit.programs, (graph) => simplify(unstored(graph, stored), origins));
     trace(`${unit.name}: simplify`, () => [...graphs.values()].map((g) => printGraph(g)).join('\n'));
 
     const cache = new KernelCache();
-    const programs = mapPrograms(graphs, (graph) => fuse(graph, { origins, cache, fuse: options.fuse ?? true }));
+    const whole = mapPrograms(graphs, (graph) => fuse(graph, { origins, cache, fuse: options.fuse ?? true }));
+    const rewriter = new StorageRewriter(stored);
+    const programs = stored.size === 0 ? whole : mapPrograms(whole, (p) => rewriter.program(p));
+    for (const [path, why] of rewriter.refused)
+      problems.push(problem('NN794', null, { path, rule: rules.join(', '), why }));
+    if (rewriter.refused.size > 0) continue;
     trace(`${unit.name}: fuse`, () => [...programs.values()].map((p) => printProgram(p)).join('\n'));
 
     const bounds = new Map([...shared, ...Object.entries(options.bounds ?? {})]);
-    const planned = planMemory(unit, programs, bounds, { reuse: options.reuse ?? true });
+    const planned = planMemory(unit, programs, bounds, {
+      reuse: options.reuse ?? true,
+      stored: new Map([...stored].map(([path, s]) => [path, { ...s, scales: scalesOf(path) }])),
+    });
     if (!planned.ok) {
       problems.push(...planned.problems);
       continue;
@@ -112,7 +130,15 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
       origins,
     });
   }
+  for (const rule of idle)
+    problems.push(problem('NN794', null, { path: null, rule, why: 'it is about no parameter of two or more axes' }));
   return { artifacts, problems };
+}
+
+/** Leaves that are stored in fewer bytes have no drawn beginning: they are given. */
+function unstored(graph: Graph, stored: ReadonlyMap<string, StoredAs>): Graph {
+  if (stored.size === 0 || !graph.outputs.some((o) => o.updates !== null && stored.has(o.updates))) return graph;
+  return { ...graph, outputs: graph.outputs.filter((o) => o.updates === null || !stored.has(o.updates)) };
 }
 
 function mapPrograms<A, B>(programs: ReadonlyMap<ProgramName, A>, f: (a: A) => B): Map<ProgramName, B> {

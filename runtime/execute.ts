@@ -3,11 +3,12 @@
  * sizes that kernels take, and calls the closures in order. A call allocates nothing: sizes live in one Int32Array, results on the arena.
  */
 import { NncError } from './errors.ts';
-import { allocate, toHalf, type Memory, type View } from './memory.ts';
+import { allocate, toHalf, type Held, type Memory, type View } from './memory.ts';
 import type { Plan, PlanInput, PlanProgram, PlanRequirement, PlanStep, SizeExpr } from './plan.ts';
+import type { Store } from './weights.ts';
 
 /** Binds a kernel to its arrays; `at` are the places in `sizes` of its integer parameters. */
-export type Bind = (arrays: readonly View[], sizes: Int32Array, at: readonly number[]) => () => void;
+export type Bind = (arrays: readonly Held[], sizes: Int32Array, at: readonly number[]) => () => void;
 
 export type Inputs = Readonly<Record<string, View | undefined>>;
 export type GivenSizes = Readonly<Record<string, number | undefined>>;
@@ -45,6 +46,8 @@ export class Machine {
   readonly plan: Plan;
   readonly memory: Memory;
   seed: number;
+  /** For leaves that are kept in fewer bytes; null where there are none. */
+  store: Store | null = null;
   /** Steps of training done. */
   steps = 0;
   private readonly sizes: Int32Array;
@@ -139,13 +142,13 @@ export class Machine {
       .filter((input) => plan.inputs[input.name] !== undefined)
       .map((input): InputSlot => ({
         input,
-        view: views[plan.inputs[input.name]!]!,
+        view: views[plan.inputs[input.name]!]! as View,
         shape: input.shape.map((e) => this.place(e)),
         below: input.below === null ? null : this.place(input.below),
       }));
     const scalar = (name: string): View | null => {
       const buffer = plan.inputs[name];
-      return buffer === undefined || this.plan.buffers[buffer]!.kind !== 'scalar' ? null : views[buffer]!;
+      return buffer === undefined || this.plan.buffers[buffer]!.kind !== 'scalar' ? null : (views[buffer]! as View);
     };
     for (const buffer of Object.values(plan.outputs)) {
       for (const e of this.plan.buffers[buffer]!.shape) this.place(e);
@@ -355,7 +358,7 @@ export class Machine {
     if (known?.version === this.version) return known.result;
     const shape = this.shape(buffer);
     const length = shape.reduce((n, extent) => n * extent, 1);
-    const result: Result = { shape, data: this.memory.views[buffer]!.subarray(0, length) };
+    const result: Result = { shape, data: (this.memory.views[buffer]! as View).subarray(0, length) };
     this.results.set(buffer, { version: this.version, result });
     return result;
   }

@@ -21,5 +21,6 @@ export { decodeCheckpoint, decodeWeights, encodeCheckpoint, encodeWeights, type 
 export { Machine, type Bind, type GivenSizes, type Inputs, type Result } from './execute.ts';
 export type { View } from './memory.ts';
 export type * from './plan.ts';
+export { dequantise, quantise, type Quantised } from './store.ts';
 export { permutation } from './random.ts';
 export type { Checkpoint, CreateOptions, Weights, WeightTensor } from './weights.ts';

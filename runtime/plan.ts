@@ -7,6 +7,12 @@
 
 export type PlanDType = 'f32' | 'f16' | 'i32' | 'bool';
 
+/**
+ * How a buffer keeps f32 values in fewer bytes: as half precision numbers, as signed integers of 8 bits, or as two integers of 4 bits a byte (the even
+ * element low, 8 added). Integers are multiples of a scale, which is a buffer of its own.
+ */
+export type Storage = 'f16' | 'i8' | 'i4';
+
 /** Arithmetic over run-time sizes (and loop variables). */
 export type SizeExpr =
   number | string | { readonly op: 'add' | 'mul' | 'floordiv' | 'pow'; readonly args: readonly SizeExpr[] };
@@ -31,6 +37,8 @@ export interface PlanBuffer {
   readonly kind: 'data' | 'persistent' | 'temporary' | 'output' | 'scalar';
   /** Path of the persistent leaf, or name of the data input, scalar or output. */
   readonly leaf: string | null;
+  /** Absent: as its type says. */
+  readonly storage?: Storage;
 }
 
 export type PlanStep =
@@ -89,6 +97,8 @@ export interface PlanLeaf {
   readonly dtype: PlanDType;
   readonly shape: readonly SizeExpr[];
   readonly buffer: number;
+  /** Absent: as its type says. `scales`: the buffer with one scale for every `group` elements in row-major order; null for f16. */
+  readonly stored?: { readonly as: Storage; readonly group: number; readonly scales: number | null };
 }
 
 export interface PlanRequirement {

@@ -2,13 +2,20 @@
 import { NncError } from './errors.ts';
 import type { Machine } from './execute.ts';
 import type { View } from './memory.ts';
-import type { PlanDType, PlanLeaf } from './plan.ts';
+import type { PlanDType, PlanLeaf, Storage } from './plan.ts';
 
 export interface WeightTensor {
   readonly dtype: PlanDType;
   readonly shape: readonly number[];
-  /** Float32Array for f32 and f16, Int32Array for i32, Uint8Array for bool. */
+  /** Float32Array for f32 and f16, Int32Array for i32, Uint8Array for bool. Of what is stored smaller: the values that it stands for. */
   readonly data: View;
+  /** The stored form, where a program keeps it smaller: bit for bit what it computes with. One scale for every `group` elements; none for f16. */
+  readonly stored?: {
+    readonly as: Storage;
+    readonly group: number;
+    readonly data: Int8Array | Uint8Array | Uint16Array;
+    readonly scales: Float32Array;
+  };
 }
 
 /** Path → tensor, `hidden.weight` say. */
@@ -22,12 +29,23 @@ export interface Checkpoint {
   readonly tensors: Weights;
 }
 
+/** Reading and writing leaves that are kept in fewer bytes: store.ts. */
+export interface Store {
+  readonly problem: (leaf: PlanLeaf, tensor: WeightTensor) => string | null;
+  readonly put: (machine: Machine, leaf: PlanLeaf, tensor: WeightTensor) => void;
+  readonly take: (machine: Machine, leaf: PlanLeaf) => WeightTensor;
+}
+
 export const isWeight = (leaf: PlanLeaf): boolean => leaf.kind === 'param' || leaf.kind === 'state';
 
 export function takeLeaves(machine: Machine, wanted: (leaf: PlanLeaf) => boolean): Map<string, WeightTensor> {
   const out = new Map<string, WeightTensor>();
   for (const leaf of machine.plan.leaves) {
     if (!wanted(leaf)) continue;
+    if (leaf.stored !== undefined) {
+      out.set(leaf.path, machine.store!.take(machine, leaf));
+      continue;
+    }
     const { shape, data } = machine.copied(leaf.buffer);
     out.set(leaf.path, { dtype: leaf.dtype, shape, data });
   }
@@ -47,6 +65,9 @@ export function putLeaves(machine: Machine, weights: Weights, wanted: (leaf: Pla
     else if (tensor.dtype !== leaf.dtype) problems.push(`${leaf.path} is ${tensor.dtype}, not ${leaf.dtype}.`);
     else if (tensor.shape.join() !== shape.join()) {
       problems.push(`${leaf.path} has shape [${tensor.shape.join(', ')}], not [${shape.join(', ')}].`);
+    } else if (leaf.stored !== undefined) {
+      const why = machine.store!.problem(leaf, tensor);
+      if (why !== null) problems.push(why);
     } else if (tensor.data.constructor !== view.constructor) {
       problems.push(`${leaf.path} must be a ${view.constructor.name}, not ${tensor.data.constructor.name}.`);
     } else if (tensor.data.length !== shape.reduce((n, extent) => n * extent, 1)) {
@@ -56,7 +77,11 @@ export function putLeaves(machine: Machine, weights: Weights, wanted: (leaf: Pla
   for (const path of weights.keys())
     if (!known.has(path)) problems.push(`There is no ${path} in ${machine.plan.name}.`);
   if (problems.length > 0) throw new NncError('NN536', null, problems);
-  for (const leaf of leaves) machine.memory.views[leaf.buffer]!.set(weights.get(leaf.path)!.data);
+  for (const leaf of leaves) {
+    const tensor = weights.get(leaf.path)!;
+    if (leaf.stored !== undefined) machine.store!.put(machine, leaf, tensor);
+    else machine.memory.views[leaf.buffer]!.set(tensor.data);
+  }
 }
 
 export function takeCheckpoint(machine: Machine): Checkpoint {
@@ -94,6 +119,11 @@ export function begin(machine: Machine, options: CreateOptions): Map<string, Wei
   machine.seed = seed | 0;
   machine.initialise();
   const carries = takeLeaves(machine, (leaf) => leaf.kind === 'carry');
+  const stored = machine.plan.leaves.find((leaf) => leaf.stored !== undefined);
+  if (stored !== undefined && options.weights === undefined)
+    throw new NncError('NN538', null, [
+      `${machine.plan.name} keeps ${stored.path} as ${stored.stored!.as} and cannot draw initial weights: pass { weights }.`,
+    ]);
   if (options.weights !== undefined) putLeaves(machine, options.weights, isWeight);
   return carries;
 }

@@ -67,6 +67,7 @@ function runtimeModule(root: string): string {
     machine: `${machine}\n`,
     threads: body('threads.ts'),
     random,
+    store: `${body('half.ts').trim()}\n\n${body('store.ts').trim()}\n`,
     erf: functionText(scalars, 'erf'),
     floorDivide: functionText(scalars, 'floorDivide'),
     modulo: functionText(scalars, 'modulo'),

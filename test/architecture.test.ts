@@ -49,6 +49,14 @@ const allowed: Record<string, string[]> = {
   ],
   'compiler/schedule': ['compiler/sizes', 'compiler/kernel', 'compiler/graph'],
   'compiler/fuse': ['compiler/sizes', 'compiler/graph', 'compiler/ops', 'compiler/kernel', 'compiler/schedule'],
+  'compiler/store': [
+    'compiler/sizes',
+    'compiler/graph',
+    'compiler/kernel',
+    'compiler/schedule',
+    'compiler/diagnostics',
+    'runtime',
+  ],
   'compiler/plan': ['compiler/sizes', 'compiler/graph', 'compiler/kernel', 'compiler/diagnostics', 'runtime'],
 };
 

@@ -12,6 +12,7 @@ export interface BuildOptions extends LookOptions {
   readonly only?: string;
   readonly out?: string;
   readonly target: Target;
+  readonly weights?: readonly string[];
   readonly emit: readonly ('ts' | 'js')[];
   readonly bound?: Readonly<Record<string, number>>;
   readonly const?: Readonly<Record<string, number>>;
@@ -28,6 +29,7 @@ export function build(io: Io, file: string, options: BuildOptions): number {
     demanded: Object.keys(options.bound ?? {}),
     consts,
     targets: [options.target],
+    ...(options.weights === undefined ? {} : { weights: options.weights }),
     // To look at, any bound will do.
     ...(options.print === undefined ? {} : { otherwise: 64 }),
   });

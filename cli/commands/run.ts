@@ -1,13 +1,16 @@
 /** `nnc run`: a model's answers for every row of some data, in batches, with weights that training wrote. */
 import { report } from '../../compiler/diagnostics/render/index.ts';
-import { awaited, guarded, inputsOf, instantiateAny, type RunTarget, type Threads, type Values } from '../artifact.ts';
+import { awaited, inputsOf, instantiateAny, type RunTarget, type Threads, type Values } from '../artifact.ts';
 import { writeFile } from '../files.ts';
 import { wantedByModel } from '../inputs.ts';
 import type { Io, LookOptions } from '../io.ts';
 import { checkedProgram, chooseModel, compiled, openProject, showReports } from '../project.ts';
 import { encodeResults, formatOf, type NamedTensor } from '../results.ts';
 import { openRunData, type RunData } from '../train/data.ts';
+import type { Artifact } from '../../compiler/index.ts';
+import type { Weights } from '../../runtime/weights.ts';
 import { modelWeights, readWeights } from '../weights.ts';
+import { comparisonText, differences, metricsBeside } from './smaller.ts';
 
 export interface RunOptions extends LookOptions {
   readonly only?: string;
@@ -18,6 +21,10 @@ export interface RunOptions extends LookOptions {
   readonly target: RunTarget;
   readonly threads: Threads;
   readonly const?: Readonly<Record<string, number>>;
+  /** Rules for storing the weights in fewer bytes. */
+  readonly store?: readonly string[];
+  /** The same, beside the whole weights: what is printed is the loss. */
+  readonly compare?: readonly string[];
 }
 
 const usualBatch = 256;
@@ -36,45 +43,65 @@ export async function run(io: Io, file: string, options: RunOptions): Promise<nu
   const batch = Math.min(options.batch ?? usualBatch, data.rows);
   const sizes = new Map(data.sizes);
   if (wanted.batch !== null) sizes.set(wanted.batch.size, batch);
-  const { artifacts, reports, sources } = compiled(project, {
-    only: name,
-    bounds: Object.fromEntries(sizes),
-    consts,
-    targets: [options.target],
-    otherwise: Math.max(batch, ...sizes.values()),
-  });
+  const made = (rules: readonly string[]) =>
+    compiled(project, {
+      only: name,
+      bounds: Object.fromEntries(sizes),
+      consts,
+      targets: [options.target],
+      weights: rules,
+      otherwise: Math.max(batch, ...sizes.values()),
+    });
+  const { artifacts, reports, sources } = made(options.store ?? []);
   const remarks = [...reports, ...data.remarks.map(report)].filter(({ severity }) => severity === 'warning');
   showReports(io, remarks, sources, options);
   const artifact = artifacts.get(name)!;
   const own = modelWeights(artifact.plan, weights, options.weights);
 
-  const unit = await instantiateAny(artifact, options.target, 0, options.threads);
-  guarded(artifact, () => unit.load(own));
-  const taken = inputsOf(artifact.plan, 'forward');
-  const batchName = wanted.batch?.size;
-  const parts = new Map<string, { shape: readonly number[]; data: Values }[]>();
-  for (let from = 0; from < data.rows; from += batch) {
-    const to = Math.min(from + batch, data.rows);
-    const inputs = Object.fromEntries(taken.map((input) => [input, rowsOf(data, input, from, to)]));
-    // An array's length alone does not tell B and T of [B, T].
-    const told = { ...Object.fromEntries(data.sizes), ...(batchName === undefined ? {} : { [batchName]: to - from }) };
-    const results = await awaited(artifact, () => unit.forward(inputs, told));
-    for (const [result, value] of Object.entries(results)) {
-      // The arrays are the program's own, and hold other values after the next call.
-      const copy =
-        typeof value === 'object'
-          ? { shape: value.shape, data: value.data.slice() }
-          : { shape: [], data: Float32Array.of(Number(value)) };
-      parts.set(result, [...(parts.get(result) ?? []), copy]);
-    }
-    await io.pause();
+  const first = await results(artifact);
+  if (options.compare !== undefined) {
+    const other = made(options.compare).artifacts.get(name)!;
+    const second = await results(other);
+    const rows = differences(first.tensors, second.tensors);
+    const metrics = await metricsBeside(io, project, program, options.data, batch, name, own, second.weights);
+    io.stdout.write(`${comparisonText(options.compare.join(', '), rows, artifact, other)}\n${metrics}\n`);
+    return 0;
   }
-  unit.close();
-  const tensors = [...parts].map(([result, list]): NamedTensor => {
-    const buffer = artifact.plan.programs['forward']!.outputs[result]!;
-    const byRows = artifact.plan.buffers[buffer]!.shape[0] === batchName;
-    return byRows || list.length === 1 ? joined(result, list) : { name: result, ...list.at(-1)! };
-  });
+  const { tensors } = first;
+
+  async function results(artifact: Artifact): Promise<{ tensors: NamedTensor[]; weights: Weights }> {
+    const unit = await instantiateAny(artifact, options.target, 0, options.threads, own);
+    const taken = inputsOf(artifact.plan, 'forward');
+    const batchName = wanted.batch?.size;
+    const parts = new Map<string, { shape: readonly number[]; data: Values }[]>();
+    for (let from = 0; from < data.rows; from += batch) {
+      const to = Math.min(from + batch, data.rows);
+      const inputs = Object.fromEntries(taken.map((input) => [input, rowsOf(data, input, from, to)]));
+      // An array's length alone does not tell B and T of [B, T].
+      const told = {
+        ...Object.fromEntries(data.sizes),
+        ...(batchName === undefined ? {} : { [batchName]: to - from }),
+      };
+      const results = await awaited(artifact, () => unit.forward(inputs, told));
+      for (const [result, value] of Object.entries(results)) {
+        // The arrays are the program's own, and hold other values after the next call.
+        const copy =
+          typeof value === 'object'
+            ? { shape: value.shape, data: value.data.slice() }
+            : { shape: [], data: Float32Array.of(Number(value)) };
+        parts.set(result, [...(parts.get(result) ?? []), copy]);
+      }
+      await io.pause();
+    }
+    const used = options.compare === undefined ? own : await unit.weights();
+    unit.close();
+    const tensors = [...parts].map(([result, list]): NamedTensor => {
+      const buffer = artifact.plan.programs['forward']!.outputs[result]!;
+      const byRows = artifact.plan.buffers[buffer]!.shape[0] === batchName;
+      return byRows || list.length === 1 ? joined(result, list) : { name: result, ...list.at(-1)! };
+    });
+    return { tensors, weights: used };
+  }
 
   const content = encodeResults(tensors, format, options.out ?? 'the terminal');
   if (options.out === undefined) io.stdout.write(content as string);

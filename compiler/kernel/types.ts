@@ -8,6 +8,7 @@
 import type { DType } from '../graph/types.ts';
 import type { OriginId } from '../graph/origin.ts';
 import type { Poly } from '../sizes/poly.ts';
+import type { Storage } from '../../runtime/plan.ts';
 
 /** Everything a target must be able to compute on scalars; `tsc` names the missing line of a target (`satisfies Record<ScalarOp, …>`). */
 export type ScalarOp =
@@ -120,6 +121,10 @@ export interface BufferParameter {
   readonly name: string;
   readonly dtype: DType;
   readonly access: 'read' | 'write' | 'readwrite';
+  /** Kept in fewer bytes, and only read: an element is the f32 that its bits stand for, without a scale. Absent: as `dtype` says. */
+  readonly storage?: Storage;
+  /** Where the scale of a stored element is: which buffer, and the elements that share one, in row-major order. */
+  readonly scale?: { readonly buffer: number; readonly group: number };
   /** For comments and messages: `[B, T, D]`. */
   readonly sizes: readonly Poly[];
 }
@@ -187,6 +192,7 @@ export interface Buffer {
   /** Path of the persistent leaf, or name of the data input, scalar or output. */
   readonly leaf: string | null;
   readonly origin: OriginId;
+  readonly storage?: Storage;
 }
 
 export type KernelStep =

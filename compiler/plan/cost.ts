@@ -10,7 +10,7 @@
 import { evaluate, names, type Poly } from '../sizes/poly.ts';
 import { operands, polysOf, walk } from '../kernel/expr.ts';
 import type { Expr, Kernel, ScalarOp, Stage, Write } from '../kernel/types.ts';
-import { WIDTH } from './plan.ts';
+import { storedBytes, WIDTH } from './plan.ts';
 import { stageRoots, usage } from './usage.ts';
 
 export interface KernelCost {
@@ -109,7 +109,10 @@ export function kernelCost(
   let written = 0;
   for (const [k, buffer] of kernel.buffers.entries()) {
     const elements = room(k);
-    const bytes = (count: number): number => Math.min(count, elements) * WIDTH[buffer.dtype];
+    const bytes = (count: number): number => {
+      const n = Math.min(count, elements);
+      return buffer.storage === undefined ? n * WIDTH[buffer.dtype] : storedBytes(n, buffer.storage);
+    };
     if (used[k]!.readsOld) read += bytes(touched[k]!.read);
     written += bytes(touched[k]!.written);
   }

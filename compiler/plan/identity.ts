@@ -64,7 +64,9 @@ export function kernelKey(kernel: Kernel, schedule: Schedule): string {
 
   const head = [
     kernel.sizes.join(','),
-    kernel.buffers.map((b) => `${b.dtype} ${b.access} [${b.sizes.map((p) => p.key).join(',')}]`).join(';'),
+    kernel.buffers
+      .map((b) => `${b.dtype}${b.storage ?? ''} ${b.access} [${b.sizes.map((p) => p.key).join(',')}]`)
+      .join(';'),
     [...kernel.axes].map(([a, p]) => `${a}:${p.key}`).join(','),
     ...kernel.stages.map(stage),
     schedule.body.map(node).join(' '),

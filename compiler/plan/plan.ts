@@ -19,6 +19,7 @@ import type {
   PlanProgram,
   PlanStep,
   SizeExpr,
+  Storage,
 } from '../../runtime/plan.ts';
 import { kernelKey } from './identity.ts';
 import { lifetimes, timeline, type Range } from './liveness.ts';
@@ -29,6 +30,10 @@ export const ALIGNMENT = 64;
 
 /** Bytes an element. f16 values are held, rounded, in f32. */
 export const WIDTH: Readonly<Record<DType, number>> = { f32: 4, f16: 4, i32: 4, bool: 1 };
+
+/** Elements of a byte, and bytes of an element, of what is kept smaller. */
+export const storedBytes = (elements: number, storage: Storage): number =>
+  storage === 'f16' ? 2 * elements : storage === 'i8' ? elements : Math.ceil(elements / 2);
 
 export const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
@@ -44,6 +49,8 @@ export interface Planned {
 export interface PlanOptions {
   /** false: every buffer has a place of its own, for comparison. Default true. */
   readonly reuse?: boolean;
+  /** Leaves kept in fewer bytes, by path: how, elements of a scale (0: none), and the name that the scales have as a leaf. */
+  readonly stored?: ReadonlyMap<string, { readonly as: Storage; readonly group: number; readonly scales: string }>;
 }
 
 export type Planning = Planned | { readonly ok: false; readonly problems: readonly Problem[] };
@@ -259,21 +266,29 @@ export function plan(
   let persistent = 0;
   for (const leaf of unit.leaves) {
     const shape = leaf.type.sizes.map(sizeExpr);
-    const bytes = bytesOf(leaf.type.dtype, leaf.type.sizes);
     const { dtype } = leaf.type;
-    byPath.set(leaf.path, buffers.length);
-    leaves.push({ path: leaf.path, kind: leaf.kind, dtype, shape, buffer: buffers.length });
-    buffers.push({
-      name: leaf.path,
-      dtype,
-      shape,
-      arena: 'persistent',
-      offset: persistent,
-      bytes,
-      kind: 'persistent',
-      leaf: leaf.path,
-    });
-    persistent = align(persistent + bytes);
+    const whole = bytesOf(dtype, leaf.type.sizes);
+    const stored = options.stored?.get(leaf.path);
+    const elements = whole / WIDTH[dtype];
+    const bytes = stored === undefined ? whole : storedBytes(elements, stored.as);
+    const buffer = buffers.length;
+    byPath.set(leaf.path, buffer);
+    const keep = (row: Pick<PlanBuffer, 'name' | 'dtype' | 'shape' | 'bytes' | 'storage'>): void => {
+      buffers.push({ ...row, arena: 'persistent', offset: persistent, kind: 'persistent', leaf: row.name });
+      persistent = align(persistent + row.bytes);
+    };
+    const base = { path: leaf.path, kind: leaf.kind, dtype, shape, buffer };
+    if (stored === undefined) {
+      leaves.push(base);
+      keep({ name: leaf.path, dtype, shape, bytes });
+      continue;
+    }
+    const { as, group, scales } = stored;
+    leaves.push({ ...base, stored: { as, group, scales: group === 0 ? null : buffer + 1 } });
+    keep({ name: leaf.path, dtype, shape, bytes, storage: as });
+    if (group === 0) continue;
+    byPath.set(scales, buffer + 1);
+    keep({ name: scales, dtype: 'f32', shape: [elements / group], bytes: (4 * elements) / group });
   }
 
   const inputs = unit.inputs.map((input): PlanInput => ({

@@ -8,7 +8,7 @@
  */
 import type { Kernel, Schedule } from '../kernel/types.ts';
 import type { Plan, PlanBuffer, PlanProgram, PlanStep } from '../../runtime/plan.ts';
-import { ALIGNMENT, WIDTH } from './plan.ts';
+import { ALIGNMENT, storedBytes, WIDTH } from './plan.ts';
 import { mayShare } from './share.ts';
 import { evaluateSize } from './sizes.ts';
 import { usage } from './usage.ts';
@@ -113,6 +113,8 @@ class Run {
           `${this.program.name}: ${kernel.name} takes ${kernel.buffers[k]!.name} as ${kernel.buffers[k]!.dtype}`,
         );
       }
+      if (this.plan.buffers[buffer]!.storage !== kernel.buffers[k]!.storage)
+        this.wrong.add(`${this.program.name}: ${kernel.name} takes ${kernel.buffers[k]!.name} in another storage`);
       // A kernel that stores into what it reads may find nothing there in the first round of a loop; its guards see to it.
       const own = used[k]!.writes && !used[k]!.combines && this.content[buffer] === 'never';
       if (!own && (used[k]!.readsOld || !used[k]!.writes)) this.read(buffer, kernel.name);
@@ -139,7 +141,8 @@ export function verifyPlan(plan: Plan, kernels: readonly Kernel[], schedules: re
   for (const [i, b] of plan.buffers.entries()) {
     if (b.offset % ALIGNMENT !== 0 || b.offset < 0) wrong.push(`${b.name} (${i}) is not aligned`);
     if (b.offset + b.bytes > plan.arenas[b.arena]) wrong.push(`${b.name} (${i}) reaches beyond the ${b.arena} arena`);
-    const least = b.shape.reduce<number>((n, e) => n * evaluateSize(e, (s) => bounds.get(s) ?? NaN), WIDTH[b.dtype]);
+    const elements = b.shape.reduce<number>((n, e) => n * evaluateSize(e, (s) => bounds.get(s) ?? NaN), 1);
+    const least = b.storage === undefined ? elements * WIDTH[b.dtype] : storedBytes(elements, b.storage);
     if (!(b.bytes >= least)) wrong.push(`${b.name} (${i}) has ${b.bytes} bytes, but needs ${least} at the bounds`);
     for (const other of plan.buffers.slice(i + 1)) {
       if (b.arena === 'persistent' && overlap(b, other)) wrong.push(`${b.name} and ${other.name} overlap`);

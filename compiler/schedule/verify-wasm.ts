@@ -5,6 +5,7 @@
 import { names } from '../sizes/poly.ts';
 import { polysOf, walk } from '../kernel/expr.ts';
 import type { Expr, Kernel, Stage } from '../kernel/types.ts';
+import { CHUNK, type DotsLeaf } from './dots.ts';
 import type { WasmLeaf, WasmSchedule } from './wasm.ts';
 
 function mentions(root: Expr, axis: string): boolean {
@@ -50,6 +51,19 @@ function verifyProduct(leaf: Extract<WasmLeaf, { kind: 'product' }>, stage: Stag
   return [...wrong, ...verifyLoops(leaf.few.leaf, stage, [])];
 }
 
+function verifyDots(leaf: DotsLeaf, stage: Stage): string[] {
+  const wrong: string[] = [];
+  const all = [...leaf.rows.axes, ...leaf.columns.axes];
+  if ([...all].sort().join() !== [...stage.axes].sort().join()) wrong.push(`${stage.name}: axes ${all.join(' ')}`);
+  if ([...leaf.over].sort().join() !== [...stage.over].sort().join())
+    wrong.push(`${stage.name}: over ${leaf.over.join(' ')}`);
+  for (const axis of leaf.columns.axes) if (mentions(leaf.x, axis)) wrong.push(`${stage.name}: ${axis} is in both`);
+  const { length, block, group } = leaf;
+  if (length % block !== 0 || (group < length && group !== block) || block % CHUNK[leaf.storage] !== 0)
+    wrong.push(`${stage.name}: blocks of ${block} in rows of ${length}`);
+  return wrong;
+}
+
 /** Violations in words; empty when all is well. */
 export function verifyWasmSchedule(kernel: Kernel, schedule: WasmSchedule): string[] {
   const wrong: string[] = [];
@@ -67,7 +81,7 @@ export function verifyWasmSchedule(kernel: Kernel, schedule: WasmSchedule): stri
       if (schedule.vector !== null && leaf.vector !== null) wrong.push(`${stage.name}: lanes along two axes`);
     } else {
       if (schedule.rows.length > 0) wrong.push(`${stage.name}: a product inside rows`);
-      wrong.push(...verifyProduct(leaf, stage));
+      wrong.push(...(leaf.kind === 'dots' ? verifyDots(leaf, stage) : verifyProduct(leaf, stage)));
     }
   }
   return wrong;

@@ -9,6 +9,7 @@
 import { asConst, coefficientOf, evaluate, names, terms, type Poly } from '../sizes/poly.ts';
 import { operands, walk } from '../kernel/expr.ts';
 import type { Expr, Guard, Kernel, Stage } from '../kernel/types.ts';
+import { dotsLeaf, type DotsLeaf } from './dots.ts';
 
 /** A product's operand: its expression, and the free axes that only it has. */
 export interface ProductSide {
@@ -19,6 +20,7 @@ export interface ProductSide {
 }
 
 export type WasmLeaf =
+  | DotsLeaf
   | {
       readonly kind: 'loops';
       readonly stage: string;
@@ -52,6 +54,7 @@ export type WasmLeaf =
  */
 export type WasmShare = { readonly axis: string; readonly by: number } | { readonly panels: 'rows' | 'columns' };
 
+/** How a stage is computed: loops, a product, or products with integers (dots.ts). */
 export interface WasmSchedule {
   /** Loops around all stages. */
   readonly rows: readonly string[];
@@ -81,7 +84,7 @@ export function wasmSchedule(kernel: Kernel, of: SizeOf = nominal, worth = WORTH
   const rows = kernel.rows ?? [];
   const inner = kernel.stages.map((s) => loopsLeaf(kernel, s, rows, null, of));
   if (rows.length === 0) {
-    const leaves = kernel.stages.map((s, k) => productLeaf(kernel, s, of) ?? inner[k]!.leaf);
+    const leaves = kernel.stages.map((s, k) => dotsLeaf(kernel, s) ?? productLeaf(kernel, s, of) ?? inner[k]!.leaf);
     const [leaf] = leaves;
     const share = leaves.length === 1 ? shareOfLeaf(kernel, leaf!, inner[0]!.cost, of, worth) : null;
     return { rows, vector: null, leaves, share };
@@ -143,6 +146,8 @@ function shareOfLeaf(kernel: Kernel, leaf: WasmLeaf, cost: number, of: SizeOf, w
   }
   const rows = count(leaf.rows.axes);
   const columns = count(leaf.columns.axes);
+  if (leaf.kind === 'dots')
+    return rows * columns * leaf.length * PRODUCT_COST < worth || columns < 32 ? null : { panels: 'columns' };
   if (count(leaf.batch) * rows * columns * count(leaf.over) * PRODUCT_COST < worth) return null;
   const batch = leaf.batch.find((a) => extent(kernel, a, of) >= 8);
   if (batch !== undefined) return { axis: batch, by: leaf.few.leaf.vector === batch ? 4 * leaf.few.leaf.count : 1 };
@@ -453,6 +458,12 @@ export function printWasmSchedule(schedule: WasmSchedule): string {
       const vector = leaf.vector === null ? '' : ` vector ${leaf.vector}${leaf.count > 1 ? ` x ${leaf.count}` : ''}`;
       const over = leaf.over.length === 0 ? '' : ` over ${leaf.over.join(' ')}`;
       lines.push(`${indent}${leaf.stage}: ${leaf.free.join(' ')}${over}${vector}`);
+      continue;
+    }
+    if (leaf.kind === 'dots') {
+      lines.push(
+        `${indent}${leaf.stage}: ${leaf.storage} dots rows ${leaf.rows.axes.join(' ')} columns ${leaf.columns.axes.join(' ')} over ${leaf.over.join(' ')} blocks of ${leaf.block}`,
+      );
       continue;
     }
     const batch = leaf.batch.length === 0 ? '' : ` batch ${leaf.batch.join(' ')}`;

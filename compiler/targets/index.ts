@@ -78,6 +78,8 @@ const emitters = {
 export function unable(target: Target, plan: Plan): string | null {
   const partial = (steps: readonly PlanStep[]): boolean =>
     steps.some((s) => s.kind === 'loop' && (s.until !== undefined || s.limit !== undefined || partial(s.body)));
+  if ((target === 'wgsl' || target === 'auto') && plan.leaves.some((leaf) => leaf.stored !== undefined))
+    return 'parameters that are stored in fewer bytes: a GPU is given whole numbers of f32 so far';
   const early = Object.values(plan.programs).some((p) => partial(p.steps));
   return (target === 'wgsl' || target === 'auto') && early
     ? 'a loop that may end early (`until`): its rounds are given to the GPU ahead'

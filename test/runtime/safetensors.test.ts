@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decode, encode, f16Bits, f16Value, widen, type Tensor } from '../../runtime/safetensors.ts';
+import { f16Bits, f16Value } from '../../runtime/half.ts';
+import { decode, encode, widen, type Tensor } from '../../runtime/safetensors.ts';
 
 /** Written by the reference implementation (safetensors for Python, from NumPy arrays): an oracle for both directions. */
 const reference = Uint8Array.from(

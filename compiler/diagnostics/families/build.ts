@@ -16,6 +16,10 @@ export interface BuildProblems {
   NN792: { readonly option: string; readonly value: string; readonly wanted: string };
   /** A value to expose that the model does not have. */
   NN793: { readonly path: string; readonly model: string; readonly known: readonly string[] };
+  /** A rule of `weights` that does not fit the parameter it names, or names none. */
+  NN794: { readonly path: string | null; readonly rule: string; readonly why: string };
+  /** A train block with parameters that are to be stored in fewer bytes. */
+  NN795: { readonly unit: string; readonly path: string; readonly count: number };
   /** The program declares no such model or train block. */
   NN790: { readonly name: string | null; readonly known: readonly string[] };
   /** Two selectors, or none, for a parameter; an optimizer that takes nothing. */

@@ -123,4 +123,25 @@ What is made inside a \`scan\` has no value outside it, except what is yielded.`
           : [`there are ${known.slice(0, 40).join(', ')}${known.length > 40 ? ` and ${known.length - 40} more` : ''}`],
     }),
   },
+  NN794: {
+    severity: 'error',
+    title: 'weights that cannot be stored smaller',
+    explain: `\`--weights int8\` keeps the parameters of two or more axes as integers with a scale for every row, \`int8:64\` and \`int4:32\` with a scale for so many
+elements of a row, \`f16\` as half precision numbers. \`--weights "h.*.attn.**=int4:32"\` is about parameters by path: \`*\` stands for a part of a segment, \`**\` for
+anything. Groups divide the row: the product of all axes but the first.`,
+    render: ({ path, rule, why }) => ({
+      message:
+        path === null ? `the rule ${rule} stores nothing: ${why}` : `\`${path}\` cannot be stored as ${rule}: ${why}`,
+    }),
+  },
+  NN795: {
+    severity: 'error',
+    title: 'trained parameters are kept whole',
+    explain: `Training moves parameters by less than the steps of an integer or a half: it would stand still. Train with f32 weights and store them smaller
+in the model that is built from the same file: \`nnc build model.nn --only Model --weights int8\`.`,
+    render: ({ unit, path, count }) => ({
+      message: `${unit} trains \`${path}\`${count > 1 ? ` and ${count - 1} more` : ''}, which cannot be stored in fewer bytes`,
+      notes: ['build the model alone, with `only`'],
+    }),
+  },
 };

@@ -40,6 +40,11 @@ export const runtimeExplanations: Readonly<Record<NncErrorCode, { readonly title
       title: 'an option that cannot be',
       explain: 'A seed is an integer of 32 bits; data columns have the same, whole number of rows.',
     },
+    NN538: {
+      title: 'no weights for a program that stores them smaller',
+      explain:
+        'A program built with `--weights int8` (or `f16`, `int4`) only computes with weights that exist: `create({ weights })` stores them in fewer bytes as it takes them.',
+    },
     NN541: {
       title: 'no WebGPU',
       explain:

@@ -226,6 +226,9 @@ function resultFields(plan: Plan, types: boolean): string[] {
   });
 }
 
+/** Whether a program keeps parameters in fewer bytes: then its module has the runtime's `store`. */
+export const isStored = (plan: Plan): boolean => plan.leaves.some((leaf) => leaf.stored !== undefined);
+
 /** The class; indentation of two. `memory`: where it comes from, if not from the machine. */
 export function classLines(plan: Plan, types: boolean, memory: string | null = null): string[] {
   const carries = plan.leaves.some((leaf) => leaf.kind === 'carry');
@@ -240,6 +243,7 @@ export function classLines(plan: Plan, types: boolean, memory: string | null = n
   for (const field of resultFields(plan, types)) out.push(`  ${field}`);
   out.push('', `  ${types ? 'private ' : ''}constructor(options${types ? ': CreateOptions' : ''}) {`);
   out.push(`    this.machine = new Machine(plan, kernels, 0${memory === null ? '' : `, ${memory}`});`);
+  if (isStored(plan)) out.push('    this.machine.store = store;');
   out.push(`    ${carries ? 'this.carries = ' : ''}begin(this.machine, options);`, '  }');
   for (const m of methods(plan, types)) {
     out.push(

@@ -7,8 +7,8 @@ import type { Unit } from '../../graph/types.ts';
 import type { Kernel, Schedule } from '../../kernel/types.ts';
 import type { Sources } from '../../source/source.ts';
 import type { Plan, PlanStep } from '../../../runtime/plan.ts';
-import { classLines, declarationLines } from './class.ts';
-import { ARRAYS, emitKernel, plainSchedule } from './kernel.ts';
+import { classLines, declarationLines, isStored } from './class.ts';
+import { arrayOf, emitKernel, plainSchedule } from './kernel.ts';
 import { identifier, Names } from './names.ts';
 import type { Helper } from './scalar.ts';
 import { runtimeText } from './runtime.generated.ts';
@@ -45,11 +45,28 @@ const RUNTIME_NAMES = [
     'evaluate',
     'sizeText',
   ],
+  ...[
+    'store',
+    'quantise',
+    'dequantise',
+    'storable',
+    'nearest',
+    'most',
+    'f16Bits',
+    'f16Value',
+    'wordView',
+    'floatView',
+    'halfValue',
+    'Store',
+    'Quantised',
+    'Storage',
+  ],
   ...['wholeSize', 'missing', 'holds', 'copyIn', 'erf', 'floorDivide', 'modulo', 'uniform', 'permutation'],
   ...[
     'threefryWord0',
     'threefryWord1',
     'View',
+    'Held',
     'Memory',
     'Bind',
     'Inputs',
@@ -133,7 +150,7 @@ function bindLines(kernels: readonly Kernel[], functions: readonly string[], typ
     const arrays = kernel.buffers.map((b) => names.take(identifier(b.name)));
     const sizes = kernel.sizes.map((size) => names.take(identifier(size)));
     const args = [
-      ...kernel.buffers.map((b, i) => `${arrays[i]}${types ? ` as ${ARRAYS[b.dtype]}` : ''}`),
+      ...kernel.buffers.map((b, i) => `${arrays[i]}${types ? ` as ${arrayOf(b)}` : ''}`),
       ...sizes.map((size) => (types ? `s[${size}!]!` : `s[${size}]`)),
     ];
     const list = (items: readonly string[]): string => `[${items.join(', ')}]`;
@@ -212,6 +229,7 @@ export function emitTypeScript(
     '',
   );
   lines.push(...text.machine.trimEnd().split('\n'), '');
+  if (isStored(plan)) lines.push(...text.store.trimEnd().split('\n'), '');
 
   return {
     code: lines.join('\n'),

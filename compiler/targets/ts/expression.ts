@@ -23,6 +23,7 @@ import type { Expr, Guard, Kernel } from '../../kernel/types.ts';
 import { visit } from '../../plan/usage.ts';
 import { Names } from './names.ts';
 import {
+  ADDITIVE,
   at,
   ATOM,
   atom,
@@ -496,6 +497,14 @@ export class Expressions {
 
   private element(buffer: number, p: Poly, shift: Shift): Piece {
     const name = this.buffers[buffer]!;
+    const { storage } = this.kernel.buffers[buffer]!;
+    if (storage === 'i4') {
+      const { text } = this.index(p, name, shift);
+      const byte = `${name}[(${text}) >> 1]${this.types ? '!' : ''}`;
+      return { text: `((${byte} >> (((${text}) & 1) << 2)) & 15) - 8`, level: ADDITIVE };
+    }
+    if (storage === 'f16')
+      return atom(`halfValue(${name}[${this.index(p, name, shift).text}]${this.types ? '!' : ''})`);
     return atom(`${name}[${this.index(p, name, shift).text}]${this.types ? '!' : ''}`);
   }
 

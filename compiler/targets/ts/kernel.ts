@@ -23,6 +23,7 @@ import {
 } from '../../sizes/poly.ts';
 import type { Def, Expr, Kernel, Schedule, ScheduleNode, Stage, Write } from '../../kernel/types.ts';
 import type { DType } from '../../graph/types.ts';
+import type { Storage } from '../../../runtime/plan.ts';
 import { stageRoots, visit } from '../../plan/usage.ts';
 import { Expressions, NO_SHIFT, type Shift } from './expression.ts';
 import { atom, at, byte, folds, type Helper, type Piece } from './scalar.ts';
@@ -42,6 +43,10 @@ export const ARRAYS: Readonly<Record<DType, string>> = {
   i32: 'Int32Array',
   bool: 'Uint8Array',
 };
+
+/** Of a buffer, which may keep its values in fewer bytes. */
+export const arrayOf = ({ dtype, storage }: { readonly dtype: DType; readonly storage?: Storage }): string =>
+  storage === undefined ? ARRAYS[dtype] : { f16: 'Uint16Array', i8: 'Int8Array', i4: 'Uint8Array' }[storage];
 
 export { plainSchedule } from './classify.ts';
 
@@ -89,11 +94,11 @@ class KernelEmitter {
     for (const stage of kernel.stages) {
       if (!this.done.has(stage.name)) throw new Error(`kernel ${kernel.name}: stage ${stage.name} is not scheduled`);
     }
-    const parameters = kernel.buffers.map((b, i) => `${x.buffers[i]}${this.types ? `: ${ARRAYS[b.dtype]}` : ''}`);
+    const parameters = kernel.buffers.map((b, i) => `${x.buffers[i]}${this.types ? `: ${arrayOf(b)}` : ''}`);
     for (const size of kernel.sizes) parameters.push(`${this.sizeName(size)}${this.types ? ': number' : ''}`);
     const shapes = kernel.buffers.map((b, i) => {
       const access = b.access === 'read' ? '' : b.access === 'write' ? ' (written)' : ' (updated)';
-      const dtype = b.dtype === 'f32' ? '' : `${b.dtype} `;
+      const dtype = b.storage !== undefined ? `${b.storage} ` : b.dtype === 'f32' ? '' : `${b.dtype} `;
       return `// ${x.buffers[i]}: ${dtype}[${b.sizes.map((s) => format(s)).join(', ')}]${access}`;
     });
     const head = `function ${name}(${parameters.join(', ')})${this.types ? ': void' : ''} {`;

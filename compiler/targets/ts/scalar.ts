@@ -16,6 +16,7 @@ export const ATOM = 20;
 const UNARY = 15;
 const PRODUCT = 13;
 const SUM = 12;
+export const ADDITIVE = SUM;
 const RELATION = 10;
 const EQUALITY = 9;
 const BITS = 6;

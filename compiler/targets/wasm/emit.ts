@@ -9,7 +9,7 @@ import type { Unit } from '../../graph/types.ts';
 import type { Kernel } from '../../kernel/types.ts';
 import { wasmSchedule, type WasmSchedule } from '../../schedule/wasm.ts';
 import type { Plan } from '../../../runtime/plan.ts';
-import { classLines, declarationLines } from '../ts/class.ts';
+import { classLines, declarationLines, isStored } from '../ts/class.ts';
 import { literal } from '../ts/emit.ts';
 import { runtimeText } from '../ts/runtime.generated.ts';
 import { sharedFlag } from './encoder.ts';
@@ -79,11 +79,11 @@ function kernelBounds(plan: Plan, kernels: readonly Kernel[]): readonly Readonly
 }
 
 /** The runtime's text with `allocate` replaced by the one below, and without comments: nobody steps through this module. */
-export function machineText(threads: boolean): string {
+export function machineText(plan: Plan, threads: boolean): string {
   const text = runtimeText.javascript.machine;
   const changed = text.replace(/(?:\/\*\*[^/]*\*\/\n)?(?:export )?function allocate\(plan\) \{[\s\S]*?\n\}\n/, '');
   if (changed === text) throw new Error('the runtime has no function allocate');
-  return `${changed}${threads ? runtimeText.javascript.threads : ''}`
+  return `${changed}${isStored(plan) ? runtimeText.javascript.store : ''}${threads ? runtimeText.javascript.threads : ''}`
     .replace(/^\s*\/\*\*[\s\S]*?\*\/\n/gm, '')
     .replace(/^\s*\/\/.*\n/gm, '')
     .replace(/\n{2,}/g, '\n')
@@ -217,7 +217,7 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): Em
       : '  const none = () => undefined;\n  const e = { m: memory, t1: none, t2: none, t3: none, t4: none, t5: none };',
     '  instances.set(buffer, new WebAssembly.Instance(p, { e }).exports);',
     '  const views = plan.buffers.map((b) =>',
-    `    viewOf(b.dtype, buffer, b.offset + (b.arena === 'persistent' ? ${persistent} : ${work}), b.bytes),`,
+    `    viewOf(b.dtype, buffer, b.offset + (b.arena === 'persistent' ? ${persistent} : ${work}), b.bytes, b.storage),`,
     '  );',
     '  const made = { persistent: buffer, work: buffer, views };',
     ...(threads
@@ -243,7 +243,7 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): Em
     '',
     ...classLines(plan, false, `allocate(plan${threads ? ', options.threads' : ''})`),
     '',
-    machineText(threads),
+    machineText(plan, threads),
     '',
   ].join('\n');
   return {

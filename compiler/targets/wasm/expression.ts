@@ -34,6 +34,7 @@ import type { Fn } from './function.ts';
 import type { LibraryName, Pool } from './math.ts';
 import { decide } from './residues.ts';
 import { applyScalar, foldable } from './scalar.ts';
+import { evenBeside, loadStored, loadStoredWide, type StoredElements } from './stored.ts';
 
 /** Axis → constant added to it. */
 export type Shift = ReadonlyMap<string, number>;
@@ -776,8 +777,21 @@ export class Expressions {
     this.single = before;
   }
 
+  /** Not of two elements a byte. */
   private bytesOf(buffer: number): number {
-    return WIDTH[this.kernel.buffers[buffer]!.dtype];
+    const { dtype, storage } = this.kernel.buffers[buffer]!;
+    return storage === undefined ? WIDTH[dtype] : storage === 'f16' ? 2 : 1;
+  }
+
+  /** A stored element, or four side by side: stored.ts. */
+  private get elements(): StoredElements {
+    return {
+      fn: this.fn,
+
+      address: (buffer, p, shift) => this.address(buffer, p, shift),
+      index: (p, shift) => this.inLocal(this.index(p, shift)),
+      base: (buffer) => this.bases[buffer]!,
+    };
   }
 
   /** Address of an element, and an offset for the access itself. */
@@ -792,6 +806,16 @@ export class Expressions {
     const { fn } = this;
     const map = this.dynamic(e.dynamic, shift);
     const condition = this.condition(substituted(e.guards, map), shift);
+    const { storage } = this.kernel.buffers[e.buffer]!;
+    if (storage !== undefined) {
+      // Outside its guards the place is 0, which every buffer has.
+      const element = (): void => loadStored(this.elements, storage, e.buffer, substitute(e.at, map), shift, condition);
+      element();
+      if (condition === null || e.otherwise === null) return;
+      this.emit(e.otherwise, false, shift);
+      fn.code.get(condition);
+      return fn.code.op('select');
+    }
     let { local, offset } = this.address(e.buffer, substitute(e.at, map), shift);
     if (condition !== null) {
       if (offset > 0) {
@@ -822,7 +846,12 @@ export class Expressions {
     const guards = substituted(e.guards, map);
     const stride = this.stride(at, lane!);
     const vary = this.guardsVary(guards);
-    const { dtype } = this.kernel.buffers[e.buffer]!;
+    const { dtype, storage } = this.kernel.buffers[e.buffer]!;
+    if (storage !== undefined) {
+      const even = storage !== 'i4' || (this.aligned && (shift.get(lane!) ?? 0) % 2 === 0 && evenBeside(at, lane!));
+      if (stride !== 1 || vary || guards.length > 0 || !even) return this.lanewise(e, shift);
+      return loadStoredWide(this.elements, storage, e.buffer, at, shift);
+    }
     if (stride === null || stride < 0 || stride > 2 || (dtype === 'bool' && stride !== 1))
       return this.lanewise(e, shift);
     if (vary && stride !== 1) return this.lanewise(e, shift);

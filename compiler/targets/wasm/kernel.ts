@@ -14,6 +14,7 @@ import type { WasmLeaf, WasmSchedule } from '../../schedule/wasm.ts';
 import type { FunctionBody, Signature, ValueType } from './encoder.ts';
 import { Expressions, NO_SHIFT, substituted, typeOf, type Context, type Shift } from './expression.ts';
 import { Fn } from './function.ts';
+import { emitDots } from './dots.ts';
 import { emitProduct, type ProductContext } from './product.ts';
 import { across, combine, identity } from './scalar.ts';
 
@@ -270,6 +271,7 @@ export class KernelEmitter {
       );
       return;
     }
+    if (leaf.kind === 'dots') return emitDots(this, leaf, stage, this.context);
     const parts = partsOf(stage);
     const nest = (k: number, wide: boolean, points: readonly Shift[]): void => {
       const axis = leaf.free[k];

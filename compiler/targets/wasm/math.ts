@@ -8,6 +8,7 @@
  * The polynomials of exp, log and tanh are those of S. Moshier's Cephes library (expf, logf, tanhf); erf was fitted for its own halves.
  */
 import type { FunctionBody, Signature, ValueType } from './encoder.ts';
+import { dotsLibrary } from './dots-library.ts';
 import { Fn } from './function.ts';
 import type { Op } from './opcodes.ts';
 
@@ -652,6 +653,7 @@ export const library = {
   sin: { signature: f32, body: inF64(1, (fn) => trigonometric(fn, 0)) },
   cos: { signature: f32, body: inF64(1, (fn) => trigonometric(fn, 1)) },
   pow: { signature: { parameters: ['f32', 'f32'], results: ['f32'] }, body: inF64(2, power) },
+  ...dotsLibrary,
   random: { signature: RANDOM, body: (pool) => random(false, pool) },
   random4: { signature: RANDOM_WIDE, body: (pool) => random(true, pool) },
 } satisfies Record<string, { readonly signature: Signature; readonly body: Body }>;

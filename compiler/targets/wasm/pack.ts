@@ -39,6 +39,7 @@ interface LinearRead {
 function linearRead(kernel: Kernel, side: ProductSide, over: readonly string[]): LinearRead | null {
   const { value } = side;
   if (value.kind !== 'read' || value.dynamic.length > 0 || kernel.buffers[value.buffer]!.dtype !== 'f32') return null;
+  if (kernel.buffers[value.buffer]!.storage !== undefined) return null;
   if (value.otherwise !== null && !(value.otherwise.kind === 'const' && value.otherwise.value === 0)) return null;
   const guards: readonly Guard[] = [...value.guards, ...side.guards];
   const all = [...side.axes, ...over];

@@ -9,6 +9,7 @@
 import { asConst, coefficientOf, evaluate, mul, name, names, num, substitute, type Poly } from '../../sizes/poly.ts';
 import type { Def, Kernel, Stage } from '../../kernel/types.ts';
 import type { WasmLeaf, WasmSchedule } from '../../schedule/wasm.ts';
+import { dotsBytes } from '../../schedule/dots.ts';
 import { collapseAxes } from './collapse.ts';
 import { Expressions, NO_SHIFT, type Context, type Shift } from './expression.ts';
 import type { Fn } from './function.ts';
@@ -23,14 +24,22 @@ export interface ProductContext {
 
 type Leaf = Extract<WasmLeaf, { kind: 'product' }>;
 
+/** The axes of a product: rows, columns, and those of both operands. */
+interface Sides {
+  readonly batch: readonly string[];
+  readonly rows: { readonly axes: readonly string[] };
+  readonly columns: { readonly axes: readonly string[] };
+}
+
 /** Columns of a strip at most. */
-const STRIP = 512;
+export const STRIP = 512;
 const MARGIN = 64;
 
 /** Bytes of workspace that a kernel needs, at these sizes or smaller ones. */
 export function workspaceBytes(kernel: Kernel, schedule: WasmSchedule, of: (size: string) => number): number {
   let most = 0;
   for (const leaf of schedule.leaves) {
+    if (leaf.kind === 'dots') most = Math.max(most, dotsBytes(kernel, leaf, of));
     if (leaf.kind !== 'product') continue;
     const count = (axes: readonly string[]): number => axes.reduce((n, a) => n * evaluate(kernel.axes.get(a)!, of), 1);
     const [rows, columns] = leaf.tile;
@@ -42,7 +51,7 @@ export function workspaceBytes(kernel: Kernel, schedule: WasmSchedule, of: (size
   return most;
 }
 
-class Arithmetic {
+export class Arithmetic {
   private readonly fn: Fn;
   constructor(fn: Fn) {
     this.fn = fn;
@@ -217,15 +226,15 @@ interface Strip {
 }
 
 /** What the stage does with each sum, over the rows and columns of a strip. */
-class Epilogue {
+export class Epilogue {
   private readonly outer: KernelEmitter;
   private readonly inner: KernelEmitter;
-  private readonly leaf: Leaf;
+  private readonly leaf: Sides;
   private readonly stage: Stage;
   private readonly sum: string;
   private readonly columns: readonly string[];
 
-  constructor(outer: KernelEmitter, leaf: Leaf, stage: Stage, context: KernelContext) {
+  constructor(outer: KernelEmitter, leaf: Sides, stage: Stage, context: KernelContext) {
     const [sum] = [...stage.defs].find(([, d]) => d.op !== null)!;
     const defs = new Map<string, Def>([...stage.defs].filter(([name]) => name !== sum));
     const rest: Stage = { ...stage, over: [], defs };

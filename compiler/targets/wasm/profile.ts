@@ -24,7 +24,7 @@ export function emitWasmProfile(plan: Plan, kernels: readonly Kernel[]): string 
     '  const e = { m: memory, ...new WebAssembly.Instance(tiles, { e: { m: memory } }).exports };',
     '  instances.set(buffer, new WebAssembly.Instance(programs, { e }).exports);',
     '  const views = plan.buffers.map((b) =>',
-    `    viewOf(b.dtype, buffer, b.offset + (b.arena === 'persistent' ? ${layout.persistent} : ${layout.work}), b.bytes),`,
+    `    viewOf(b.dtype, buffer, b.offset + (b.arena === 'persistent' ? ${layout.persistent} : ${layout.work}), b.bytes, b.storage),`,
     '  );',
     '  return { persistent: buffer, work: buffer, views };',
     '}',
@@ -38,7 +38,7 @@ export function emitWasmProfile(plan: Plan, kernels: readonly Kernel[]): string 
     'const kernels = profileKernels;',
     `const plan = ${literal(plan)};`,
     ...classLines(plan, false, 'allocate(plan)'),
-    machineText(false),
+    machineText(plan, false),
     '',
   ].join('\n');
 }
