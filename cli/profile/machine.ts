@@ -111,7 +111,7 @@ interface Probes {
 /** As emitted modules do it: the types of this project know nothing of WebAssembly. Pages that were never written are all the same one: they are filled. */
 const loader = `
 export function load(bytes, pages) {
-  const m = new WebAssembly.Memory({ initial: pages });
+  const m = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const none = () => undefined;
   const e = { m, t1: none, t2: none, t3: none, t4: none, t5: none };
   new Float32Array(m.buffer).fill(1);

@@ -100,6 +100,8 @@ describe('help', () => {
         --emit <kinds>            ts, js or ts,js (default: ts,js)
         --bound <size=number...>  greatest values of sizes known at run time: B=64 T=1024
         --const <name=number...>  values in place of the source's consts: width=128
+        --weights <rule...>       store parameters of a model smaller: int8, int4:32, f16,
+                                  "h.*.attn.**=int8"
         --print <view>            print instead of writing (choices: "graph", "kernels", "plan", "typed")
         --width <columns>         width of reports
         --no-color                plain text
@@ -123,6 +125,8 @@ describe('help', () => {
         --only <name>             the model, where there are several
         --weights <path>          weights.safetensors from training
         --data <[input=]path...>  columns meet inputs by name
+        --store <rule...>         store the weights smaller: int8, int4:32, f16, "h.*.attn.**=int8"
+        --compare <rule...>       show what is lost by that: differences of the results, and the metrics
         -o, --out <file>          results as .npy, .csv, .jsonl or .safetensors (default: CSV to the
                                   terminal)
         --batch <n>               rows computed together (default: 256)

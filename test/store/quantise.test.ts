@@ -27,8 +27,10 @@ describe('integers', () => {
           expect(q.scales.length).toBe(24 / group);
           for (let i = 0; i < w.length; i++) {
             const scale = q.scales[Math.floor(i / group)]!;
-            // Half a step, and the rounding of the scale to f32 times how many steps there are.
-            expect(Math.abs(w[i]! - back[i]!)).toBeLessThanOrEqual(scale * (0.5 + limit * 2 ** -23) + 1e-44);
+            // Half a step, and the rounding of the scale to f32 (below the normal numbers, by 2^-150) times how many steps there are.
+            expect(Math.abs(w[i]! - back[i]!)).toBeLessThanOrEqual(
+              scale * (0.5 + limit * 2 ** -23) + limit * 2 ** -149,
+            );
             if (w[i] === 0) expect(back[i]! + 0).toBe(0);
           }
           for (let g = 0; g < q.scales.length; g++) {
