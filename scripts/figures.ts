@@ -6,6 +6,8 @@
  *
  * `--quick` makes those that take seconds.
  */
+import { approximation } from './figures/approximation.ts';
+import { convergence } from './figures/convergence.ts';
 import { activations, losses } from './figures/functions.ts';
 import { optimizers } from './figures/optimizers.ts';
 import { biasVariance, earlyStopping, regularisation } from './figures/studies.ts';
@@ -22,6 +24,8 @@ const figures: Readonly<Record<string, FigureOf>> = {
   optimizers: { make: optimizers, quick: true },
   'bias-variance': { make: biasVariance, quick: false },
   regularisation: { make: regularisation, quick: false },
+  approximation: { make: approximation, quick: false },
+  convergence: { make: convergence, quick: false },
   'early-stopping': { make: earlyStopping, quick: false },
 };
 

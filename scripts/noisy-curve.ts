@@ -27,3 +27,7 @@ const points = Array.from({ length: 64 }, () => {
   return `${x.toFixed(4)},${(Math.tanh(1.2 * x) + 0.2 * steep.normal()).toFixed(4)}`;
 });
 writeFileSync('examples/data/optimizers.csv', `x,y\n${points.join('\n')}\n`);
+
+// For examples/approximation.nn: places only, evenly over [-2, 2].
+const even = Array.from({ length: 640 }, (_, i) => (-2 + (4 * (i + 0.5)) / 640).toFixed(6));
+writeFileSync('examples/data/approximation.csv', `x.0\n${even.join('\n')}\n`);
