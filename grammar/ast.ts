@@ -263,6 +263,7 @@ export interface BadStatement {
 export type TrainStatement =
   | { readonly kind: 'input'; readonly name: Name; readonly type: TypeExpr; readonly span: Span }
   | LetStatement
+  | LeafStatement
   | AssignStatement
   | RequireStatement
   | {

@@ -386,6 +386,8 @@ export class DeclarationBuilder extends ExpressionBuilder {
     }
     const binding = this.node(node, 'letStatement');
     if (binding !== null) return this.binding(binding, from);
+    const leaf = this.node(node, 'leafStatement');
+    if (leaf !== null) return this.leaf(leaf, from);
     const require = this.node(node, 'requireStatement');
     if (require !== null) return this.require(require, from) as TrainStatement;
     const input = this.node(node, 'inputStatement');

@@ -335,6 +335,7 @@ export class DeclarationParser extends CstParser {
     this.OR([
       { ALT: () => this.SUBRULE(this.inputStatement) },
       { ALT: () => this.SUBRULE(this.letStatement) },
+      { ALT: () => this.SUBRULE(this.leafStatement) },
       { ALT: () => this.SUBRULE(this.requireStatement) },
       { ALT: () => this.SUBRULE(this.minimizeStatement) },
       { ALT: () => this.SUBRULE(this.metricStatement) },

@@ -228,6 +228,7 @@ export class Machine {
     const program = this.programs.get(name);
     if (program === undefined) throw new Error(`${this.plan.name} has no program ${name}`);
     this.resolve(program, inputs, given);
+    this.require(name);
     const slots = program.inputs;
     for (let i = 0; i < slots.length; i++) this.check(slots[i]!, inputs);
     for (let i = 0; i < slots.length; i++) copyIn(slots[i]!, inputs[slots[i]!.input.name]!);
@@ -301,14 +302,16 @@ export class Machine {
     this.version++;
     for (let i = 0; i < this.computed.length; i++) this.compute(this.computed[i]!);
     this.allowed = false;
-    this.require();
+    this.require(null);
     this.allowed = true;
   }
 
-  private require(): void {
+  /** The requirements of every program (`null`), or of one alone. */
+  private require(program: string | null): void {
     const { sizes } = this;
     for (let i = 0; i < this.requirements.length; i++) {
       const { row, left, right } = this.requirements[i]!;
+      if ((row.program ?? null) !== program) continue;
       const a = sizes[left]!;
       const b = sizes[right]!;
       if (holds(a, row.relation, b)) continue;

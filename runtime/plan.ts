@@ -106,14 +106,21 @@ export interface PlanRequirement {
   readonly relation: '==' | '!=' | '<' | '<=' | 'divides';
   readonly right: SizeExpr;
   readonly message: string;
+  /** The only program that it is required for; absent: all. */
+  readonly program?: string;
 }
 
 /** What the source says about training; options of `fit` win over it. */
 export interface PlanTraining {
-  readonly batch: { readonly size: string; readonly value: number } | null;
+  /** `parts`: a step goes through its batch in so many equal parts. */
+  readonly batch: { readonly size: string; readonly value: number; readonly parts?: number } | null;
   readonly epochs: number | null;
   readonly split: number | null;
   readonly patience: number | null;
+  /** Cross-validation in so many parts. */
+  readonly folds?: number;
+  /** So many trainings from different seeds. */
+  readonly runs?: number;
 }
 
 export interface Plan {

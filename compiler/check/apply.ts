@@ -73,8 +73,11 @@ export function apply(f: Frame, call: Call): Type {
   const whys = new Map<string, Why>();
   for (const [n, size] of sizes)
     whys.set(n, because(size, `\`${n}\` of ${name}, from \`${sourceText(f, instance.span)}\``, instance.span));
-  const ok = unifyArguments(f, name, matched, sizes, runs, call.span, whys, flags, signature);
+  const records: Type[] = [];
+  const ok = unifyArguments(f, name, matched, sizes, runs, call.span, whys, flags, signature, records);
   if (!ok) return ERROR;
+  // A function of a tensor, given a record, is applied to every leaf.
+  if (records.length > 0) return records[0]!;
   if (signature.state === 'checking' && !descends(f, call, signature, sizes)) return ERROR;
 
   if (!bindContext(f, call, signature, sizes, runs)) return ERROR;
@@ -134,6 +137,8 @@ export function unifyArguments(
   whys = new Map<string, Why>(),
   flags = new Map<string, Condition>(),
   signature: Signature | null = null,
+  /** Arguments that are records where a tensor is declared, where the callee may be applied to their leaves. */
+  records: Type[] | null = null,
 ): boolean {
   const pairs: Pair[] = [];
   const tensors: { m: Matched; type: TensorType }[] = [];
@@ -160,6 +165,10 @@ export function unifyArguments(
       ok = false;
       continue;
     }
+    if (actual.kind === 'leaves' && records !== null) {
+      records.push(actual);
+      continue;
+    }
     const type = asTensor(f, what, wanted, actual, at);
     if (type === null) {
       ok = false;
@@ -170,6 +179,7 @@ export function unifyArguments(
     if (!align(f, callee, m, wanted, type, at, runs, pairs)) ok = false;
   }
   if (!ok) return false;
+  if (records !== null && records.length > 0) return true;
 
   const own = new Set(signature?.sizes ?? pairs.flatMap((p) => [...names(p.pattern)]));
   const bind = (n: string, size: Poly, why: Why | null): void => {

@@ -102,6 +102,27 @@ function withDivisibility(f: Frame, e: BinaryExpr, type: Type): Type {
   return { ...type, condition };
 }
 
+/** Leaf by leaf: with another record, or with a number. */
+function combineRecords(
+  f: Frame,
+  e: Pick<BinaryExpr, 'operator'> & { left: { span: Span }; right: { span: Span } },
+  left: Type,
+  right: Type,
+): Type {
+  const record = left.kind === 'leaves' ? left : right;
+  const other = left.kind === 'leaves' ? right : left;
+  const span = left.kind === 'leaves' ? e.right.span : e.left.span;
+  if (other.kind === 'tensor' && other.shape.length > 0) {
+    f.report('NN712', span, {
+      what: `what stands beside a record at \`${e.operator}\``,
+      expected: 'a record or one number',
+      actual: showType(f, other),
+    });
+    return ERROR;
+  }
+  return record;
+}
+
 export function combine(
   f: Frame,
   e: Pick<BinaryExpr, 'operator' | 'operatorSpan' | 'span'> & { left: { span: Span }; right: { span: Span } },
@@ -117,7 +138,8 @@ export function combine(
     const okRight = arithmeticOperand(f, right, operator, e.right.span);
     if (!okLeft || !okRight) return ERROR;
   }
-  for (const t of [left, right]) if (t.kind === 'leaves' || t.kind === 'schedule') return t;
+  if (left.kind === 'leaves' || right.kind === 'leaves') return combineRecords(f, e, left, right);
+  for (const t of [left, right]) if (t.kind === 'schedule') return t;
   const okLeft = isElement(f, left, e.left.span);
   const okRight = isElement(f, right, e.right.span);
   if (!okLeft || !okRight) return ERROR;

@@ -32,19 +32,7 @@ const DRAWS: Readonly<Record<string, readonly { name: string; default: number | 
   randint: [{ name: 'n', default: null }],
   categorical: [{ name: 'logits', default: null }],
 };
-const OTHERS = [
-  'min',
-  'max',
-  'size',
-  'grad',
-  'stop_gradient',
-  'surrogate',
-  'float',
-  'int',
-  'eval',
-  'frozen',
-  'clip_norm',
-];
+const OTHERS = ['min', 'max', 'size', 'grad', 'stop_gradient', 'surrogate', 'float', 'int', 'eval', 'frozen'];
 const CONSTANTS = ['inf', 'pi', 'training', 'step', 'everything'];
 
 const FUNCTIONS = new Set<string>([...ELEMENTWISE, ...INTEGRAL, ...REDUCTIONS, ...Object.keys(DRAWS), ...OTHERS]);
@@ -139,8 +127,6 @@ export function callBuiltin(f: Frame, e: CallExpr | Expr, callee: string, args: 
       }
       return t;
     }
-    case 'clip_norm':
-      return arity(1, 1, 'clip_norm(limit)') ? (typeOf(f, args[0]!), { kind: 'none' }) : ERROR;
     default:
       return arity(1, 1, `${callee}(x)`) ? elementwise(f, e, callee, args[0]!) : ERROR;
   }
@@ -273,12 +259,14 @@ function sizeOf(f: Frame, argument: Given): Type {
   }
   const t = typeOf(f, argument);
   if (t.kind === 'tensor' && t.shape.length > 0) return intOf(elements(t.shape, runSize));
+  if (t.kind === 'leaves') return numberOf('int');
   const p = integerOf(f, t, argument.span, 'the argument of size');
   return p === null ? ERROR : intOf(p);
 }
 
 function reduction(f: Frame, callee: string, argument: Given): Type {
   const t = typeOf(f, argument);
+  if (t.kind === 'leaves' && callee !== 'any' && callee !== 'all') return tensor('float', []);
   if (!numeric(f, t, argument.span, callee)) return ERROR;
   if (t.kind === 'number') return callee === 'mean' ? numberOf('float') : t;
   if (callee === 'any' || callee === 'all') {
@@ -298,7 +286,8 @@ function reduction(f: Frame, callee: string, argument: Given): Type {
 function extreme(f: Frame, e: Expr, callee: 'min' | 'max', args: readonly Given[]): Type {
   const [x, y] = args as readonly [Given, Given];
   const [a, b] = [typeOf(f, x), typeOf(f, y)];
-  if (a.kind === 'leaves' || b.kind === 'leaves') return a;
+  if (a.kind === 'leaves') return a;
+  if (b.kind === 'leaves') return b;
   if (!numeric(f, a, x.span, callee) || !numeric(f, b, y.span, callee)) return ERROR;
   if (!isElement(f, a, x.span) || !isElement(f, b, y.span)) return ERROR;
   const shape = broadcast(f, callee, e.span, { shape: shapeOf(a), span: x.span }, { shape: shapeOf(b), span: y.span });

@@ -26,7 +26,15 @@ export function checkCall(f: Frame, e: CallExpr): Type {
 }
 
 export function checkPipe(f: Frame, e: PipeExpr): Type {
-  const value = checkValue(f, e.value);
+  return checkStage(f, checkValue(f, e.value), e);
+}
+
+/** A stage of a pipe into which a value of this type goes. */
+export function checkStage(
+  f: Frame,
+  value: Type,
+  e: Pick<PipeExpr, 'label' | 'stage' | 'span'> & { readonly value: { readonly span: Span } },
+): Type {
   const first = piped(value, e.value.span);
   const { stage } = e;
   if (e.label !== null) noteLabel(f, e.label.text, e.label.span);

@@ -120,6 +120,8 @@ export function bindNumber(
       return actual.kind === 'mask' || kindError('a mask');
     case 'schedule':
       return actual.kind === 'schedule' || isNumber(actual) || kindError('a number or a schedule');
+    case 'leaves':
+      return actual.kind === 'leaves' || kindError('a record of leaves, as `m.params`');
     case 'number':
       break;
     default:

@@ -256,6 +256,8 @@ export class Frame {
   /** Head of the body: requires still belong to the signature. */
   readonly sizesOfParameters = new Set<string>();
   /** A damaged declaration: undefined names stay quiet. */
+  /** In a train block: some `with { … |> f }` may add parameters that no model has. */
+  adapted = false;
   damaged = false;
   /** An expression of this body was too deep to check: reported once. */
   tooDeep = false;

@@ -21,10 +21,10 @@ import { Frame } from './session.ts';
 import type { ParameterInfo, Session, Signature } from './session.ts';
 import { isName } from './substitute.ts';
 import type { Axis, ElementType, RoleKind, TensorType, Type } from './types.ts';
-import { ERROR, intOf, numberOf, sizeAxis, tensor } from './types.ts';
+import { RECORD, ERROR, intOf, numberOf, sizeAxis, tensor } from './types.ts';
 
 const ELEMENTS: readonly string[] = ['float', 'f32', 'f16', 'i32', 'bool'];
-const NUMBERS: readonly string[] = ['int', 'float', 'bool', 'size', 'schedule', 'mask'];
+const NUMBERS: readonly string[] = ['int', 'float', 'bool', 'size', 'schedule', 'mask', 'record'];
 const ROLES: readonly string[] = ['logits', 'probs', 'log_probs', 'unit', 'nonneg', 'real'];
 
 const frames = new WeakMap<Signature, Frame>();
@@ -210,6 +210,8 @@ function parameterType(f: Frame, p: Parameter, isConfig: boolean): Type {
         return { kind: 'schedule' };
       case 'mask':
         return { kind: 'mask', definition: null };
+      case 'record':
+        return RECORD;
     }
   }
   return tensorType(f, p.type, text) ?? ERROR;
@@ -372,6 +374,7 @@ function declareResult(f: Frame, callable: Callable, signature: Signature, conte
     callable.kind === 'fn' && signature.parameters.every((p) => p.type.kind !== 'tensor' || p.type.shape.length === 0);
   const isFields = (r: TypeExpr | readonly ResultField[]): r is readonly ResultField[] => Array.isArray(r);
   const single = (t: TypeExpr): Type => {
+    if (t.dtype.text === 'record' && t.shape === null) return RECORD;
     if (!initialiser) {
       const problems = f.session.problemCount;
       for (const dim of t.shape ?? []) if (dim.kind === 'size') noNewSize(f, dim.value);

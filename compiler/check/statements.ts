@@ -218,6 +218,10 @@ function keepDeclared(f: Frame, binding: ValueBinding, type: Type, s: AssignStat
     binding.origin === 'state' ||
     binding.origin === 'carry' ||
     (binding.origin === 'parameter' && f.callable?.kind === 'optimizer');
+  if (isLeaf && declared?.kind === 'leaves' && type.kind !== 'leaves' && type.kind !== 'error') {
+    f.report('NN712', s.value.span, { what: binding.name, expected: formatType(declared), actual: showType(f, type) });
+    return declared;
+  }
   if (!isLeaf || declared?.kind !== 'tensor' || type.kind === 'error') return type;
   const fits =
     (type.kind === 'tensor' &&
@@ -258,11 +262,11 @@ function keepDeclared(f: Frame, binding: ValueBinding, type: Type, s: AssignStat
 
 const LEAF_HOMES: Readonly<Record<LeafStatement['leaf'], readonly string[]>> = {
   param: ['block', 'model'],
-  state: ['block', 'model', 'optimizer'],
+  state: ['block', 'model', 'optimizer', 'train block'],
   carry: ['block', 'model', 'fn', 'loss', 'metric'],
 };
 
-function checkLeaf(f: Frame, s: LeafStatement): void {
+export function checkLeaf(f: Frame, s: LeafStatement): void {
   const home = f.callable?.kind ?? 'train block';
   if (!LEAF_HOMES[s.leaf].includes(home)) f.report('NN721', s.span, { what: `\`${s.leaf}\``, where: `a ${home}` });
   const earlier = f.scope.names.get(s.name.text);
@@ -288,6 +292,7 @@ function checkLeaf(f: Frame, s: LeafStatement): void {
 }
 
 function typedLeaf(f: Frame, s: LeafStatement): Type {
+  if (s.type?.dtype.text === 'record' && s.type.shape === null) return recordLeaf(f, s);
   const type = s.type === null ? null : tensorType(f, s.type, s.name.text);
   if (type === null) {
     f.whole(() => f.withDraws([], () => checkValue(f, s.value)));
@@ -296,6 +301,16 @@ function typedLeaf(f: Frame, s: LeafStatement): Type {
   const value = f.whole(() => f.withDraws(type.shape, () => checkValue(f, s.value)));
   initialFits(f, s.name.text, type, value, s.value.span);
   return type;
+}
+
+/** `state average: record = Net.params`, in a train block. */
+function recordLeaf(f: Frame, s: LeafStatement): Type {
+  const value = checkValue(f, s.value);
+  if (value.kind === 'error') return ERROR;
+  const direct = s.value.kind === 'member' && s.value.name.text === 'params' && value.kind === 'leaves';
+  if (direct && f.callable === null && s.leaf === 'state') return value;
+  f.report('NN726', s.value.span, { leaf: s.leaf, name: s.name.text, actual: showType(f, value) });
+  return ERROR;
 }
 
 function initialFits(f: Frame, name: string, type: TensorType, value: Type, span: Span): void {

@@ -1,7 +1,9 @@
 /** `train` blocks: inputs, what is minimised, how. Everything a run needs is checked here, except the data. */
-import type { Expr, Name, TrainDeclaration, TrainStatement } from '../../grammar/ast.ts';
+import type { Expr, Name, TrainDeclaration, TrainStatement, WithExpr } from '../../grammar/ast.ts';
 import { unusedNames } from './bodies.ts';
-import { checkAssign, checkLet } from './statements.ts';
+import { checkAssign, checkLeaf, checkLet } from './statements.ts';
+import { asConst } from '../sizes/poly.ts';
+import { checkStage } from './calls.ts';
 import { check, checkValue, integerValue, undefinedName } from './expressions.ts';
 import { Knowledge } from './knowledge.ts';
 import { showType, sourceText } from './report.ts';
@@ -12,7 +14,7 @@ import { Frame } from './session.ts';
 import type { Requirement, Session } from './session.ts';
 import { ensureBody, introduce, signatureOf, tensorType } from './signature.ts';
 import type { Type } from './types.ts';
-import { ERROR, formatType, isFloat } from './types.ts';
+import { ERROR, RECORD, formatType, isFloat } from './types.ts';
 
 export interface TrainInfo {
   readonly inputs: ReadonlyMap<string, Type>;
@@ -28,6 +30,7 @@ export function checkTrain(session: Session, module: ProgramModule, d: TrainDecl
   const seen = new Map<TrainStatement['kind'], number>();
   for (const s of d.statements) if (s.kind === 'input') introduce(f, s.type, f.inputSizes, []);
   f.damaged = d.statements.some((s) => s.kind === 'bad');
+  f.adapted = d.statements.some((s) => s.kind === 'let' && hasEdits(s.value));
   for (const s of d.statements) {
     seen.set(s.kind, (seen.get(s.kind) ?? 0) + 1);
     statement(f, s, inputs, seen.get(s.kind)!);
@@ -69,7 +72,7 @@ function statement(f: Frame, s: TrainStatement, inputs: Map<string, Type>, nth: 
     case 'minimize':
       scalar(f, s.value, 'minimize');
       for (const name of s.over ?? []) networkName(f, name);
-      if (s.every !== null) integerValue(f, s.every, '`every`');
+      if (s.every !== null) positive(f, s.every, '`every`');
       return;
     case 'metric':
       return scalar(f, s.value, 'metric');
@@ -86,10 +89,17 @@ function statement(f: Frame, s: TrainStatement, inputs: Map<string, Type>, nth: 
     }
     case 'gradient':
       for (const stage of s.stages) {
-        if (stage.kind === 'call') for (const a of stage.arguments) checkValue(f, a.value);
-        else check(f, stage);
+        const type = checkStage(f, RECORD, { label: null, stage, span: stage.span, value: { span: stage.span } });
+        if (type.kind !== 'leaves' && type.kind !== 'error')
+          f.report('NN712', stage.span, {
+            what: 'a stage of `gradient |> …`',
+            expected: 'a record of gradients, or a function of one tensor',
+            actual: showType(f, type),
+          });
       }
       return;
+    case 'leaf':
+      return checkLeaf(f, s);
     case 'batch': {
       once('batch');
       const found = f.scope.find(s.size.text);
@@ -111,7 +121,8 @@ function statement(f: Frame, s: TrainStatement, inputs: Map<string, Type>, nth: 
         );
       } else f.session.references.set(s.size, { kind: 'local', binding: found });
       integerValue(f, s.value, 'the batch size');
-      if (s.parts !== null) integerValue(f, s.parts, 'the number of parts');
+      if (s.parts !== null) positive(f, s.parts, 'the number of parts');
+      divides(f, s);
       return;
     }
     case 'epochs':
@@ -121,6 +132,9 @@ function statement(f: Frame, s: TrainStatement, inputs: Map<string, Type>, nth: 
     case 'validate': {
       once('validate');
       const known = ['split', 'patience', 'folds'];
+      const named = s.arguments.map((a) => a.name?.text);
+      if (named.includes('split') && named.includes('folds'))
+        f.report('NN719', s.span, { text: '`validate` takes `split` or `folds`, not both' });
       for (const a of s.arguments) {
         checkValue(f, a.value);
         if (a.name === null || !known.includes(a.name.text))
@@ -134,7 +148,8 @@ function statement(f: Frame, s: TrainStatement, inputs: Map<string, Type>, nth: 
       return;
     }
     case 'runs':
-      integerValue(f, s.value, 'the number of runs');
+      once('runs');
+      positive(f, s.value, 'the number of runs');
       return;
     case 'precision': {
       const known = ['f16', 'f32'];
@@ -144,6 +159,37 @@ function statement(f: Frame, s: TrainStatement, inputs: Map<string, Type>, nth: 
     }
     case 'bad':
   }
+}
+
+/** Whether a `with { … }` is in an expression. */
+function hasEdits(e: unknown): boolean {
+  if (e === null || typeof e !== 'object') return false;
+  return (e as WithExpr).kind === 'with' && (e as WithExpr).edits !== null
+    ? true
+    : Object.values(e).some((part) => hasEdits(part));
+}
+
+function positive(f: Frame, e: Expr, what: string): number | null {
+  const value = integerValue(f, e, what);
+  const n = value === null ? null : asConst(value);
+  if (n === null || n >= 1) return n;
+  f.report('NN120', e.span, { what, needed: 'a positive integer', actual: String(n) });
+  return null;
+}
+
+/** A batch goes into equal parts. */
+function divides(f: Frame, s: Extract<TrainStatement, { kind: 'batch' }>): void {
+  if (s.parts === null) return;
+  const { value, parts } = f.session.quietly(() => ({
+    value: integerValue(f, s.value, 'the batch size'),
+    parts: integerValue(f, s.parts!, 'the number of parts'),
+  })).value;
+  const [n, k] = [value === null ? null : asConst(value), parts === null ? null : asConst(parts)];
+  if (n === null || k === null || k < 1 || n % k === 0) return;
+  const next = Math.max(1, Math.round(n / k)) * k;
+  f.report('NN719', s.value.span, { text: `a batch of ${n} does not go into ${k} equal parts` }, [
+    { title: `write ${next}`, edits: [{ span: s.value.span, text: String(next) }], applicability: 'maybe' },
+  ]);
 }
 
 function scalar(f: Frame, e: Expr, what: string): void {
@@ -199,7 +245,9 @@ function checkSelector(f: Frame, e: Expr): void {
       const { text } = d.declaration.name;
       return [...signature.paths.keys()].flatMap((p) => [p, `${text}.${p}`]);
     });
-    if (known.length > 0 && !known.some((p) => pathMatches(e.value, p)))
+    // Parameters that a `with { … |> f }` adds are known when the program is built.
+    const open = f.adapted;
+    if (!open && known.length > 0 && !known.some((p) => pathMatches(e.value, p)))
       f.report('NN720', e.span, {
         path: e.value,
         of: 'the models of this file',
@@ -211,9 +259,14 @@ function checkSelector(f: Frame, e: Expr): void {
   check(f, e);
 }
 
-/** `*` stands for any one part, on either side; a selector may name a prefix. */
+/** `*` stands for any one part, on either side, `**` for any number of them. */
 export function pathMatches(selector: string, path: string): boolean {
-  const a = selector.split('.');
-  const b = path.split('.');
-  return a.length <= b.length && a.every((part, k) => part === '*' || b[k] === '*' || part === b[k]);
+  const [a, b] = [selector.split('.'), path.split('.')];
+  const from = (i: number, j: number): boolean => {
+    if (i === a.length) return true;
+    if (a[i] === '**') return from(i + 1, j) || (j < b.length && from(i, j + 1));
+    if (j === b.length) return false;
+    return (a[i] === '*' || b[j] === '*' || a[i] === b[j] || a[i]!.includes('*')) && from(i + 1, j + 1);
+  };
+  return from(0, 0);
 }

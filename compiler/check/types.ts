@@ -84,13 +84,16 @@ export type Type =
   | { readonly kind: 'optimizer'; readonly definition: Definition }
   | { readonly kind: 'instance'; readonly instance: Instance }
   | { readonly kind: 'record'; readonly fields: ReadonlyMap<string, Type> }
-  /** `m.params`: leaves by path, with leafwise arithmetic. */
-  | { readonly kind: 'leaves'; readonly of: Definition; readonly what: string }
+  /** `m.params`: leaves by path, with leafwise arithmetic; `of` null: of some network. */
+  | { readonly kind: 'leaves'; readonly of: Definition | null; readonly what: string }
   | { readonly kind: 'callable'; readonly definition: Definition }
   | { readonly kind: 'builtin'; readonly name: string }
   | { readonly kind: 'text'; readonly value: string }
   | { readonly kind: 'none' }
   | { readonly kind: 'error' };
+
+/** A parameter `g: record`: leaves of any network. */
+export const RECORD: Type = { kind: 'leaves', of: null, what: 'record' };
 
 export const ERROR: Type = { kind: 'error' };
 export const NONE: Type = { kind: 'none' };
@@ -168,7 +171,7 @@ export function formatType(t: Type): string {
     case 'record':
       return `(${[...t.fields].map(([name, type]) => `${name}: ${formatType(type)}`).join(', ')})`;
     case 'leaves':
-      return `${t.what} of ${t.of.declaration.name.text}`;
+      return t.of === null ? 'a record of leaves' : `${t.what} of ${t.of.declaration.name.text}`;
     case 'callable': {
       const d = t.definition.declaration;
       return `${(d as Callable).kind} ${d.name.text}`;

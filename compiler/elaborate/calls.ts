@@ -5,20 +5,35 @@ import type { Argument, CallExpr, Callable, Expr, PipeExpr, Span } from '../../g
 import type { Definition } from '../check/program.ts';
 import { differentiate } from '../differentiate/differentiate.ts';
 import type { Node } from '../graph/types.ts';
-import { ceilDiv, floorDiv, mul, num, ONE, type Poly } from '../sizes/poly.ts';
+import { add as addSizes, ceilDiv, floorDiv, mul, num, ONE, type Poly } from '../sizes/poly.ts';
 import { align, asTensor, binary, elementwise, extremum, lift, real, wrap } from './arithmetic.ts';
-import { joinPath, notYet, refuse, type Elaboration } from './elaboration.ts';
+import { joinPath, refuse, type Elaboration } from './elaboration.ts';
 import type { Equation } from './equation.ts';
 import { evaluate } from './expressions.ts';
 import { bindParameters, callFunction, instantiate, invoke, maskOf, scopeOfModule, type Given } from './instances.ts';
+import { entriesOf, frozen, leafwise, networkOf, recordGradient, reduceRecord } from './records.ts';
 import type { Scope } from './scope.ts';
-import { boolean, float, integer, tensor, type InstanceValue, type MaskValue, type Value } from './values.ts';
+import {
+  boolean,
+  float,
+  integer,
+  tensor,
+  type InstanceValue,
+  type LeavesValue,
+  type MaskValue,
+  type Value,
+} from './values.ts';
 
 export const BUILTINS: ReadonlySet<string> = new Set([
   ...['exp', 'log', 'sin', 'cos', 'tanh', 'erf', 'sqrt', 'abs', 'floor', 'ceil', 'min', 'max'],
   ...['sum', 'mean', 'prod', 'any', 'all', 'size', 'float', 'int'],
   ...['normal', 'uniform', 'bernoulli', 'randint', 'categorical'],
   ...['grad', 'stop_gradient', 'surrogate', 'eval', 'frozen'],
+]);
+
+const LEAFWISE = new Set([
+  ...['exp', 'log', 'sin', 'cos', 'tanh', 'erf', 'sqrt', 'abs', 'floor', 'ceil', 'stop_gradient', 'min', 'max'],
+  ...['sum', 'mean', 'prod', 'any', 'all', 'size'],
 ]);
 
 const ELEMENTWISE = new Set(['exp', 'log', 'sin', 'cos', 'tanh', 'erf', 'sqrt', 'abs', 'floor', 'ceil']);
@@ -50,7 +65,7 @@ function instanceAt(
 ): InstanceValue {
   const callable = d.declaration as Callable;
   if (callable.kind === 'model') {
-    const path = cx.networkPrefix === null ? '' : cx.networkPrefix(callable.name.text);
+    const path = cx.networkPath(callable.name.text);
     return instantiate(cx, callable, d.module, config, path, span);
   }
   const wanted = label ?? lowerName(callable.name.text);
@@ -166,6 +181,20 @@ function applyFunction(
   span: Span,
 ): Value {
   const callable = d.declaration as Callable;
+  // A function of a tensor, given a record, is applied to every leaf.
+  if (given.some((g) => g.value.kind === 'leaves') && !callable.parameters.some((p) => p.type?.dtype.text === 'record'))
+    return leafwise(
+      given.map((g) => g.value),
+      span,
+      (values) =>
+        callFunction(
+          cx,
+          callable,
+          d.module,
+          given.map((g, k) => ({ ...g, value: values[k]! })),
+          span,
+        ),
+    );
   const positions = given.some((g) => g.value.kind === 'labelled' || (g.value.kind === 'integer' && eq !== null));
   if (eq === null || !positions) return callFunction(cx, callable, d.module, given, span);
   const lifted = given.map((g) =>
@@ -254,6 +283,10 @@ function builtin(
     const quotient = roundedQuotient(cx, name, args[0]?.value, scope, eq);
     if (quotient !== null) return quotient;
   }
+  if (LEAFWISE.has(name) && count > 0) {
+    const values = Array.from({ length: count }, (_, k) => argument(k));
+    if (values.some((v) => v.kind === 'leaves')) return ofRecord(cx, name, values, e.span);
+  }
   if (ELEMENTWISE.has(name)) return elementwise(cx, eq, name as Parameters<typeof elementwise>[2], argument(0), e.span);
   switch (name) {
     case 'min':
@@ -285,17 +318,49 @@ function builtin(
     case 'grad':
       return gradient(cx, args, scope, e.span);
     case 'surrogate':
-      return notYet(e.span, '`surrogate`', 'write the value and `stop_gradient` of the difference');
+      return surrogate(cx, args, scope, eq, e.span);
     case 'eval':
+      return { ...networkOf(cx, argument(0), e.span), evaluating: true };
     case 'frozen':
-      return notYet(
-        e.span,
-        `\`${name}\` of a network`,
-        'use the model outside the train block, or `stop_gradient` on its result',
-      );
+      return frozen(networkOf(cx, argument(0), e.span));
     default:
       return draw(cx, name, args, scope, eq, e.span);
   }
+}
+
+/** Functions that take a record: leaf by leaf, or over all its elements. */
+function ofRecord(cx: Elaboration, name: string, values: readonly Value[], span: Span): Value {
+  const [first] = values;
+  if (ELEMENTWISE.has(name))
+    return leafwise(values, span, ([x]) => elementwise(cx, null, name as Parameters<typeof elementwise>[2], x!, span));
+  if (name === 'stop_gradient')
+    return leafwise(values, span, ([x]) => tensor(cx.builder.stopGradient(asTensor(cx, x!, span, null))));
+  if (name === 'size' && first?.kind === 'leaves') return recordSize(first);
+  if (values.length === 2)
+    return leafwise(values, span, ([x, y]) => extremum(cx, null, name as 'min' | 'max', x!, y!, span));
+  if (first?.kind !== 'leaves') return refuse('NN802', span, { what: `\`${name}\` of a record` });
+  const both = (a: Value, b: Value): Value => extremum(cx, null, name as 'min' | 'max', a, b, span);
+  const join = { sum: '+', mean: '+', prod: '*', min: 'min', max: 'max', any: 'or', all: 'and' } as const;
+  const one = name === 'mean' ? 'sum' : (name as Exclude<keyof typeof join, 'mean'>);
+  const of = (v: Value): Node => cx.builder.local(asTensor(cx, v, span, null));
+  const reduce = (v: Value): Value => tensor(cx.builder.reduce(one, of(v), of(v).type.sizes.map((_, k) => k))); // prettier-ignore
+  const total = reduceRecord(cx, first, span, reduce, join[name as keyof typeof join], both);
+  return name === 'mean' ? binary(cx, null, '/', total, recordSize(first), span) : total;
+}
+
+const recordSize = (r: LeavesValue): Value =>
+  integer(entriesOf(r).reduce((n, [, node]) => addSizes(n, node.type.sizes.reduce((p, s) => mul(p, s), ONE)), num(0))); // prettier-ignore
+
+/** The value of one, the derivative of the other. */
+function surrogate(cx: Elaboration, args: readonly Argument[], scope: Scope, eq: Equation | null, span: Span): Value {
+  const value = args.find((a) => a.name === null || a.name.text === 'value');
+  const gradient = args.find((a) => a.name?.text === 'gradient') ?? args[1];
+  if (value === undefined || gradient === undefined || value === gradient)
+    return refuse('NN802', span, { what: '`surrogate` without a gradient' });
+  const given = [evaluate(cx, value.value, scope, eq), evaluate(cx, gradient.value, scope, eq)];
+  const { nodes, labels } = align(cx, eq, given, span);
+  const [x, y] = nodes.map((n) => real(cx, n)) as [Node, Node];
+  return wrap(eq, cx.builder.surrogate(x, y), labels);
 }
 
 /** floor(a / b), ceil(a / b) of integers, where the quotient itself need not be whole. */
@@ -360,6 +425,7 @@ function gradient(cx: Elaboration, args: readonly Argument[], scope: Scope, span
   if (of === undefined || wrt === undefined) return refuse('NN802', span, { what: '`grad` without `wrt`' });
   const y = evaluate(cx, of.value, scope, null);
   const x = evaluate(cx, wrt.value, scope, null);
+  if (y.kind === 'tensor' && x.kind === 'leaves') return recordGradient(cx, y.node, x);
   if (y.kind !== 'tensor' || x.kind !== 'tensor')
     return refuse('NN802', span, { what: '`grad` of something that is no tensor' });
   const [g] = differentiate(cx.builder, cx.builder.local(y.node), [cx.builder.local(x.node)]);

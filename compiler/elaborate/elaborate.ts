@@ -5,7 +5,7 @@
  * and contractions. Sizes known only at run time stay symbolic.
  */
 import type { Callable, Expr, Name, TrainDeclaration } from '../../grammar/ast.ts';
-import type { Program, ProgramModule } from '../check/program.ts';
+import { lookup, type Program, type ProgramModule } from '../check/program.ts';
 import type { Problem } from '../diagnostics/problem.ts';
 import { problem } from '../diagnostics/problem.ts';
 import { Origins } from '../graph/origin.ts';
@@ -70,10 +70,23 @@ function modelUnit(
   axes: Axes,
   expose: readonly string[],
 ): Unit {
-  const unit = new UnitState();
   const name = model.name.text;
-  const cx = new Elaboration(`${name}.forward`, program, origins, unit, false, axes);
-  const { outputs, inputs } = forwardGraph(cx, model, module, '', new Map(), expose);
+  // Other networks that it names have their names in front, but for one that all parameters belong to.
+  const attempt = (bare: string | null) => {
+    const unit = new UnitState();
+    const made = settled(unit, () => {
+      const cx = new Elaboration(`${name}.forward`, program, origins, unit, false, axes);
+      cx.networkPrefix = (other) => (other === name || other === bare ? '' : other);
+      return { cx, ...forwardGraph(cx, model, module, '', new Map(), expose) };
+    });
+    return { unit, ...made };
+  };
+  let made = attempt(null);
+  const [first] = made.unit.leaves.keys();
+  const front = first?.split('.')[0];
+  const isNetwork = front !== undefined && lookup(program, module, front)?.declaration.kind === 'model';
+  if (isNetwork && [...made.unit.leaves.keys()].every((path) => path.startsWith(`${front}.`))) made = attempt(front);
+  const { unit, cx, outputs, inputs } = made;
   demand(expose, model.name, cx);
   const forward = cx.root.finish(outputs);
   return finishUnit(program, origins, unit, name, 'model', inputs, new Map([['forward', forward]]), axes, null);
@@ -89,7 +102,8 @@ function trainUnit(
 ): Unit {
   const unit = new UnitState();
   const name = train.name.text;
-  const build = (program_: ProgramName, training: boolean): { cx: Elaboration; graph: Graph; inputs: DataInput[] } => {
+  const build = (program_: ProgramName, training: boolean) => settled(unit, () => once(program_, training));
+  const once = (program_: ProgramName, training: boolean): { cx: Elaboration; graph: Graph; inputs: DataInput[] } => {
     const cx = new Elaboration(`${name}.${program_}`, program, origins, unit, training, axes);
     const models = modelsOf(cx, train, module);
     // One network keeps its own paths; several have their names in front.
@@ -218,6 +232,31 @@ function namedResults(cx: Elaboration, model: Callable, result: Value): Output[]
   return [{ name, node: asTensor(cx, result, model.name.span, null), updates: null }];
 }
 
+/** Elaborates again while records whose leaves were all needed turn out to have more. */
+function settled<T>(unit: UnitState, make: () => T): T {
+  for (let tries = 0; ; tries++) {
+    unit.listings = [];
+    const result = make();
+    if (tries < 8 && unit.listings.some((l) => l.count !== l.recount())) continue;
+    if (unit.listings.some((l) => l.count === 0))
+      throw new Refusal(
+        problem('NN805', null, { what: 'all its leaves are needed, but its network is never called, or has none' }),
+      );
+    return result;
+  }
+}
+
+/** Every selector of a `with { … }` names something. */
+function demandSelectors(unit: UnitState): void {
+  for (const [e, { text, below, matched }] of unit.selectors) {
+    if (matched) continue;
+    const known = [...unit.leaves.keys()].flatMap((path) =>
+      below === '' ? [path] : path.startsWith(`${below}.`) ? [path.slice(below.length + 1)] : [],
+    );
+    refuse('NN720', e.span, { path: text, of: below === '' ? 'the network' : below, suggestion: null, known: known.slice(0, 12) }); // prettier-ignore
+  }
+}
+
 /** The graph of initial values, and what the unit knows of sizes. */
 function finishUnit(
   program: Program,
@@ -230,12 +269,14 @@ function finishUnit(
   axes: Axes,
   training: Unit['training'],
 ): Unit {
+  demandSelectors(unit);
   const cx = new Elaboration(`${name}.init`, program, origins, unit, false, axes);
   const outputs: Output[] = [];
   const leaves: Leaf[] = [];
   for (const [path, record] of unit.leaves) {
     leaves.push(record.leaf);
     cx.initStream = record.stream;
+    cx.drawCount.clear();
     const node = cx.builder.at(record.leaf.origin, () => initialValue(cx, record.statement, record.scope));
     outputs.push({ name: path, node, updates: path });
   }

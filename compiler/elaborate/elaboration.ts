@@ -13,6 +13,7 @@ import type { OriginId, Origins } from '../graph/origin.ts';
 import type { Leaf, Node, RuntimeRequirement, TensorType } from '../graph/types.ts';
 import { mod, ZERO, type Poly } from '../sizes/poly.ts';
 import type { LoopFrame, Store } from './cells.ts';
+import type { Override } from './records.ts';
 import type { Scope } from './scope.ts';
 import type { Value } from './values.ts';
 
@@ -50,6 +51,10 @@ export class UnitState {
   readonly consts = new Map<object, Value>();
   /** Sizes that a model takes as parameters. */
   readonly sizes = new Set<string>();
+  /** How many leaves a record had where all of them were needed: if there are more in the end, the program is elaborated again. */
+  listings: { readonly count: number; readonly recount: () => number }[] = [];
+  /** Selectors of `with { … }`, and whether they have named a leaf. */
+  readonly selectors = new Map<Expr, { readonly text: string; readonly below: string; matched: boolean }>();
   /** Whether a `require` left for run time says that b divides a. */
   divides(a: Poly, b: Poly): boolean {
     return this.requirements.has(`${mod(a, b).key} == ${ZERO.key}`);
@@ -95,7 +100,8 @@ export class Elaboration {
   readonly program: Program;
   readonly origins: Origins;
   readonly unit: UnitState;
-  readonly training: boolean;
+  /** As in a step of training; `eval(m)` computes without. */
+  training: boolean;
   readonly root: GraphBuilder;
   /** Where nodes are made now: the root, or the body of a scan. */
   builder: GraphBuilder;
@@ -142,6 +148,10 @@ export class Elaboration {
   /** For each `until` of the scan being made, its condition in the round; null: the scan has none. */
   stops: Node[] | null = null;
   private count = 0;
+  /** What the layer being called reads in place of its own leaves. */
+  overrides: readonly Override[] = [];
+  /** What `step` is in an optimizer whose parameters are not updated in every step. */
+  updates: Node | null = null;
   /** Names of the enclosing network when several are in one train block. */
   networkPrefix: ((model: string) => string) | null = null;
 
@@ -191,6 +201,11 @@ export class Elaboration {
       this.masks = masks;
       this.guard = guard;
     }
+  }
+
+  /** Where the leaves of a network stand. */
+  networkPath(model: string): string {
+    return this.networkPrefix === null ? '' : this.networkPrefix(model);
   }
 
   /** A number that no other call gives. */

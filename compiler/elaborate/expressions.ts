@@ -8,11 +8,12 @@ import type { Node } from '../graph/types.ts';
 import { num, type Poly } from '../sizes/poly.ts';
 import { asTensor, binary, constantOf, logical, negate, not, select } from './arithmetic.ts';
 import { BUILTINS, evaluateCall, evaluatePipe } from './calls.ts';
-import { notYet, refuse, type Elaboration } from './elaboration.ts';
+import { refuse, type Elaboration } from './elaboration.ts';
 import { Equation, readTensor, resolveExtents } from './equation.ts';
 import { evaluateReduce } from './reductions.ts';
 import { evaluateScan } from './loops.ts';
 import { maskOf, memberOf, scopeOfModule } from './instances.ts';
+import { evaluateWith, leafwise } from './records.ts';
 import type { Scope } from './scope.ts';
 import { boolean, float, integer, type Value } from './values.ts';
 
@@ -34,6 +35,7 @@ function evaluateHere(cx: Elaboration, e: Expr, scope: Scope, eq: Equation | nul
       const v = evaluate(cx, e.operand, scope, eq);
       if (e.operator === 'not')
         return isMask(v) ? { kind: 'mask', how: 'not', of: maskOf(cx, v, e.span) } : not(cx, eq, v, e.span);
+      if (v.kind === 'leaves') return leafwise([v], e.span, ([x]) => negate(cx, null, x!, e.span));
       return negate(cx, eq, v, e.span);
     }
     case 'binary': {
@@ -46,6 +48,8 @@ function evaluateHere(cx: Elaboration, e: Expr, scope: Scope, eq: Equation | nul
           left: maskOf(cx, left, e.left.span),
           right: maskOf(cx, right, e.right.span),
         };
+      if (left.kind === 'leaves' || right.kind === 'leaves')
+        return leafwise([left, right], e.span, ([x, y]) => binary(cx, null, e.operator, x!, y!, e.span));
       return binary(cx, eq, e.operator, left, right, e.span);
     }
     case 'where': {
@@ -72,7 +76,7 @@ function evaluateHere(cx: Elaboration, e: Expr, scope: Scope, eq: Equation | nul
     case 'list':
       return refuse('NN802', e.span, { what: 'a list outside `repeat … in`' });
     case 'with':
-      return notYet(e.span, '`with` on a network', 'write a block that takes the changed tensors as arguments');
+      return evaluateWith(cx, e, scope, null);
     case 'bad':
       return refuse('NN802', e.span, { what: 'a damaged expression' });
   }
@@ -112,7 +116,7 @@ export function nameValue(cx: Elaboration, text: string, scope: Scope, span: Exp
     case 'training':
       return boolean(cx.training);
     case 'step':
-      return { kind: 'tensor', node: cx.step };
+      return { kind: 'tensor', node: cx.updates ?? cx.step };
     case 'everything':
       return { kind: 'mask', how: 'everything' };
   }

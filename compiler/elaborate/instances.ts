@@ -18,6 +18,7 @@ import {
 import { asTensor, real } from './arithmetic.ts';
 import { joinPath, refuse, type Elaboration, type LeafRecord } from './elaboration.ts';
 import { evaluate, sizeOf } from './expressions.ts';
+import { isRecordName, leavesAt, networkOf, seenLeaf } from './records.ts';
 import { Scope } from './scope.ts';
 import { execute } from './statements.ts';
 import { integer, tensor, type InstanceValue, type MaskValue, type Value } from './values.ts';
@@ -173,7 +174,7 @@ function adapt(cx: Elaboration, p: Parameter, v: Value, span: Span): Value {
 /** A schedule at the current step, as a scalar. */
 function scheduleValue(cx: Elaboration, s: Extract<Value, { kind: 'schedule' }>, span: Span): Node {
   const scope = s.scope.child();
-  const step = cx.builder.cast(cx.step, 'f32');
+  const step = cx.builder.cast(cx.updates ?? cx.step, 'f32');
   for (const p of s.callable.parameters) scope.set(p.name.text, tensor(step));
   const result = cx.inside(span, `schedule ${s.callable.name.text}`, () => runBody(cx, s.callable, scope));
   return asTensor(cx, result, span, 'f32');
@@ -265,7 +266,7 @@ export function instantiate(
   const inLoop = cx.loops.some((l) => l.body === cx.bodyRun);
   const store =
     callable.kind === 'model' || cx.store === null || inLoop ? { id: cx.fresh(), depth: cx.loops.length } : cx.store;
-  return { kind: 'instance', callable, module, scope, path, store };
+  return { kind: 'instance', callable, module, scope, path, store, overrides: cx.overrides, evaluating: false };
 }
 
 export function invoke(cx: Elaboration, instance: InstanceValue, given: readonly Given[], span: Span): Value {
@@ -274,7 +275,7 @@ export function invoke(cx: Elaboration, instance: InstanceValue, given: readonly
     cx.plain(() =>
       cx.withPath(instance.path, () =>
         cx.withDrawSizes(null, () =>
-          cx.inBody(instance.store, () => {
+          asInstance(cx, instance, () => {
             const scope = instance.scope.child();
             bindParameters(cx, callable.parameters, given, scope, span);
             bindParameters(
@@ -293,6 +294,19 @@ export function invoke(cx: Elaboration, instance: InstanceValue, given: readonly
       ),
     ),
   );
+}
+
+/** Runs a body as this instance's: its carries, its leaves, its mode. */
+export function asInstance<T>(cx: Elaboration, instance: InstanceValue, f: () => T): T {
+  const { overrides, training } = cx;
+  cx.overrides = instance.overrides;
+  if (instance.evaluating) cx.training = false;
+  try {
+    return cx.inBody(instance.store, f);
+  } finally {
+    cx.overrides = overrides;
+    cx.training = training;
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------- leaves
@@ -358,23 +372,32 @@ function findLeaf(statements: readonly Statement[], name: string): LeafStatement
   return null;
 }
 
-/** `tokens.weight`, `stats.mean`. */
+/** `tokens.weight`, `stats.mean`, `m.params`; of a network named outside of it also `Llama.core`, which is known by its path only. */
 export function memberOf(cx: Elaboration, v: Value, name: string, span: Span): Value {
   if (v.kind === 'record') {
     const field = v.fields.get(name);
     if (field !== undefined) return field;
   }
+  if (v.kind === 'definition' && v.definition.declaration.kind === 'model')
+    return memberOf(cx, networkOf(cx, v, span), name, span);
   if (v.kind === 'instance') {
+    if (isRecordName(name)) return leavesAt(cx, v.path, name, v.overrides, v.store.id);
     const path = joinPath(v.path, name);
     const known = cx.unit.leaves.get(path);
-    if (known !== undefined) return tensor(cx.leaf(known));
-    const statement = findLeaf(v.callable.body.statements, name);
-    if (statement !== null && statement.leaf !== 'carry')
-      return tensor(cx.leaf(persistentLeaf(cx, statement, v.scope, path, statement.leaf)));
-    if (name === 'params' || name === 'state' || name === 'carry')
-      return refuse('NN801', span, { feature: 'parameters as values', instead: 'pass tensors as arguments' });
+    const statement = known?.statement ?? findLeaf(v.callable.body.statements, name);
+    if (statement === null || statement.leaf === 'carry') return { kind: 'place', path, overrides: v.overrides };
+    const scope = known?.scope ?? v.scope;
+    const sort = statement.leaf;
+    const own = (): Node => cx.leaf(known ?? persistentLeaf(cx, statement, scope, path, sort));
+    return tensor(seenLeaf(cx, v.overrides, path, { statement, scope, sort }, own).node);
   }
-  if (v.kind === 'definition')
-    return refuse('NN801', span, { feature: 'parameters as values', instead: 'pass tensors as arguments' });
+  if (v.kind === 'place') {
+    if (isRecordName(name)) return leavesAt(cx, v.path, name, v.overrides, null);
+    const path = joinPath(v.path, name);
+    const known = cx.unit.leaves.get(path);
+    if (known === undefined) return { ...v, path };
+    const ask = { statement: known.statement, scope: known.scope, sort: known.statement.leaf };
+    return tensor(seenLeaf(cx, v.overrides, path, ask, () => cx.leaf(known)).node);
+  }
   return refuse('NN802', span, { what: `the member \`${name}\`` });
 }

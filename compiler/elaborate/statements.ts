@@ -10,7 +10,19 @@ import type {
   Statement,
 } from '../../grammar/ast.ts';
 import type { Node } from '../graph/types.ts';
-import { asConst, divideExact, floorDiv, format, mul, name, names, num, ONE, type Poly } from '../sizes/poly.ts';
+import {
+  asConst,
+  coefficientOf,
+  divideExact,
+  evaluate as evaluateSize,
+  floorDiv,
+  format,
+  mul,
+  names,
+  num,
+  ONE,
+  type Poly,
+} from '../sizes/poly.ts';
 import { asTensor, binary, constantOf, decide, hasLetters, lift } from './arithmetic.ts';
 import { evaluateCall } from './calls.ts';
 import { carryCell, writeCell } from './cells.ts';
@@ -18,6 +30,7 @@ import { joinPath, refuse, type Elaboration } from './elaboration.ts';
 import { Equation, resolveExtents } from './equation.ts';
 import { evaluate, sizeOf } from './expressions.ts';
 import { leafType, persistentLeaf } from './instances.ts';
+import { evaluateWith, seenLeaf } from './records.ts';
 import type { Binding, Scope } from './scope.ts';
 import { float, integer, tensor, type Value } from './values.ts';
 
@@ -136,7 +149,10 @@ function letStatement(cx: Elaboration, s: LetStatement, scope: Scope, all: reado
     value = cx.at(s.value.span, () =>
       evaluateCall(cx, s.value as Extract<Expr, { kind: 'call' }>, scope, null, s.name.text),
     );
-  else value = evaluate(cx, s.value, scope, null);
+  else if (s.value.kind === 'with') {
+    const { value: made } = s;
+    value = cx.at(made.span, () => evaluateWith(cx, made, scope, s.name.text));
+  } else value = evaluate(cx, s.value, scope, null);
   // What is differentiated by must be itself and nothing that happens to be equal (a constant, say): it gets a node of its own.
   if (value.kind === 'tensor' && value.node.op !== 'input' && gradientNames(all).has(s.name.text)) {
     let node: Node = value.node;
@@ -231,6 +247,15 @@ function assign(cx: Elaboration, s: AssignStatement, scope: Scope): void {
 
 export function rebind(cx: Elaboration, binding: Binding, value: Value, span: Span): void {
   const before = binding.value;
+  if (before.kind === 'leaves' && before.saved !== undefined) {
+    // A record that is a state: each of its leaves is one.
+    if (value.kind !== 'leaves') return refuse('NN802', span, { what: 'a record of leaves rebound to something else' });
+    const record = value;
+    const next = before.paths().map((path) => [path, record.get(path, null)] as const);
+    for (const [path, node] of next)
+      if (node !== null) writeCell(cx, { key: before.saved(path), depth: 0 }, cx.builder.local(node));
+    return;
+  }
   if (
     before.kind === 'tensor' &&
     (value.kind === 'tensor' || value.kind === 'integer' || value.kind === 'float' || value.kind === 'boolean')
@@ -255,12 +280,16 @@ function leaf(cx: Elaboration, s: LeafStatement, scope: Scope): void {
   }
   const slot = cx.slotOf !== null;
   const path = slot ? `${cx.slotOf!}/${s.name.text}` : joinPath(cx.path, s.name.text);
-  const record = persistentLeaf(cx, s, scope, path, slot ? 'slot' : s.leaf);
-  scope.set(s.name.text, tensor(cx.leaf(record)), s.leaf === 'state' ? { key: path, depth: 0 } : null);
+  const sort = s.leaf;
+  const own = (): Node => cx.leaf(persistentLeaf(cx, s, scope, path, slot ? 'slot' : sort));
+  const seen = slot ? { node: own(), isOwn: true } : seenLeaf(cx, cx.overrides, path, { statement: s, scope, sort: s.leaf }, own); // prettier-ignore
+  scope.set(s.name.text, tensor(seen.node), s.leaf === 'state' && seen.isOwn ? { key: path, depth: 0 } : null);
 }
 
 /** The value that a leaf begins with, of its declared type. */
 export function initialValue(cx: Elaboration, s: LeafStatement, scope: Scope): Node {
+  // A carry by an equation is what the equation gives.
+  if (s.indices !== null && s.leaf === 'carry') return equationTensor(cx, scope, s.indices, s.value, null);
   const type = leafType(cx, s, scope);
   if (s.indices !== null) {
     const node = equationTensor(cx, scope, s.indices, s.value, null);
@@ -325,11 +354,16 @@ function runtimeRequirement(
       origin: cx.origins.add(span, cx.caller, cx.via),
     });
   const bound = asConst(b);
-  const only = [...names(a)];
-  if (bound !== null && only.length === 1 && a === name(only[0]!) && (relation === '<' || relation === '<=')) {
-    const most = relation === '<' ? bound - 1 : bound;
-    cx.unit.bounds.set(only[0]!, Math.min(most, cx.unit.bounds.get(only[0]!) ?? Infinity));
-  }
+  if (bound === null || (relation !== '<' && relation !== '<=')) return;
+  // A sum of sizes below a number bounds each of them: the others are at least 1.
+  const linear = [...names(a)].map((n) => ({ n, parts: coefficientOf(a, n) }));
+  const coefficients = linear.map(({ parts }) => (parts === null ? null : asConst(parts.coefficient)));
+  if (coefficients.some((c) => c === null || c < 1)) return;
+  linear.forEach(({ n, parts }, k) => {
+    const rest = evaluateSize(parts!.rest, () => 1);
+    const most = Math.floor(((relation === '<' ? bound - 1 : bound) - rest) / coefficients[k]!);
+    if (most >= 1) cx.unit.bounds.set(n, Math.min(most, cx.unit.bounds.get(n) ?? Infinity));
+  });
 }
 
 // ---------------------------------------------------------------------------------------------------------------------- rounds

@@ -1,20 +1,24 @@
 /**
  * A `train` block as programs: the step (forward, backward, optimizer) is one graph, evaluation another, beside `init` and the network's own `forward`.
  */
-import type { Callable, Expr, TrainDeclaration, TrainStatement } from '../../grammar/ast.ts';
+import type { Expr, Name, Span, TrainDeclaration, TrainStatement } from '../../grammar/ast.ts';
 import { lookup, type Definition, type ProgramModule } from '../check/program.ts';
-import { differentiate } from '../differentiate/differentiate.ts';
 import type { DataInput, Node, Output, TrainSettings } from '../graph/types.ts';
-import { name as sizeName, type Poly } from '../sizes/poly.ts';
+import { name as sizeName, num, type Poly } from '../sizes/poly.ts';
 import { asTensor, constantOf } from './arithmetic.ts';
-import { notYet, refuse, type Elaboration } from './elaboration.ts';
-import { evaluate, sizeOf } from './expressions.ts';
-import { bindParameters, dtypeOf, namesIn, scopeOfModule, sizesOf, type Given } from './instances.ts';
+import { joinPath, notYet, refuse, type Elaboration } from './elaboration.ts';
+import { evaluate, nameValue, sizeOf } from './expressions.ts';
+import { dtypeOf, namesIn, persistentLeaf, scopeOfModule, sizesOf } from './instances.ts';
+import { minimise, type Objective } from './objectives.ts';
+import { leavesAt, networkOf, type Ask } from './records.ts';
 import type { Scope } from './scope.ts';
 import { execute } from './statements.ts';
 import { integer, tensor } from './values.ts';
 
-type OptimizerStatement = Extract<TrainStatement, { kind: 'optimizer' }>;
+type Statement<K extends TrainStatement['kind']> = Extract<TrainStatement, { kind: K }>;
+
+const ofKind = <K extends TrainStatement['kind']>(train: TrainDeclaration, kind: K): Statement<K>[] =>
+  train.statements.filter((s): s is Statement<K> => s.kind === kind);
 
 /** Free upper-case names of a data input's shape become run-time sizes. */
 export function declareSizes(cx: Elaboration, scope: Scope, e: Expr): void {
@@ -69,7 +73,7 @@ export function modelsOf(cx: Elaboration, train: TrainDeclaration, module: Progr
     }
   };
   for (const s of train.statements)
-    if (s.kind === 'let' || s.kind === 'assign' || s.kind === 'minimize' || s.kind === 'metric') visit(s.value);
+    if (['let', 'assign', 'minimize', 'metric', 'leaf'].includes(s.kind)) visit((s as { value: unknown }).value);
   return [...found.values()];
 }
 
@@ -83,12 +87,13 @@ export function settingsOf(cx: Elaboration, train: TrainDeclaration, module: Pro
   let epochs: number | null = null;
   let split: number | null = null;
   let patience: number | null = null;
+  let folds: number | null = null;
+  let runs: number | null = null;
   const metrics: string[] = [];
   for (const s of train.statements) {
     switch (s.kind) {
       case 'batch':
-        if (s.parts !== null) notYet(s.span, 'accumulation (`in … parts`)', 'use a smaller batch');
-        batch = { size: s.size.text, value: number(s.value) };
+        batch = { size: s.size.text, value: number(s.value), parts: s.parts === null ? 1 : number(s.parts) };
         break;
       case 'epochs':
         epochs = number(s.value);
@@ -97,18 +102,15 @@ export function settingsOf(cx: Elaboration, train: TrainDeclaration, module: Pro
         for (const a of s.arguments) {
           if (a.name?.text === 'split') split = number(a.value);
           else if (a.name?.text === 'patience') patience = number(a.value);
-          else notYet(a.span, 'cross-validation (`folds`)', 'use `validate(split: 0.1)`');
+          else if (a.name?.text === 'folds') folds = number(a.value);
         }
         break;
       case 'runs':
-        notYet(s.span, '`runs`', 'train several times with `--seed`');
+        runs = number(s.value);
         break;
       case 'precision':
         if (s.name.text !== 'f32')
           notYet(s.span, `precision ${s.name.text}`, 'leave it out: everything is computed in f32');
-        break;
-      case 'gradient':
-        notYet(s.span, 'steps on the whole gradient (`gradient |> …`)', 'scale the loss or lower the rate');
         break;
       case 'metric':
         metrics.push(s.name.text);
@@ -116,7 +118,7 @@ export function settingsOf(cx: Elaboration, train: TrainDeclaration, module: Pro
       default:
     }
   }
-  return { batch, epochs, split, patience, metrics };
+  return { batch, epochs, split, patience, folds, runs, metrics };
 }
 
 /** Forward, and in training mode backward and update. Outputs: loss, metrics, persistent updates. */
@@ -127,10 +129,9 @@ export function trainGraph(
 ): { outputs: Output[]; inputs: DataInput[] } {
   const scope = scopeOfModule(module).child();
   const inputs: DataInput[] = [];
-  let loss: Node | null = null;
-  let lossSpan = train.span;
-  const metrics: Output[] = [];
-  const optimizers: OptimizerStatement[] = [];
+  const objectives: Objective[] = [];
+  const names: string[] = [];
+  const metrics: { name: string; node: Node; span: Span }[] = [];
   for (const s of train.statements) {
     cx.at(s.span, () => {
       switch (s.kind) {
@@ -143,105 +144,119 @@ export function trainGraph(
           execute(cx, [s], scope);
           break;
         case 'minimize':
-          if (loss !== null) notYet(s.span, 'a second objective', 'add the two losses');
-          if (s.over !== null || s.every !== null)
-            notYet(s.span, 'an objective over some of the networks', 'minimize one loss over all');
-          loss = asTensor(cx, evaluate(cx, s.value, scope, null), s.span, 'f32');
-          lossSpan = s.span;
+          objectives.push({
+            loss: asTensor(cx, evaluate(cx, s.value, scope, null), s.span, 'f32'),
+            span: s.span,
+            over: s.over?.map((name) => networkPathOf(cx, scope, name)) ?? null,
+            every: s.every === null ? 1 : period(cx, s.every, scope),
+          });
+          names.push(lossName(s, names));
           break;
         case 'metric':
           metrics.push({
             name: s.name.text,
             node: asTensor(cx, evaluate(cx, s.value, scope, null), s.span, 'f32'),
-            updates: null,
+            span: s.span,
           });
           break;
-        case 'optimizer':
-          optimizers.push(s);
+        case 'leaf':
+          if (s.type?.dtype.text === 'record') recordState(cx, s, scope);
+          else execute(cx, [s], scope);
           break;
         default:
       }
     });
   }
-  if (loss === null) return refuse('NN802', train.name.span, { what: 'a train block without `minimize`' });
-  const result: Output[] = [{ name: 'loss', node: loss, updates: null }, ...metrics];
-  if (!cx.training) return { outputs: result, inputs };
+  if (objectives.length === 0) return refuse('NN802', train.name.span, { what: 'a train block without `minimize`' });
+  const results = (losses: readonly Node[], measured: readonly Node[]): Output[] => [
+    ...losses.map((node, k) => ({ name: names[k]!, node, updates: null })),
+    ...measured.map((node, k) => ({ name: metrics[k]!.name, node, updates: null })),
+  ];
+  if (!cx.training)
+    return {
+      outputs: results(
+        objectives.map((o) => o.loss),
+        metrics.map((m) => m.node),
+      ),
+      inputs,
+    };
 
-  // Backward and update.
-  const parameters = [...cx.initial.keys()].filter((path) => cx.unit.leaves.get(path)!.leaf.kind === 'param');
-  if (optimizers.length === 0) refuse('NN791', train.name.span, { what: 'no optimizer', name: train.name.text });
-  const gradients = cx.at(lossSpan, () =>
-    differentiate(
-      cx.root,
-      loss!,
-      parameters.map((p) => cx.initial.get(p)!),
-    ),
-  );
-  const used = new Set<OptimizerStatement>();
-  parameters.forEach((path, k) => {
-    const chosen = optimizers.find((o) => selects(o, path));
-    if (chosen === undefined) return refuse('NN791', train.name.span, { what: 'unmatched parameter', name: path });
-    used.add(chosen);
-    const w = cx.initial.get(path)!;
-    const g = gradients[k] ?? cx.root.zeros(w.type);
-    cx.at(chosen.span, () => update(cx, chosen, module, path, w, g));
+  const trained = minimise(cx, {
+    train,
+    module,
+    scope,
+    objectives,
+    metrics,
+    optimizers: ofKind(train, 'optimizer'),
+    gradients: ofKind(train, 'gradient'),
+    parts: partsOf(cx, train, module),
   });
-  for (const o of optimizers)
-    if (!used.has(o)) refuse('NN791', o.span, { what: 'empty selector', name: cx.program.sources.text(o.span) });
+  const result: Output[] = results(trained.losses, trained.metrics);
   for (const [path, node] of cx.current)
     if (cx.initial.has(path) && node !== cx.initial.get(path)) result.push({ name: path, node, updates: path });
   return { outputs: result, inputs };
 }
 
-/** `for Critic`, `for "h.*.weight"`; none: everything. */
-function selects(o: OptimizerStatement, path: string): boolean {
-  if (o.selectors === null) return true;
-  return o.selectors.some((s) => {
-    if (s.kind === 'name') return path === s.name || path.startsWith(`${s.name}.`);
-    if (s.kind !== 'string')
-      return refuse('NN801', s.span, { feature: 'this selector', instead: 'name a model, or a path as a string' });
-    const pattern = s.value
-      .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
-      .replace(/\*\*/g, '§')
-      .replace(/\*/g, '[^.]*')
-      .replace(/§/g, '.*');
-    return new RegExp(`^${pattern}$`).test(path);
-  });
+/** `loss`; further ones by their networks (`loss_Generator`) or number (`loss_2`). The first is the one that validation goes by. */
+function lossName(s: Statement<'minimize'>, before: readonly string[]): string {
+  if (before.length === 0) return 'loss';
+  const name = s.over === null ? `loss_${before.length + 1}` : `loss_${s.over.map((n) => n.text).join('_')}`;
+  return before.includes(name) ? `${name}_${before.length + 1}` : name;
 }
 
-/** Runs the optimizer's body for one parameter: `w` rebound is its next value, states are its slots. */
-function update(cx: Elaboration, o: OptimizerStatement, module: ProgramModule, path: string, w: Node, g: Node): void {
-  const call = o.value.kind === 'call' ? o.value : null;
-  const callee = call === null ? o.value : call.callee;
-  const d = callee.kind === 'name' ? lookup(cx.program, module, callee.name) : null;
-  if (d === null || d.declaration.kind !== 'optimizer')
-    return refuse('NN802', o.value.span, { what: 'something that is no optimizer' });
-  const optimizer: Callable = d.declaration;
-  const given: Given[] = (call?.arguments ?? []).map((a) => ({
-    name: a.name?.text ?? null,
-    value: evaluate(cx, a.value, scopeOfModule(module), null),
-    text: null,
-    span: a.span,
-  }));
-  cx.inside(o.span, `optimizer ${optimizer.name.text}`, () => {
-    const scope = scopeOfModule(d.module).child();
-    bindParameters(cx, optimizer.config ?? [], given, scope, o.span);
-    const inner = scope.child();
-    bindParameters(
-      cx,
-      optimizer.parameters,
-      [w, g].map((node): Given => ({ name: null, value: tensor(node), text: null, span: o.span })),
-      inner,
-      o.span,
-    );
-    const slotOf = cx.slotOf;
-    cx.slotOf = path;
-    try {
-      execute(cx, optimizer.body.statements, inner);
-    } finally {
-      cx.slotOf = slotOf;
-    }
-    const next = inner.get(optimizer.parameters[0]!.name.text);
-    if (next?.kind === 'tensor') cx.current.set(path, next.node);
+/** Where the parameters of a model or instance stand. */
+function networkPathOf(cx: Elaboration, scope: Scope, name: Name): string {
+  const v = nameValue(cx, name.text, scope, name.span);
+  return networkOf(cx, v, name.span).path;
+}
+
+function period(cx: Elaboration, e: Expr, scope: Scope): number {
+  const n = constantOf(evaluate(cx, e, scope, null));
+  if (n === null || !Number.isInteger(n) || n < 1)
+    return refuse('NN802', e.span, {
+      what: '`every` with anything but a whole number from 1, known when the program is built',
+    });
+  return n;
+}
+
+/** `batch B = 64 in 4 parts`: the step then needs a batch that divides. */
+function partsOf(
+  cx: Elaboration,
+  train: TrainDeclaration,
+  module: ProgramModule,
+): { size: string; count: number } | null {
+  const s = ofKind(train, 'batch').find((b) => b.parts !== null);
+  if (s === undefined) return null;
+  const count = period(cx, s.parts!, scopeOfModule(module));
+  if (count === 1) return null;
+  const batch = sizeName(s.size.text);
+  cx.unit.requirements.set(`${count} divides ${s.size.text}`, {
+    left: num(count),
+    relation: 'divides',
+    right: batch,
+    message: `a step takes its batch in ${count} equal parts`,
+    origin: cx.origins.add(s.span, cx.caller, cx.via),
+    program: 'step',
   });
+  return { size: s.size.text, count };
+}
+
+/** `state average: record = Net.params`: a state for every parameter, which begins as the parameter does. */
+function recordState(cx: Elaboration, s: Statement<'leaf'>, scope: Scope): void {
+  const source = s.value.kind === 'member' && s.value.name.text === 'params' ? s.value : null;
+  if (s.leaf !== 'state' || source === null)
+    return refuse('NN802', s.span, { what: 'a record that is not `state name: record = m.params`' });
+  const base = networkOf(cx, evaluate(cx, source.target, scope, null), source.span).path;
+  const saved = (path: string): string => joinPath(s.name.text, path);
+  const record = (path: string, ask: Ask | null): Node | null => {
+    const full = joinPath(base, path);
+    if (ask !== null && ask.sort !== 'param') return null;
+    const of =
+      cx.unit.leaves.get(full) ?? (ask === null ? null : persistentLeaf(cx, ask.statement, ask.scope, full, 'param'));
+    if (of === null || of.leaf.kind !== 'param') return null;
+    const leaf = { ...of.leaf, path: saved(path), kind: 'state' as const };
+    return cx.leaf(cx.unit.leaves.get(leaf.path) ?? { ...of, leaf });
+  };
+  const { paths } = leavesAt(cx, base, 'params', [], null);
+  scope.set(s.name.text, { kind: 'leaves', get: record, paths, saved });
 }

@@ -7,6 +7,7 @@ import type { Definition, ProgramModule } from '../check/program.ts';
 import type { Node } from '../graph/types.ts';
 import type { Poly } from '../sizes/poly.ts';
 import type { Store } from './cells.ts';
+import type { Ask, Override } from './records.ts';
 import type { Scope } from './scope.ts';
 
 /** A whole tensor: axes by position. */
@@ -59,6 +60,28 @@ export interface InstanceValue {
   readonly path: string;
   /** Where its carries, and those of what it makes, live. */
   readonly store: Store;
+  /** What it reads in place of its own leaves. */
+  readonly overrides: readonly Override[];
+  /** Computes as in evaluation, in a step of training too. */
+  readonly evaluating: boolean;
+}
+
+/** Leaves of a layer by path (`m.params`), or what was computed from them leafwise. */
+export interface LeavesValue {
+  readonly kind: 'leaves';
+  /** The leaf at a path; null where it has none. `ask`: makes it where it is not known yet. */
+  readonly get: (path: string, ask: Ask | null) => Node | null;
+  /** All paths met so far. */
+  readonly paths: () => readonly string[];
+  /** The saved path of a leaf, where the record is a state: rebinding it is an update. */
+  readonly saved?: (path: string) => string;
+}
+
+/** A part of a network, by path only: what `Llama.core` is outside of Llama. */
+export interface PlaceValue {
+  readonly kind: 'place';
+  readonly path: string;
+  readonly overrides: readonly Override[];
 }
 
 /** A mask, not yet applied to positions. */
@@ -112,6 +135,8 @@ export type Value =
   | MaskValue
   | ScheduleValue
   | RecordValue
+  | LeavesValue
+  | PlaceValue
   | DefinitionValue
   | BuiltinValue;
 

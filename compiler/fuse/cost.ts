@@ -50,6 +50,7 @@ export const ELEMENTWISE = {
   or: 0.5,
   select: 1,
   stop_gradient: 0,
+  surrogate: 0,
 } as const satisfies Record<ElementwiseOp, number>;
 
 export const isElementwise = (op: string): op is ElementwiseOp => Object.hasOwn(ELEMENTWISE, op);

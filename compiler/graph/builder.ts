@@ -46,6 +46,8 @@ export interface LoopSpec {
   readonly until?: boolean;
   /** An i32 scalar: no more rounds than this. */
   readonly limit?: Node | null;
+  /** Nothing is computed for several rounds at once. */
+  readonly apart?: boolean;
 }
 
 export interface Loop {
@@ -208,7 +210,7 @@ export class GraphBuilder {
   // --------------------------------------------------------------------------------------------------------------- elementwise
 
   private elementwise(op: Exclude<ElementwiseOp, 'cast'>, ...inputs: readonly Node[]): Node {
-    return this.node(op, inputs, {});
+    return this.node(op, inputs, {}) as unknown as Node; // one of the union, which tsc cannot see
   }
 
   neg = (x: Node): Node => this.elementwise('neg', x);
@@ -223,6 +225,7 @@ export class GraphBuilder {
   floor = (x: Node): Node => this.elementwise('floor', x);
   not = (x: Node): Node => this.elementwise('not', x);
   stopGradient = (x: Node): Node => this.elementwise('stop_gradient', x);
+  surrogate = (x: Node, y: Node): Node => this.elementwise('surrogate', x, y);
   add = (a: Node, b: Node): Node => this.elementwise('add', a, b);
   sub = (a: Node, b: Node): Node => this.elementwise('sub', a, b);
   mul = (a: Node, b: Node): Node => this.elementwise('mul', a, b);
@@ -428,6 +431,7 @@ export class GraphBuilder {
       reversed: spec.reversed,
       ...(spec.until === true ? { until: true } : {}),
       ...(limit === null ? {} : { limited: true }),
+      ...(spec.apart === true ? { apart: true } : {}),
     });
     const count = initial.length;
     return {

@@ -45,7 +45,8 @@ export type ElementwiseOp =
   | 'and'
   | 'or'
   | 'select'
-  | 'stop_gradient';
+  | 'stop_gradient'
+  | 'surrogate';
 
 /** What persistent or per-call thing a named leaf stands for. */
 export type LeafKind = 'data' | 'param' | 'state' | 'slot' | 'carry' | 'scalar' | 'body';
@@ -145,6 +146,7 @@ export interface OpAttributes extends Record<ElementwiseOp, unknown> {
    * `until`: carry 0 is a bool scalar; after a round that makes it true no other runs. Carry 1 counts the rounds that ran (i32 scalar).
    * `limited`: the last constant is an i32 scalar; only rounds below it run. Yields of rounds that do not run are unspecified: whoever
    * reads them selects by the number of rounds.
+   * `apart`: the loop is there to keep memory small, so nothing of its rounds may be stacked to be computed at once.
    */
   scan: {
     readonly body: Graph;
@@ -154,6 +156,7 @@ export interface OpAttributes extends Record<ElementwiseOp, unknown> {
     readonly reversed: boolean;
     readonly until?: boolean;
     readonly limited?: boolean;
+    readonly apart?: boolean;
   };
   /** One member of a tuple. */
   part: { readonly index: number };
@@ -224,6 +227,8 @@ export interface RuntimeRequirement {
   readonly right: Poly;
   readonly message: string;
   readonly origin: OriginId;
+  /** The only program that it is required for; absent: all. */
+  readonly program?: ProgramName;
 }
 
 export type ProgramName = 'init' | 'forward' | 'step' | 'evaluate';
@@ -248,9 +253,12 @@ export interface Unit {
 
 /** `batch B = 64`, `epochs 20`, `validate(split: 0.1, patience: 5)`. */
 export interface TrainSettings {
-  readonly batch: { readonly size: string; readonly value: number } | null;
+  /** `parts`: a step goes through its batch in so many equal parts. */
+  readonly batch: { readonly size: string; readonly value: number; readonly parts: number } | null;
   readonly epochs: number | null;
   readonly split: number | null;
   readonly patience: number | null;
+  readonly folds: number | null;
+  readonly runs: number | null;
   readonly metrics: readonly string[];
 }

@@ -40,6 +40,7 @@ export const signatures = {
   not: { arity: 1, domain: 'bool', result: null },
   cast: { arity: 1, domain: 'any', result: null },
   stop_gradient: { arity: 1, domain: 'any', result: null },
+  surrogate: { arity: 2, domain: 'float', result: null },
   add: n2,
   sub: n2,
   mul: n2,

@@ -70,8 +70,9 @@ const record = <O extends ElementwiseOp>(op: O, row: Row<O>): OpRecord<O> => ({
   lowering: {
     kind: 'scalar',
     lower: (cx, node, at) => {
+      if (op === 'stop_gradient' || op === 'surrogate') return cx.read(0, at);
       const operands = node.inputs.map((_, k) => cx.read(k, at));
-      return op === 'stop_gradient' ? operands[0]! : cx.op(op as ScalarOp, node.type.dtype, ...operands);
+      return cx.op(op as ScalarOp, node.type.dtype, ...operands);
     },
   },
   cost: () => row.cost,
@@ -194,6 +195,13 @@ export const elementwise = {
     gradient: none,
     cost: 0,
     examples: [example('floats', [F])],
+  }),
+  surrogate: record('surrogate', {
+    summary: 'The first operand; its gradient goes to the second.',
+    value: (a) => a,
+    gradient: (_, g) => [null, g],
+    cost: 0,
+    examples: [example('floats', [F, F])],
   }),
   add: record('add', {
     summary: 'The sum.',

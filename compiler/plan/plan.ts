@@ -18,6 +18,7 @@ import type {
   PlanLeaf,
   PlanProgram,
   PlanStep,
+  PlanTraining,
   SizeExpr,
   Storage,
 } from '../../runtime/plan.ts';
@@ -379,10 +380,12 @@ export function plan(
         unit.training === null
           ? null
           : {
-              batch: unit.training.batch,
+              batch: planBatch(unit.training.batch),
               epochs: unit.training.epochs,
               split: unit.training.split,
               patience: unit.training.patience,
+              ...(unit.training.folds === null ? {} : { folds: unit.training.folds }),
+              ...(unit.training.runs === null ? {} : { runs: unit.training.runs }),
             },
       sizes: unit.sizes.flatMap((s) => (limits.has(s.name) ? [{ name: s.name, bound: limits.get(s.name)! }] : [])),
       arenas: { persistent, work },
@@ -394,6 +397,7 @@ export function plan(
         relation: r.relation,
         right: sizeExpr(r.right),
         message: r.message,
+        ...(r.program === undefined ? {} : { program: r.program }),
       })),
       kernels: table.kernels.map((k) => k.name),
       programs: planned,
@@ -401,6 +405,14 @@ export function plan(
     kernels: table.kernels,
     schedules: table.schedules,
   };
+}
+
+type Batch = NonNullable<Unit['training']>['batch'];
+
+function planBatch(batch: Batch): PlanTraining['batch'] {
+  if (batch === null) return null;
+  const { size, value, parts } = batch;
+  return parts === 1 ? { size, value } : { size, value, parts };
 }
 
 /** Size names that a program's buffers and calls mention, in the unit's order. */

@@ -12,7 +12,7 @@ import { as, isValue, rule, valueOf, type Rule } from './rule.ts';
 const elementwiseOps = Object.keys(signatures) as ElementwiseOp[];
 
 /** Folded: everything but what stands for something else than its value. */
-const foldable = elementwiseOps.filter((op) => op !== 'stop_gradient');
+const foldable = elementwiseOps.filter((op) => op !== 'stop_gradient' && op !== 'surrogate');
 
 /** Every value of `from` is a value of `to`. */
 const holds = (from: DType, to: DType): boolean => from === to || from === 'bool' || (from === 'f16' && to === 'f32');
@@ -23,6 +23,8 @@ const other = (node: { readonly inputs: readonly Node[] }, isIt: (x: Node) => bo
 };
 
 export const arithmeticRules: readonly Rule[] = [
+  // What a derivative was taken of has been differentiated by now.
+  rule('surrogate_value', ['surrogate'], (_, n) => n.inputs[0]!),
   rule('fold_constants', foldable, (b, n) => {
     if (n.inputs.some((x) => x.op !== 'const')) return null;
     const values = n.inputs.map((x) => fill(x.type.dtype, [], () => valueOf(x)!));

@@ -95,10 +95,12 @@ function largerLoops(graph: Graph, used: Map<Scan, Set<number>>): Map<Scan, Larg
   const bodies = new Map<readonly Node[], number>();
   for (const node of graph.nodes) {
     if (node.op !== 'scan') continue;
-    const { body, length, carries, sequences, reversed, until = false, limited = false } = node.attrs;
+    const { body, length, carries, sequences, reversed, until = false, limited = false, apart = false } = node.attrs;
     if (!bodies.has(body.nodes)) bodies.set(body.nodes, bodies.size);
     const inputs = node.inputs.map((x) => x.id);
-    const key = [bodies.get(body.nodes), inputs, length.key, carries, sequences, reversed, until, limited].join(';');
+    const key = [bodies.get(body.nodes), inputs, length.key, carries, sequences, reversed, until, limited, apart].join(
+      ';',
+    );
     families.set(key, [...(families.get(key) ?? []), node]);
   }
   const out = new Map<Scan, Larger>();
@@ -167,7 +169,8 @@ function tidy(
 
   const operands = classify(b, scan, body, inputs, note);
   const leaves = new Map<Node, Operand>(body.inputs.map((leaf, k) => [leaf, operands[k]!]));
-  if (carryCount > 0) mapOutside(b, body, leaves, note);
+  const apart = scan.attrs.apart === true;
+  if (carryCount > 0) mapOutside(b, body, leaves, note, !apart);
   const result = new Map<number, Node>();
 
   // Members that need no loop.
@@ -189,9 +192,9 @@ function tidy(
   }
 
   const uses = usesOf(body);
-  const lifted = partial ? new Map<number, Outside>() : yieldsOutside(body, wanted, carryCount, leaves, uses);
+  const lifted = partial || apart ? new Map<number, Outside>() : yieldsOutside(body, wanted, carryCount, leaves, uses);
   if (lifted.size > 0) note('scan_yield_outside');
-  const sums = partial ? new Map<number, Outside>() : sumsOutside(body, wanted, carryCount, lifted, uses);
+  const sums = partial || apart ? new Map<number, Outside>() : sumsOutside(body, wanted, carryCount, lifted, uses);
   if (sums.size > 0) note('scan_sum_outside');
 
   // What the remaining members need: nodes of the body, and through carries the rounds before.
@@ -271,6 +274,7 @@ function tidy(
     reversed,
     ...(scan.attrs.until === true ? { until: true } : {}),
     ...(scan.attrs.limited === true ? { limited: true } : {}),
+    ...(apart ? { apart: true } : {}),
   });
   const stackOf = (node: Node): Node => b.part(loop, carryOrder.length + yields.indexOf(node));
   for (const index of wanted) {
@@ -325,7 +329,14 @@ function singleRound(
 }
 
 /** Finds what can be computed before the loop, and notes it in `leaves` as a sequence or a constant of the body. */
-function mapOutside(b: GraphBuilder, body: Graph, leaves: Map<Node, Operand>, note: (rule: string) => void): void {
+function mapOutside(
+  b: GraphBuilder,
+  body: Graph,
+  leaves: Map<Node, Operand>,
+  note: (rule: string) => void,
+  /** Whether what varies from round to round may be computed for all rounds. */
+  stacking: boolean,
+): void {
   for (const node of body.nodes) {
     if (leaves.has(node) || node.inputs.length === 0 || node.members !== null) continue;
     const operands = node.inputs.map((x) => leaves.get(x));
@@ -336,7 +347,7 @@ function mapOutside(b: GraphBuilder, body: Graph, leaves: Map<Node, Operand>, no
     if (!varies.includes(true) && (node.op === 'contract' || node.op === 'reduce' || node.op in signatures)) {
       note('scan_map_outside');
       leaves.set(node, { kind: 'constant', input: remake(b, node, inputs) });
-    } else if (node.op === 'contract') {
+    } else if (node.op === 'contract' && stacking) {
       note('scan_map_outside');
       leaves.set(node, { kind: 'sequence', input: overRounds(b, node, inputs[0]!, inputs[1]!, varies) });
     }

@@ -102,6 +102,7 @@ export function callSizes(plan: Plan, program: PlanProgram, inputs: Inputs, give
     }
   }
   for (const row of plan.requirements) {
+    if (row.program !== undefined && row.program !== program.name) continue;
     const [a, b] = [sizeValue(row.left, env), sizeValue(row.right, env)];
     if (holds(a, row.relation, b)) continue;
     throw new NncError('NN535', null, [

@@ -19,4 +19,49 @@ model M(x: float[B, T, 3]) -> float[B, T, 3] {
 }`,
     expected: ['NN803 2'],
   },
+  {
+    name: 'a selector of with that names nothing',
+    text: `model Net(x: float[N, 2]) -> float[N, 1] { x |> a: Linear(1) }
+train Fit {
+  input x: float[N, 2]
+  let moved = frozen(Net) with { "b.*" |> tanh }
+  minimize mean((Net(x) - moved(x)) ^ 2)
+  optimizer SGD()
+}`,
+    expected: ['NN720 4'],
+  },
+  {
+    name: 'records of two networks that are not alike',
+    text: `model A(x: float[N, 2]) -> float[N, 1] { x |> a: Linear(1) }
+model C(x: float[N, 2]) -> float[N, 1] { x |> c: Linear(1) }
+train Fit {
+  input x: float[N, 2]
+  minimize mean(A(x) ^ 2) + mean(C(x) ^ 2) + sum((A.params - C.params) ^ 2)
+  optimizer SGD()
+}`,
+    expected: ['NN805 5'],
+  },
+  {
+    name: 'parameters of another width',
+    text: `block Wide(n: int)(x: float[N, D]) -> float[N, n] { x |> out: Linear(n) }
+model A(x: float[N, 2]) -> float[N, 3] { let core = Wide(3); core(x) }
+model C(x: float[N, 2]) -> float[N, 3] {
+  let y = A(x)
+  let core = Wide(4) with A.core.params
+  let z[n, k: 3] = core(x)[n, k] + y[n, k]
+  return z
+}`,
+    expected: ['NN805 5'],
+  },
+  {
+    name: 'a loss over the greatest of the batch, in parts',
+    text: `model Net(x: float[N, 2]) -> float[N, 1] { x |> a: Linear(1) }
+train Fit {
+  input x: float[N, 2]
+  minimize max(Net(x))
+  optimizer SGD()
+  batch N = 64 in 4 parts
+}`,
+    expected: ['NN806 4'],
+  },
 ];

@@ -643,6 +643,94 @@ checkpoint other for M { outt.weight[o, d] = "w"[d, o] }`,
     expected: ['NN721 4'],
   },
   {
+    name: 'a record that does not begin as parameters',
+    text: `model Net(x: float[N, 2]) -> float[N, 1] { x |> a: Linear(1) }
+train Fit {
+  input x: float[N, 2]
+  state average: record = 0.5 * Net.params
+  minimize mean(Net(x) ^ 2)
+  average = 0.9 * average + 0.1 * Net.params
+  optimizer SGD()
+}`,
+    expected: ['NN726 4'],
+  },
+  {
+    name: 'a record beside a tensor',
+    text: `model Net(x: float[N, 2]) -> float[N, 1] { x |> a: Linear(1) }
+train Fit {
+  input x: float[N, 2]
+  minimize mean(Net(x) ^ 2) + sum(Net.params * x)
+  optimizer SGD()
+}`,
+    expected: ['NN712 4'],
+  },
+  {
+    name: 'with something that is no record',
+    text: `model Net(x: float[N, 2]) -> float[N, 1] { x |> a: Linear(1) }
+train Fit {
+  input x: float[N, 2]
+  let other = Net with 0.5
+  minimize mean(other(x) ^ 2)
+  optimizer SGD()
+}`,
+    expected: ['NN712 4'],
+  },
+  {
+    name: 'a stage of the gradient that gives a number',
+    text: `model Net(x: float[N, 2]) -> float[N, 1] { x |> a: Linear(1) }
+train Fit {
+  input x: float[N, 2]
+  minimize mean(Net(x) ^ 2)
+  gradient |> sum
+  optimizer SGD()
+}`,
+    expected: ['NN712 5'],
+  },
+  {
+    name: 'a batch that does not go into its parts',
+    text: `model Net(x: float[N, 2]) -> float[N, 1] { x |> a: Linear(1) }
+train Fit {
+  input x: float[N, 2]
+  minimize mean(Net(x) ^ 2)
+  optimizer SGD()
+  batch N = 64 in 5 parts
+}`,
+    expected: ['NN719 6'],
+    fixes: ['write 65'],
+  },
+  {
+    name: 'validation by split and by folds',
+    text: `model Net(x: float[N, 2]) -> float[N, 1] { x |> a: Linear(1) }
+train Fit {
+  input x: float[N, 2]
+  minimize mean(Net(x) ^ 2)
+  optimizer SGD()
+  batch N = 64
+  validate(split: 0.1, folds: 5)
+}`,
+    expected: ['NN719 7'],
+  },
+  {
+    name: 'an objective over no network',
+    text: `model Net(x: float[N, 2]) -> float[N, 1] { x |> a: Linear(1) }
+train Fit {
+  input x: float[N, 2]
+  minimize mean(Net(x) ^ 2) over Linear
+  optimizer SGD()
+}`,
+    expected: ['NN712 4'],
+  },
+  {
+    name: 'every nothing',
+    text: `model Net(x: float[N, 2]) -> float[N, 1] { x |> a: Linear(1) }
+train Fit {
+  input x: float[N, 2]
+  minimize mean(Net(x) ^ 2) every 0
+  optimizer SGD()
+}`,
+    expected: ['NN120 4'],
+  },
+  {
     name: 'two independent mistakes',
     text: `fn f(x: float[B, D], w: float[B]) -> float[B, D] = x * w
 model M(x: float[B, 8]) -> float[B, 4] { x |> Liner(4) }`,

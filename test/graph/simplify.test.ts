@@ -70,6 +70,7 @@ const cases: Record<string, Case> = {
   fold_constants: (b, leaf) => b.mul(leaf('f32'), b.add(b.constant(2, 'f32'), b.constant(3, 'f32'))),
   elementwise_of_broadcast: (b, leaf) =>
     b.mul(b.broadcastTo(leaf('f32', N), [M, N]), b.constantOf(2, { dtype: 'f32', sizes: [M, N] })),
+  surrogate_value: (b, leaf) => b.surrogate(leaf('f32', N), leaf('f32', N)),
   size_constant: (b) => b.sizeValue(three),
   add_zero: (b, leaf) => b.add(b.zeros({ dtype: 'f32', sizes: [N] }), leaf('f32', N)),
   sub_zero: (b, leaf) => b.sub(leaf('f32', N), b.zeros({ dtype: 'f32', sizes: [N] })),

@@ -117,6 +117,12 @@ describe.each(names)('%s', (op) => {
       if (op === 'stop_gradient') {
         const { builder, inputs, members } = build(op, example);
         expect(differentiate(builder, loss(builder, members)!, inputs)).toEqual([null]);
+      } else if (op === 'surrogate') {
+        // Its gradient is the derivative of its second operand by definition.
+        const { builder, inputs, members } = build(op, example);
+        const found = differentiate(builder, loss(builder, members)!, inputs);
+        expect(found[0]).toBe(null);
+        expect(found[1]).not.toBe(null);
       } else checkDerivatives(op, example, op in elementwise ? 3 : 2);
     });
   }

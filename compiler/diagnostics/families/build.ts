@@ -8,6 +8,10 @@ export interface BuildProblems {
   NN803: { readonly name: string };
   /** A form that one of the targets asked for cannot run. */
   NN804: { readonly target: string; readonly unit: string; readonly what: string };
+  /** A record of leaves that cannot be combined, or put into a layer, as asked. */
+  NN805: { readonly what: string };
+  /** A loss that looks at the batch in a way that cannot be added up over its parts. */
+  NN806: { readonly op: string; readonly parts: number };
   /** `require` refuted with the sizes of this build. */
   NN150: { readonly condition: string; readonly message: string | null; readonly values: readonly string[] };
   /** An index letter whose extent nothing gives. */

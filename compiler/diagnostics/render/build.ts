@@ -42,6 +42,24 @@ export const buildProse: ProseTable<BuildProblems> = {
       notes: ['the targets ts and wasm can'],
     }),
   },
+  NN805: {
+    severity: 'error',
+    title: 'a record of leaves that does not fit',
+    explain:
+      'Records of parameters (`m.params`) are combined leaf by leaf, so both have the same paths and shapes; and `m with r` needs the shapes that the layers of m declare. A sum or gradient over a record needs a network that has been called by then.',
+    render: ({ what }) => ({ message: `this record cannot be used so: ${what}`, label: 'here' }),
+  },
+  NN806: {
+    severity: 'error',
+    title: 'a loss that cannot be computed in parts',
+    explain:
+      'With `batch B = 64 in 4 parts` a loss is put together from sums over the rows: numerators, counts, penalties, and anything computed from them. A loss that takes the greatest of the rows, or picks one, has a gradient that is no sum over the parts. Leave out `in … parts`, or write the loss with sums and means.',
+    render: ({ op, parts }) => ({
+      message: `this is not made of sums over the batch (${op}), so it cannot be computed in ${parts} parts`,
+      label: 'needs the whole batch',
+      notes: ['sums and means over the batch, masked or not, can be; or leave out `in … parts`'],
+    }),
+  },
   NN150: {
     severity: 'error',
     title: 'a requirement does not hold',

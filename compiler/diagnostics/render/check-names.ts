@@ -562,6 +562,34 @@ train Fit {
       notes: name === null ? ['add one: `yield … else 0`'] : [],
     }),
   },
+  NN726: {
+    severity: 'error',
+    title: 'a record that cannot be kept',
+    explain: explain(
+      'A train block can keep a record of parameters as a state: an average of the weights, a target network. It begins as the parameters of a network do, so it is declared `state name: record = m.params`; afterwards it is rebound to any record with the same paths.',
+      `model Net(x: float[B, 2]) -> float[B, 1] { x |> Linear(1) }
+train Fit {
+  input x: float[B, 2]
+  state average: record = 0.5 * Net.params
+  minimize mean(Net(x) ^ 2)
+  average = 0.9 * average + 0.1 * Net.params
+  optimizer SGD()
+}`,
+      `model Net(x: float[B, 2]) -> float[B, 1] { x |> Linear(1) }
+train Fit {
+  input x: float[B, 2]
+  state average: record = Net.params
+  minimize mean(Net(x) ^ 2)
+  average = 0.9 * average + 0.1 * Net.params
+  optimizer SGD()
+}`,
+    ),
+    render: ({ leaf, name, actual }) => ({
+      message: `\`${leaf} ${name}: record\` begins as the parameters of a network, in a train block`,
+      label: actual,
+      notes: [`write \`state ${name}: record = m.params\``],
+    }),
+  },
   NN724: {
     severity: 'error',
     title: 'an expression nested too deep',

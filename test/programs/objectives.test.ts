@@ -1,0 +1,221 @@
+/** Several objectives, `every`, steps on the whole gradient, and batches in parts: each against the same thing done another way. */
+import { describe, expect, it } from 'vitest';
+import { compile } from '../../compiler/index.ts';
+import { instantiate, type Instance } from '../support/emitted.ts';
+import { agree } from '../support/agree.ts';
+
+async function unit(
+  text: string,
+  target: 'ts' | 'wasm' = 'ts',
+  bounds: Record<string, number> = {},
+): Promise<Instance> {
+  const { artifacts, reports } = compile(text, { path: 'test.nn', only: 'Fit', bounds, targets: ['wasm'] });
+  expect(reports.filter((r) => r.severity === 'error').map((r) => `${r.code} ${r.message}`)).toEqual([]);
+  return instantiate(artifacts.get('Fit')!, 5, undefined, target);
+}
+
+const numbers = (net: Instance): Record<string, number[]> =>
+  Object.fromEntries([...net.weights()].map(([path, w]) => [path, [...w.data]]));
+
+const wave = (n: number, scale = 1): Float32Array =>
+  Float32Array.from({ length: n }, (_, k) => scale * Math.sin(1.7 * k));
+
+const close = (a: Record<string, number[]>, b: Record<string, number[]>, digits = 5): void => {
+  expect(Object.keys(a)).toEqual(Object.keys(b));
+  for (const [path, values] of Object.entries(a))
+    values.forEach((v, k) => expect(v, `${path} ${k}`).toBeCloseTo(b[path]![k]!, digits));
+};
+
+const nets = `
+model A(x: float[B, 3]) -> float[B, 2] { return x |> Linear(4) |> tanh |> Linear(2) }
+model C(y: float[B, 2]) -> float[B, 1] { return y |> Linear(3) |> tanh |> Linear(1) }`;
+
+const train = (body: string): string => `${nets}
+train Fit {
+  input x: float[B, 3]
+  ${body}
+  batch B = 4
+}`;
+
+describe('several objectives', () => {
+  const x = wave(12);
+  it('over all: the sum of the losses', async () => {
+    const two = await unit(train('let y = A(x)\n  minimize mean(y ^ 2)\n  minimize mean(abs(y))\n  optimizer Adam()'));
+    const one = await unit(train('let y = A(x)\n  minimize mean(y ^ 2) + mean(abs(y))\n  optimizer Adam()'));
+    const report = { ...two.step({ x }) };
+    const sum = one.step({ x })['loss']!;
+    expect(Object.keys(report)).toEqual(['loss', 'loss_2']);
+    expect(report['loss']! + report['loss_2']!).toBeCloseTo(sum, 6);
+    close(numbers(two), numbers(one));
+  });
+
+  it('each over its own networks: both see the start of the step, and land together', async () => {
+    const body = (over: string, lr: string) => train(`let y = A(x)\n  ${over}\n  optimizer SGD(lr: ${lr})`);
+    const first = 'minimize mean(C(y)) over C';
+    const second = 'minimize -mean(C(y)) + mean(y ^ 2) over A';
+    const both = await unit(body(`${first}\n  ${second}`, '0.1'));
+    const c = await unit(body(`${first}\n  minimize 0 * mean(y) over A`, '0.1'));
+    const a = await unit(body(`${second}\n  minimize 0 * mean(C(y)) over C`, '0.1'));
+    for (const net of [both, c, a]) net.step({ x });
+    const [all, ofC, ofA] = [numbers(both), numbers(c), numbers(a)];
+    for (const [path, values] of Object.entries(all))
+      values.forEach((v, k) => expect(v).toBeCloseTo((path.startsWith('A.') ? ofA : ofC)[path]![k]!, 6));
+  });
+
+  it('every n steps: parameters and slots stay in the others, and the optimizer counts its updates', async () => {
+    const text = (every: string) =>
+      train(`minimize mean(A(x) ^ 2) over A${every}\n  minimize mean(C(A(x)) ^ 2) over C\n  optimizer Adam(lr: 0.01)`);
+    const third = await unit(text(' every 3'));
+    const start = numbers(third)['A.linear.weight'];
+    const held: number[][] = [];
+    for (let k = 0; k < 7; k++) {
+      third.step({ x });
+      held.push(numbers(third)['A.linear.weight']!);
+    }
+    expect(held[0]).toEqual(start);
+    expect(held[1]).toEqual(start);
+    expect(held[2]).not.toEqual(start);
+    expect(held[4]).toEqual(held[2]);
+    expect(held[6]).toEqual(held[5]);
+    // Two updates of A in six steps are those of two steps of A alone.
+    const alone = await unit(train('minimize mean(A(x) ^ 2)\n  optimizer Adam(lr: 0.01)'));
+    const paths = [...alone.weights().keys()];
+    const fresh = await unit(text(' every 3'));
+    alone.load(new Map(paths.map((p) => [p, fresh.weights().get(`A.${p}`)!])));
+    for (let k = 0; k < 2; k++) alone.step({ x });
+    numbers(alone)['linear.weight']!.forEach((v, k) => expect(held[6]![k]).toBeCloseTo(v, 6));
+  });
+
+  it('computes what the evaluator computes', async () => {
+    await agree(
+      train(
+        'let y = A(x)\n  minimize mean(C(y)) over C\n  minimize -mean(C(y)) over A every 2\n  optimizer SGD(lr: 0.1)',
+      ),
+      'Fit',
+      { B: 4 },
+      { wasm: true },
+    );
+  });
+});
+
+describe('gradient |> …', () => {
+  const x = wave(12, 3);
+  it('clip_norm makes the step as long as it says, and no longer one short', async () => {
+    const text = (stages: string) => train(`minimize 100 * mean(C(A(x)) ^ 2)\n  ${stages}\n  optimizer SGD(lr: 1)`);
+    const moved = async (stages: string): Promise<number[]> => {
+      const net = await unit(text(stages));
+      const before = numbers(net);
+      net.step({ x });
+      const after = numbers(net);
+      return Object.entries(after).flatMap(([p, v]) => v.map((w, k) => w - before[p]![k]!));
+    };
+    const length = (v: number[]): number => Math.hypot(...v);
+    const plain = await moved('');
+    expect(length(plain)).toBeGreaterThan(1);
+    const clipped = await moved('gradient |> clip_norm(0.5)');
+    expect(length(clipped)).toBeCloseTo(0.5, 4);
+    clipped.forEach((v, k) => expect(v).toBeCloseTo((plain[k]! * 0.5) / length(plain), 4));
+    const loose = await moved('gradient |> clip_norm(1e6)');
+    loose.forEach((v, k) => expect(v).toBeCloseTo(plain[k]!, 5));
+    const values = await moved('gradient |> clip_value(0.01)');
+    expect(Math.max(...values.map(Math.abs))).toBeCloseTo(0.01, 6);
+  });
+});
+
+describe('a batch in parts', () => {
+  const rows = 8;
+  const x = wave(rows * 3);
+  const label = Int32Array.from({ length: rows }, (_, k) => k % 2);
+  const real = Uint8Array.from({ length: rows }, (_, k) => Number(k === 0 || k > 4));
+  const body = (loss: string, parts: string, more = '') => `
+model Net(x: float[B, 3]) -> float[B, 2] { return x |> Linear(5) |> tanh |> Linear(2) }
+train Fit {
+  input x: float[B, 3]
+  input label: i32[B] < 2
+  input real: bool[B]
+  let logits = Net(x)
+  let logp = log_softmax(logits)
+  ${loss}
+  metric accuracy = mean[b] ((argmax[c] logits[b, c]) == label[b])
+  metric counted = sum[b where real[b]] 1
+  metric greatest = max(logits)
+  ${more}
+  optimizer SGD(lr: 0.5)
+  batch B = 8${parts}
+}`;
+  const losses = {
+    'a mean': 'minimize cross_entropy(logits, label)',
+    'a masked mean, whose parts have different counts': 'minimize -mean[b where real[b]] logp[b, label[b]]',
+    'a mean with a penalty on the weights': 'minimize cross_entropy(logits, label) + 0.1 * sum(Net.params ^ 2)',
+    'the root of a mean': 'minimize sqrt(mean(logits ^ 2))',
+    'a quotient of two sums that both depend on the weights':
+      'minimize (sum[b] logits[b, 0] ^ 2) / (1 + sum[b] exp(logits[b, 1]))',
+    'two objectives': 'minimize cross_entropy(logits, label)\n  minimize mean(abs(logits))',
+  };
+  for (const [name, loss] of Object.entries(losses))
+    it(`is the undivided batch: ${name}`, async () => {
+      const masked = name.includes('masked');
+      for (const target of masked ? (['ts', 'wasm'] as const) : (['ts'] as const))
+        for (const parts of masked && target === 'ts' ? [2, 4] : [4]) {
+          const split = await unit(body(loss, ` in ${parts} parts`), target);
+          const again = await unit(body(loss, ''));
+          for (let k = 0; k < 3; k++) {
+            const a = { ...again.step({ x, label, real }) };
+            const b = { ...split.step({ x, label, real }) };
+            expect(Object.keys(b)).toEqual(Object.keys(a));
+            for (const [m, v] of Object.entries(a)) expect(b[m], m).toBeCloseTo(v, 4);
+          }
+          close(numbers(split), numbers(again), 4);
+        }
+    });
+
+  it('takes any batch that divides, and says when one does not', async () => {
+    const split = await unit(body(losses['a mean'], ' in 4 parts'));
+    const some = (n: number) => ({ x: x.slice(0, 3 * n), label: label.slice(0, n), real: real.slice(0, n) });
+    const whole = await unit(body(losses['a mean'], ''));
+    expect(split.step(some(4))['loss']).toBeCloseTo(whole.step(some(4))['loss']!, 5);
+    expect(() => split.step(some(6))).toThrow(/4 equal parts/);
+    // Evaluation is not in parts.
+    expect(split.evaluate(some(6))['loss']).toBeCloseTo(whole.evaluate(some(6))['loss']!, 5);
+  });
+
+  it('needs less memory', () => {
+    const text = (parts: string) => `
+model Net(x: float[B, 3]) -> float[B, 2] { return x |> Linear(50) |> tanh |> Linear(50) |> tanh |> Linear(2) }
+train Fit {
+  input x: float[B, 3]
+  minimize mean(Net(x) ^ 2)
+  optimizer SGD()
+  batch B = 512${parts}
+}`;
+    const work = (parts: string): number => {
+      const { plan } = compile(text(parts), { path: 'test.nn', only: 'Fit' }).artifacts.get('Fit')!;
+      return plan.arenas.work;
+    };
+    // Evaluation of the whole batch needs memory, too: less than the step's.
+    expect(work(' in 16 parts')).toBeLessThan(work(''));
+  });
+
+  it('a loss that is no sum over the batch is refused', () => {
+    const { reports } = compile(body('minimize max(logits) + mean(logp)', ' in 4 parts'), {
+      path: 'test.nn',
+      only: 'Fit',
+    });
+    expect(reports.map((r) => r.code)).toEqual(['NN806']);
+  });
+
+  it('states change part by part', async () => {
+    await agree(
+      `model Net(x: float[B, 3]) -> float[B, 2] { return x |> Linear(4, bias: false) |> BatchNorm |> Linear(2) |> Dropout(0.5) }
+train Fit {
+  input x: float[B, 3]
+  minimize mean(Net(x) ^ 2)
+  optimizer SGD(lr: 0.1)
+  batch B = 8 in 2 parts
+}`,
+      'Fit',
+      { B: 8 },
+      { wasm: true },
+    );
+  });
+});
