@@ -34,7 +34,7 @@ import type { Definition } from './program.ts';
 import type { Frame, Signature } from './session.ts';
 import { complete, isName, substituteShape, substituteType } from './substitute.ts';
 import type { Axis, Instance, TensorType, Type, Why } from './types.ts';
-import { ERROR, formatType, isFloat, isInteger, tensor } from './types.ts';
+import { ERROR, RECORD, formatType, isFloat, isInteger, tensor } from './types.ts';
 
 export interface Call {
   readonly span: Span;
@@ -103,6 +103,11 @@ export function apply(f: Frame, call: Call): Type {
     const shownSum = sum.length <= 40 && sum !== f.know.show(size) ? `${sum}, ` : '';
     return because(size, `${shownSum}result of \`${sourceText(f, call.stage)}\``, call.stage, from);
   };
+  // One tensor may stand for a record, and is then what comes out.
+  if (result === RECORD) {
+    const first = matched.find((m) => m.parameter.type === RECORD);
+    if (first?.given != null) return argumentType(f, first.given);
+  }
   const type = substituteType(result, sizes, runs, reason);
   return withCallRole(f, call, type, matched);
 }

@@ -121,7 +121,12 @@ export function bindNumber(
     case 'schedule':
       return actual.kind === 'schedule' || isNumber(actual) || kindError('a number or a schedule');
     case 'leaves':
-      return actual.kind === 'leaves' || kindError('a record of leaves, as `m.params`');
+      // One tensor is a record of one leaf.
+      return (
+        actual.kind === 'leaves' ||
+        (actual.kind === 'tensor' && isFloat(actual.dtype)) ||
+        kindError('a record of leaves, as `m.params`')
+      );
     case 'number':
       break;
     default:

@@ -309,7 +309,7 @@ function recordLeaf(f: Frame, s: LeafStatement): Type {
   if (value.kind === 'error') return ERROR;
   const direct = s.value.kind === 'member' && s.value.name.text === 'params' && value.kind === 'leaves';
   if (direct && f.callable === null && s.leaf === 'state') return value;
-  f.report('NN726', s.value.span, { leaf: s.leaf, name: s.name.text, actual: showType(f, value) });
+  f.report('NN727', s.value.span, { leaf: s.leaf, name: s.name.text, actual: showType(f, value) });
   return ERROR;
 }
 

@@ -652,7 +652,7 @@ train Fit {
   average = 0.9 * average + 0.1 * Net.params
   optimizer SGD()
 }`,
-    expected: ['NN726 4'],
+    expected: ['NN727 4'],
   },
   {
     name: 'a record beside a tensor',

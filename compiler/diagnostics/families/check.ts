@@ -274,7 +274,7 @@ export interface CheckProblems {
   /** A `yield` of a scan with `until` that says nothing of the rounds that do not run (`name` null), or says it with what only a round has. */
   NN725: { readonly name: string | null; readonly until: Span };
   /** A leaf of type `record` that is not a state of a train block beginning as parameters. */
-  NN726: { readonly leaf: string; readonly name: string; readonly actual: string };
+  NN727: { readonly leaf: string; readonly name: string; readonly actual: string };
   /** An expression nested too deep. */
   NN724: Readonly<Record<never, never>>;
   /** A list where a value is due. */

@@ -562,7 +562,7 @@ train Fit {
       notes: name === null ? ['add one: `yield … else 0`'] : [],
     }),
   },
-  NN726: {
+  NN727: {
     severity: 'error',
     title: 'a record that cannot be kept',
     explain: explain(
