@@ -36,6 +36,8 @@ export interface CompileOptions {
   readonly fuse?: boolean;
   /** Reuse memory (default), or give every buffer a place of its own: for comparison. */
   readonly reuse?: boolean;
+  /** Matrices from so many elements on that are only reduced (the scores of attention) are not stored; false: all are. Default: 4 Mi. */
+  readonly stream?: number | false;
   /** Modules to emit beside the TypeScript target's: `wasm`, `wgsl`. They are in `artifact.modules`. */
   readonly targets?: readonly Target[];
   /** Levels of lints beside those that the text gives: `{ allow: ['NN604'], deny: ['warnings'] }`. */

@@ -6,7 +6,9 @@ import type { Program } from './check/program.ts';
 import { problem, type Problem } from './diagnostics/problem.ts';
 import { elaborate } from './elaborate/elaborate.ts';
 import { KernelCache } from './fuse/cache.ts';
+import { NOMINAL } from './fuse/cost.ts';
 import { fuse } from './fuse/program.ts';
+import { LEAST, type StreamOptions } from './fuse/stream.ts';
 import type { Origins } from './graph/origin.ts';
 import { print as printGraph } from './graph/print.ts';
 import type { Graph, ProgramName, Unit } from './graph/types.ts';
@@ -49,6 +51,8 @@ export interface BuildOptions {
   readonly bounds?: Readonly<Record<string, number>>;
   readonly fuse?: boolean;
   readonly reuse?: boolean;
+  /** Matrices from so many elements on that are only reduced are not stored; false: all are. Default: 4 Mi. */
+  readonly stream?: number | false;
   readonly expose?: readonly string[];
   readonly targets?: readonly Target[];
   /** Rules of `store/choice.ts`, checked already. */
@@ -80,7 +84,11 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
     trace(`${unit.name}: simplify`, () => [...graphs.values()].map((g) => printGraph(g)).join('\n'));
 
     const cache = new KernelCache();
-    const whole = mapPrograms(graphs, (graph) => fuse(graph, { origins, cache, fuse: options.fuse ?? true }));
+    const bounds = new Map([...shared, ...Object.entries(options.bounds ?? {})]);
+    const streaming = streamOptions(unit, bounds, options);
+    const whole = mapPrograms(graphs, (graph) =>
+      fuse(graph, { origins, cache, fuse: options.fuse ?? true, ...(streaming === null ? {} : { stream: streaming }) }),
+    );
     const rewriter = new StorageRewriter(stored);
     const programs = stored.size === 0 ? whole : mapPrograms(whole, (p) => rewriter.program(p));
     for (const [path, why] of rewriter.refused)
@@ -88,7 +96,6 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
     if (rewriter.refused.size > 0) continue;
     trace(`${unit.name}: fuse`, () => [...programs.values()].map((p) => printProgram(p)).join('\n'));
 
-    const bounds = new Map([...shared, ...Object.entries(options.bounds ?? {})]);
     const planned = planMemory(unit, programs, bounds, {
       reuse: options.reuse ?? true,
       stored: new Map([...stored].map(([path, s]) => [path, { ...s, scales: scalesOf(path) }])),
@@ -143,6 +150,21 @@ function unstored(graph: Graph, stored: ReadonlyMap<string, StoredAs>): Graph {
 
 function mapPrograms<A, B>(programs: ReadonlyMap<ProgramName, A>, f: (a: A) => B): Map<ProgramName, B> {
   return new Map([...programs].map(([name, program]) => [name, f(program)]));
+}
+
+/** GPU kernels compute rows side by side, and have no room for what belongs to one: with them large matrices are stored. */
+function streamOptions(
+  unit: Unit,
+  bounds: ReadonlyMap<string, number>,
+  { targets, stream }: BuildOptions,
+): StreamOptions | null {
+  if (stream === false || targets?.includes('wgsl') || targets?.includes('auto')) return null;
+  const limits = new Map<string, number>();
+  for (const { name, bound } of unit.sizes) {
+    const known = bounds.get(name) ?? bound;
+    if (known !== null) limits.set(name, known);
+  }
+  return { of: (s) => limits.get(s) ?? NOMINAL, least: typeof stream === 'number' ? stream : LEAST };
 }
 
 /** `batch B = 64` bounds B for the models of the file too, where nothing else does. */

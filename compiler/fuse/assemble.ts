@@ -11,7 +11,7 @@ import { name as nameOf, add, num, substitute, type Poly } from '../sizes/poly.t
 import { Copier, ExprTable } from '../kernel/expr.ts';
 import type { BufferParameter, Def, Expr, Reason, Stage, Write } from '../kernel/types.ts';
 import type { Node } from '../graph/types.ts';
-import type { Cluster } from './cluster.ts';
+import { isWide, type Cluster } from './cluster.ts';
 import { offset, streamOf, type Unit } from './lower.ts';
 
 /** Where a value lives: a buffer, and the offset of its first element (inside loops: of this round's part). */
@@ -31,6 +31,8 @@ export interface Draft {
   readonly reasons: ReadonlyMap<number, Reason>;
   /** Size parameters that are numbers at this call. */
   readonly numbers: ReadonlyMap<string, number>;
+  /** Program buffers that belong to a point of the rows. */
+  readonly local: ReadonlySet<number>;
 }
 
 interface Placed {
@@ -165,6 +167,8 @@ export class Assembly {
     for (let k = from; k < this.stages.length; k++) {
       const stage = this.stages[k]!;
       if (stage.set !== set || stage.order !== null || unit.order !== null) continue;
+      // Products of a streamed kernel are computed by blocks, each by itself.
+      if (this.cluster.group !== null && unit.op !== null && (unit.tile || stage.reduced.some((r) => r.tile))) continue;
       if (unit.op !== null && (stage.reduced.length === 0 || stage.over.join() !== over.join())) continue;
       (unit.op === null ? stage.after : stage.reduced).push(unit);
       this.stageOf.set(unit, k);
@@ -191,6 +195,28 @@ export class Assembly {
     const beside =
       unit.op !== null && stage.inside.includes(made) && stage.set === set && stage.over.join() === over.join();
     return beside ? at : at + 1;
+  }
+
+  /** In a streamed cluster: a value that lives in a buffer of the row. */
+  isLocal(unit: Unit): boolean {
+    return this.cluster.group !== null && !this.isRowValue(unit) && isWide(unit, this.cluster.group);
+  }
+
+  /** Extents of a value's buffer of the row. */
+  localSizes(unit: Unit): Poly[] {
+    return unit.node.type.sizes.filter((_, k) => this.isInner(unit, k));
+  }
+
+  private isInner(unit: Unit, k: number): boolean {
+    const dim = unit.dims[k]!;
+    return dim !== null && !this.cluster.rows.has(this.axis(unit, dim));
+  }
+
+  private localOffset(unit: Unit, at: readonly Poly[]): Poly {
+    return offset(
+      this.localSizes(unit),
+      at.filter((_, k) => this.isInner(unit, k)),
+    );
   }
 
   // ------------------------------------------------------------------------------------------------------------------ emitting
@@ -246,6 +272,7 @@ export class Assembly {
       return buffers.push(buffer) - 1;
     };
     const reasons = new Map<number, Reason>();
+    const local = new Set<number>();
     const values = new Map<Unit, Expr>();
 
     const valueOf = (unit: Unit): { readonly value: Expr; readonly point: (p: Poly) => Poly } => {
@@ -277,7 +304,9 @@ export class Assembly {
         const { buffer, offset: start } = home(slot);
         const k = parameter(buffer);
         access[k]!.reads = true;
-        return table.read(k, e.dtype, add(start, parts.at), parts.guards, parts.otherwise);
+        const own = made !== undefined && info !== undefined && this.isLocal(made);
+        const at = own ? this.localOffset(made, info.at.map(point)) : add(start, parts.at);
+        return table.read(k, e.dtype, at, parts.guards, parts.otherwise);
       });
       const value = copier.copy(unit.value);
       values.set(unit, value);
@@ -292,14 +321,18 @@ export class Assembly {
       return targets(unit).map((target) => {
         const k = parameter(target.buffer);
         access[k]!.writes = true;
-        reasons.set(k, unit.reason);
+        reasons.set(k, this.isLocal(unit) ? 'row of a matrix' : unit.reason);
         if (unit.scatter !== null) {
           access[k]!.reads = true;
           const { at, guards, dynamic } = this.scatterParts!;
           return { buffer: k, at: add(target.offset, at), dynamic, guards, value: shown, mode: unit.scatter.mode };
         }
         const at = unit.dims.map((d) => (d === null ? num(0) : nameOf(d)));
-        const linear = add(target.offset, point(offset(unit.node.type.sizes, at)));
+        const own = this.isLocal(unit);
+        const linear = own
+          ? this.localOffset(unit, at.map(point))
+          : add(target.offset, point(offset(unit.node.type.sizes, at)));
+        if (own) local.add(target.buffer);
         return { buffer: k, at: linear, dynamic: [], guards: [], value: shown, mode: 'store' as const };
       });
     };
@@ -347,6 +380,7 @@ export class Assembly {
       access: access.map((a) => (a.reads ? (a.writes ? 'readwrite' : 'read') : 'write')),
       reasons,
       numbers,
+      local,
     };
   }
 

@@ -4,7 +4,8 @@
  */
 import { asConst, names, type Poly } from '../sizes/poly.ts';
 import { ExprTable, polysOf, walk } from '../kernel/expr.ts';
-import type { BufferParameter, Expr, Kernel, Schedule, Stage, Write } from '../kernel/types.ts';
+import type { BufferParameter, Expr, Kernel, Schedule, Stage, Write, Span } from '../kernel/types.ts';
+import { spansOf } from './span.ts';
 import { defaultSchedule } from '../schedule/default.ts';
 import { finish } from './finish.ts';
 import type { OriginId } from '../graph/origin.ts';
@@ -55,9 +56,10 @@ export class KernelCache {
       let own = base;
       for (let n = 2; taken.has(own); n++) own = `${base}${n}`;
       taken.add(own);
-      return { name: own, dtype: b.dtype, access: draft.access[k]!, sizes: b.sizes };
+      const row = draft.local.has(draft.buffers[k]!) ? { row: true as const } : {};
+      return { name: own, dtype: b.dtype, access: draft.access[k]!, sizes: b.sizes, ...row };
     });
-    const kernel: Kernel = {
+    const plain: Kernel = {
       name,
       sizes,
       buffers,
@@ -67,6 +69,8 @@ export class KernelCache {
       origin,
       reasons: draft.reasons,
     };
+    const spans = draft.local.size === 0 ? new Map<string, Span>() : spansOf(plain);
+    const kernel = spans.size === 0 ? plain : { ...plain, spans };
     this.kernels.set(key, kernel);
     return kernel;
   }
@@ -118,7 +122,10 @@ function draftKey(draft: Draft, parameters: readonly Buffer[]): string {
   const out: string[] = [];
   for (const [axis, extent] of draft.axes) out.push(axis, String(extent.id));
   out.push(';', draft.rows.join());
-  for (const [k, b] of parameters.entries()) out.push(b.dtype, draft.access[k]!, b.sizes.map((p) => p.id).join('x'));
+  for (const [k, b] of parameters.entries()) {
+    out.push(b.dtype, draft.access[k]!, b.sizes.map((p) => p.id).join('x'));
+    if (draft.local.has(draft.buffers[k]!)) out.push('row');
+  }
   const write = (w: Write): void => {
     out.push(
       `w${w.buffer}`,

@@ -11,6 +11,7 @@
 import { name, type Poly } from '../sizes/poly.ts';
 import type { Node } from '../graph/types.ts';
 import type { Unit } from './lower.ts';
+import type { Group } from './stream.ts';
 
 export interface Cluster {
   readonly kind: 'cluster';
@@ -25,6 +26,8 @@ export interface Cluster {
   external: Set<Node>;
   /** Made here and needed elsewhere, as far as is known. */
   live: Set<Node>;
+  /** What its units are streamed for; null: an ordinary kernel. */
+  readonly group: Group | null;
 }
 
 /** Lowered by its own code: takes a place in the sequence. */
@@ -49,6 +52,19 @@ export type Item = { readonly unit: Unit } | { readonly opaque: Node; readonly r
 
 const MAX_SIBLINGS = 4;
 
+/** Whether a unit makes a value of its group's wide shape. */
+export const isWide = (unit: Unit, group: Group): boolean =>
+  unit.node.type.sizes.length === group.sizes.length && group.sizes.every((s, k) => s === unit.node.type.sizes[k]);
+
+/** A unit that does not fit into the kernel of its group: the values are stored after all. */
+export class NotStreamed extends Error {
+  readonly node: Node;
+  constructor(node: Node) {
+    super(`${node.op} node ${node.id} does not go with its group`);
+    this.node = node;
+  }
+}
+
 export class Clusterer {
   private readonly entries: Entry[] = [];
   private readonly position = new Map<Node, number>();
@@ -66,14 +82,18 @@ export class Clusterer {
 
   /** Value → values whose kernels come no later than its own (order.ts). */
   private readonly after: ReadonlyMap<Node, readonly Node[]>;
+  private readonly groups: ReadonlyMap<Node, Group>;
+  private readonly streamed = new Map<Group, Cluster>();
 
   constructor(
     outputs: ReadonlySet<Node>,
     inPlace: ReadonlyMap<Node, Node>,
     maxBuffers: number,
     after: ReadonlyMap<Node, readonly Node[]> = new Map(),
+    groups: ReadonlyMap<Node, Group> = new Map(),
   ) {
     this.after = after;
+    this.groups = groups;
     this.outputs = outputs;
     this.inPlace = inPlace;
     this.maxBuffers = maxBuffers;
@@ -89,7 +109,8 @@ export class Clusterer {
     for (const item of items) {
       if ('opaque' in item)
         this.place({ kind: 'opaque', node: item.opaque, reads: item.reads }, item.reads, item.opaque);
-      else if (!fusing || !this.joinAny(item.unit)) this.start(item.unit);
+      else if (this.groups.has(item.unit.node)) this.streamIn(item.unit, this.groups.get(item.unit.node)!);
+      else if (!fusing || !this.joinAny(item.unit)) this.start(item.unit, null);
     }
     return { entries: this.entries, position: this.position, readers: this.readers };
   }
@@ -114,7 +135,14 @@ export class Clusterer {
     return this.position.get(maker) ?? -1;
   }
 
-  private start(unit: Unit): void {
+  /** Units of a group stand one after the other and make one kernel, whose rows are given. */
+  private streamIn(unit: Unit, group: Group): void {
+    const cluster = this.streamed.get(group);
+    if (cluster === undefined) this.start(unit, group);
+    else if (!this.join(unit, cluster, this.places.get(cluster)!)) throw new NotStreamed(unit.node);
+  }
+
+  private start(unit: Unit, group: Group | null): void {
     const axisOf = new Map<string, number>();
     const extents: Poly[] = [];
     for (const a of [...unit.axes, ...unit.over]) {
@@ -127,14 +155,23 @@ export class Clusterer {
       axisOf: new Map([[unit, axisOf]]),
       unitOf: new Map([[unit.node, unit]]),
       extents,
-      rows: new Set(unit.axes.map((a) => axisOf.get(a)!)),
-      tile: unit.tile,
+      rows: new Set(
+        group === null
+          ? unit.axes.map((a) => axisOf.get(a)!)
+          : group.rows.flatMap((k) => (unit.dims[k] ? [axisOf.get(unit.dims[k])!] : [])),
+      ),
+      tile: unit.tile && group === null,
       external: new Set(unit.slots),
       live: this.isLive(unit.node) ? new Set([unit.node]) : new Set(),
+      group,
     };
+    if (group !== null) {
+      if (!isWide(unit, group)) throw new NotStreamed(unit.node);
+      this.streamed.set(group, cluster);
+    }
     this.places.set(cluster, this.entries.length);
     this.place(cluster, unit.slots, unit.node);
-    if (unit.scatter === null && unit.order === null && !unit.tile) this.addSibling(unit, cluster);
+    if (unit.scatter === null && unit.order === null && !unit.tile && group === null) this.addSibling(unit, cluster);
   }
 
   private addSibling(unit: Unit, cluster: Cluster): void {
@@ -169,6 +206,8 @@ export class Clusterer {
   }
 
   private join(unit: Unit, cluster: Cluster, at: number): boolean {
+    const streamed = cluster.group !== null;
+    if (streamed && this.groups.get(unit.node) !== cluster.group) return false;
     if (cluster.units.some((v) => v.scatter !== null || v.order !== null)) return false;
     const map = new Map<string, number>();
     const used = new Set<number>();
@@ -191,7 +230,7 @@ export class Clusterer {
         if (dim !== null && local !== undefined) put(local, axes.get(dim)!);
       }
     }
-    if (inner.length === 0) {
+    if (inner.length === 0 && !streamed) {
       const twin = cluster.units.find((v) => domain(v) === domain(unit));
       if (twin === undefined) return false;
       const axes = cluster.axisOf.get(twin)!;
@@ -199,6 +238,13 @@ export class Clusterer {
       unit.over.forEach((a, k) => put(a, axes.get(twin.over[k]!)!));
     }
 
+    if (streamed) {
+      // Values of the wide shape have its axes in its order.
+      const wide = cluster.units[0]!;
+      const axes = cluster.axisOf.get(wide)!;
+      if (isWide(unit, cluster.group))
+        unit.dims.forEach((d, k) => d !== null && wide.dims[k] && put(d, axes.get(wide.dims[k])!));
+    }
     const byAxis = new Map<number, string>();
     for (const a of unit.axes) if (map.has(a)) byAxis.set(map.get(a)!, a);
     const rows = new Set<number>();
@@ -212,10 +258,11 @@ export class Clusterer {
       });
       if (same) rows.add(row);
     }
+    if (streamed && rows.size < cluster.rows.size) return false;
     if (rows.size === 0 && (cluster.rows.size > 0 || unit.axes.length > 0 || unit.over.length > 0)) return false;
     if (cluster.tile && (rows.size < cluster.rows.size || unit.axes.length !== rows.size || unit.over.length > 0))
       return false;
-    if (!this.isLocal(unit, map, rows)) return false;
+    if (!streamed && !this.isLocal(unit, map, rows)) return false;
     if (rows.size < cluster.rows.size && !cluster.units.every((v) => this.isLocal(v, cluster.axisOf.get(v)!, rows)))
       return false;
 
@@ -231,7 +278,7 @@ export class Clusterer {
     }
     const buffers = new Set<Node>();
     for (const n of [...external, ...live]) buffers.add(this.inPlace.get(n) ?? n);
-    if (buffers.size > this.maxBuffers) return false;
+    if (buffers.size > this.maxBuffers && !streamed) return false;
 
     for (const a of [...unit.axes, ...unit.over]) {
       if (map.has(a)) continue;
@@ -251,7 +298,7 @@ export class Clusterer {
     cluster.live = live;
     this.position.set(unit.node, at);
     this.note(unit.slots, at);
-    if (!cluster.tile) this.addSibling(unit, cluster);
+    if (!cluster.tile && !streamed) this.addSibling(unit, cluster);
     return true;
   }
 

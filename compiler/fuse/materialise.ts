@@ -92,7 +92,12 @@ function probe(node: Node): Probe {
   return { op, steps: empty && op !== 'argmax' ? 0 : steps };
 }
 
-export function materialise(graph: Graph, fusing: boolean): Materialisation {
+/** `apart`: reductions that are not merged with others. */
+export function materialise(
+  graph: Graph,
+  fusing: boolean,
+  apart: ReadonlyMap<Node, unknown> = new Map(),
+): Materialisation {
   const live = liveNodes(graph);
   const cones = new Map<Node, number>();
   const buffered = new Set<Node>();
@@ -187,6 +192,7 @@ export function materialise(graph: Graph, fusing: boolean): Materialisation {
         own.size === 1 &&
         only!.linear &&
         !forced.has(node) &&
+        !apart.has(node) &&
         below <= cost.MAX_DEPTH &&
         wanted <= cost.SUM_OF_SUMS * count;
       if (mergeable) merged.add(node);

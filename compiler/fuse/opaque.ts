@@ -130,6 +130,7 @@ export function topkDraft(
     buffers: [x.buffer, values.buffer, positions.buffer],
     access: ['read', 'readwrite', 'readwrite'],
     numbers: new Map(),
+    local: new Set(),
     reasons: new Map([
       [1, 'opaque'],
       [2, 'opaque'],

@@ -98,3 +98,32 @@ export function delayUpdates(items: readonly Item[], replaces: ReadonlyMap<Node,
   if (ordered.length !== items.length) throw new Error('the order of updates has a cycle');
   return { items: ordered, after };
 }
+
+/** The same in an order in which the items of a group stand one after the other. The groups come from stream.ts, between which there is no cycle. */
+export function together(items: readonly Item[], groups: ReadonlyMap<Node, object>): readonly Item[] {
+  const made = new Map<Node, Item>(items.map((item) => [madeBy(item), item]));
+  const members = new Map<object, Item[]>();
+  for (const item of items) {
+    const group = groups.get(madeBy(item));
+    if (group === undefined) continue;
+    const list = members.get(group);
+    if (list === undefined) members.set(group, [item]);
+    else list.push(item);
+  }
+  const out: Item[] = [];
+  const done = new Set<Item>();
+  const visit = (item: Item): void => {
+    if (done.has(item)) return;
+    const group = groups.get(madeBy(item));
+    const all = group === undefined ? [item] : members.get(group)!;
+    for (const one of all) done.add(one);
+    for (const one of all)
+      for (const slot of readBy(one)) {
+        const maker = made.get(makerOf(slot));
+        if (maker !== undefined) visit(maker);
+      }
+    out.push(...all);
+  };
+  for (const item of items) visit(item);
+  return out;
+}

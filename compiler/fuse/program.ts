@@ -13,12 +13,13 @@ import type { Graph, Node, NodeOf, TensorType } from '../graph/types.ts';
 import type { OriginId, Origins } from '../graph/origin.ts';
 import { Assembly, type Draft, type Location } from './assemble.ts';
 import { KernelCache } from './cache.ts';
-import { Clusterer, type Cluster, type Item } from './cluster.ts';
+import { Clusterer, NotStreamed, type Cluster, type Item } from './cluster.ts';
 import { Lowerer, type LeafValue, type Unit } from './lower.ts';
 import { liveNodes, materialise } from './materialise.ts';
 import { kernelName, operationName } from './names.ts';
 import { cumulateUnit, topkDraft } from './opaque.ts';
-import { delayUpdates } from './order.ts';
+import { delayUpdates, together } from './order.ts';
+import { stream, type Group, type StreamOptions } from './stream.ts';
 import { pickSplit } from './split.ts';
 
 export interface FuseOptions {
@@ -29,6 +30,8 @@ export interface FuseOptions {
   readonly fuse?: boolean;
   /** Shared by the programs of a unit, so that equal kernels are one object. */
   readonly cache?: KernelCache;
+  /** Large matrices that are only reduced are not stored (stream.ts). Left out: they are. */
+  readonly stream?: StreamOptions;
 }
 
 /** Where an output has to go. */
@@ -47,6 +50,8 @@ interface Scope {
   readonly targets: ReadonlyMap<Node, readonly Target[]>;
   readonly steps: KernelStep[];
   readonly depth: number;
+  readonly groups: ReadonlyMap<Node, Group>;
+  readonly whole: ReadonlySet<Node>;
 }
 
 export interface Explanation {
@@ -57,6 +62,16 @@ export interface Explanation {
 
 /** The kernel program of a graph. The graph is legal: nothing here can fail but for a bug. */
 export function fuse(graph: Graph, options: FuseOptions): KernelProgram {
+  if (options.stream !== undefined && options.fuse !== false) {
+    const { streamed, refused } = stream(graph, options.stream);
+    const whole = new Set(refused);
+    try {
+      if (streamed !== null) return new ProgramBuilder(options).program(streamed.graph, streamed.groups, whole);
+    } catch (error) {
+      if (!(error instanceof NotStreamed)) throw error;
+    }
+    return new ProgramBuilder(options).program(graph, new Map(), whole);
+  }
   return new ProgramBuilder(options).program(graph);
 }
 
@@ -78,7 +93,12 @@ export class ProgramBuilder {
     this.fusing = options.fuse ?? true;
   }
 
-  program(graph: Graph): KernelProgram {
+  /** `groups`: what is streamed; `whole`: large products that are not. */
+  program(
+    graph: Graph,
+    groups: ReadonlyMap<Node, Group> = new Map(),
+    whole: ReadonlySet<Node> = new Set(),
+  ): KernelProgram {
     const homes = new Map<Node, Location>();
     const persistent = new Map<string, { readonly location: Location; readonly leaf: Node | null }>();
     const used = new Set<Node>(liveNodes(graph));
@@ -116,7 +136,7 @@ export class ProgramBuilder {
       return { name: o.name, buffer: target.location.buffer, updates: o.updates };
     });
     const steps: KernelStep[] = [];
-    this.run({ graph, homes, leaf: () => null, variables: new Map(), targets, steps, depth: 0 });
+    this.run({ graph, homes, leaf: () => null, variables: new Map(), targets, steps, depth: 0, groups, whole });
     return { name: graph.name, buffers: this.buffers, steps, outputs };
   }
 
@@ -194,7 +214,8 @@ class ScopeRun {
   constructor(builder: ProgramBuilder, scope: Scope) {
     this.builder = builder;
     this.scope = scope;
-    const decided = materialise(scope.graph, builder.limits().fusing);
+    const decided = materialise(scope.graph, builder.limits().fusing, scope.groups);
+    for (const n of scope.whole) if (decided.named.get(n) === 'reduction') decided.named.set(n, 'needed whole');
     this.live = decided.live;
     for (const n of decided.live) this.byId.set(n.id, n);
     this.lowerer = new Lowerer(decided, { leaf: scope.leaf, variables: scope.variables });
@@ -211,7 +232,9 @@ class ScopeRun {
       if (leaf !== undefined && leaf !== null) inPlace.set(node, leaf);
     }
     const delayed = delayUpdates(items, inPlace);
-    const clustering = new Clusterer(outputs, inPlace, maxBuffers, delayed.after).run(delayed.items, fusing);
+    const { groups } = this.scope;
+    const ordered = groups.size === 0 ? delayed.items : together(delayed.items, groups);
+    const clustering = new Clusterer(outputs, inPlace, maxBuffers, delayed.after, groups).run(ordered, fusing);
     this.position = clustering.position;
     this.readers = clustering.readers;
 
@@ -245,7 +268,7 @@ class ScopeRun {
     }
     const { maxBuffers } = this.builder.limits();
     let unit = this.lowerer.unit(node);
-    while (unit.slots.size + 1 > maxBuffers) {
+    while (unit.slots.size + 1 > maxBuffers && !this.scope.groups.has(node)) {
       const part = pickSplit(this.lowerer, node, maxBuffers - 1);
       if (part === null) break;
       this.lowerer.named.set(part, 'binding limit');
@@ -368,7 +391,10 @@ class ScopeRun {
       const alone = unit.scatter !== null || unit.order !== null;
       const direct = this.direct(node, at, (leaf) => !alone && assembly.mayOverwrite(unit, leaf));
       const stored = this.scope.targets.has(node) || assembly.reread.has(unit) || this.isReadElsewhere(node, at);
-      if (direct.length === 0 && stored) direct.push(this.builder.temporaryOf(node));
+      if (direct.length === 0 && stored) {
+        const type = assembly.isLocal(unit) ? { ...node.type, sizes: assembly.localSizes(unit) } : node.type;
+        direct.push(this.builder.temporaryOf(node, type));
+      }
       targets.set(unit, direct);
       if (direct.length > 0) this.scope.homes.set(node, direct[0]!);
     }
@@ -377,7 +403,7 @@ class ScopeRun {
       for (const t of targets.get(unit)!) touched.add(t.buffer);
       for (const s of unit.slots) if (!cluster.unitOf.has(s)) touched.add(this.home(s).buffer);
     }
-    if (touched.size > maxBuffers && cluster.units.length > 1) {
+    if (touched.size > maxBuffers && cluster.units.length > 1 && cluster.group === null) {
       // Too optimistic about what shares a buffer: one kernel a unit, nothing written in place.
       this.atEnd.length = pending;
       this.emitApart(cluster);
@@ -547,6 +573,8 @@ class ScopeRun {
       targets,
       steps,
       depth: scope.depth + 1,
+      groups: new Map(),
+      whole: new Set(),
     });
     scope.steps.push({
       kind: 'loop',

@@ -169,7 +169,11 @@ class KernelRun {
     }
     const axis = axes[from]!;
     const n = evaluate(this.kernel.axes.get(axis)!, (s) => this.size(s));
-    for (let k = 0; k < n; k++) {
+    const span = this.kernel.spans?.get(axis);
+    const at = (p: Poly): number => evaluate(p, (s) => this.point.get(s) ?? this.size(s));
+    const first = Math.max(0, ...(span?.from ?? []).map(at));
+    const end = Math.min(n, ...(span?.to ?? []).map(at));
+    for (let k = first; k < end; k++) {
       this.point.set(axis, backward ? n - 1 - k : k);
       this.loop(axes, backward, body, from + 1);
     }

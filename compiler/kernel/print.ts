@@ -94,7 +94,11 @@ export function printKernel(kernel: Kernel): string {
   const lines = [`kernel ${kernel.name}(${[...kernel.sizes, ...buffers].join(', ')})`];
   const axes = [...kernel.axes].map(([name, extent]) => `${name} < ${format(extent)}`);
   const rows = kernel.rows === undefined || kernel.rows.length === 0 ? '' : `; rows ${kernel.rows.join(' ')}`;
-  if (axes.length > 0) lines.push(`  ${axes.join(', ')}${rows}`);
+  const spans = [...(kernel.spans ?? [])].map(
+    ([axis, { from, to }]) =>
+      `; ${axis} from ${['0', ...from.map((p) => format(p))].join(', ')} to ${['its end', ...to.map((p) => format(p))].join(', ')}`,
+  );
+  if (axes.length > 0) lines.push(`  ${axes.join(', ')}${rows}${spans.join('')}`);
   for (const s of kernel.stages) for (const line of printer.stage(s)) lines.push(`  ${line}`);
   return lines.join('\n');
 }

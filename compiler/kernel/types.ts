@@ -127,6 +127,17 @@ export interface BufferParameter {
   readonly scale?: { readonly buffer: number; readonly group: number };
   /** For comments and messages: `[B, T, D]`. */
   readonly sizes: readonly Poly[];
+  /**
+   * Belongs to one point of the kernel's rows: written and read at that point only, and nonsense at the next. It has room for one point; who computes
+   * several points at once needs as many of it. Nobody outside the kernel reads it.
+   */
+  readonly row?: true;
+}
+
+/** Part of an axis that is no row, at a point of the rows: from the greatest of `from` and 0 to the least of `to` and the extent. */
+export interface Span {
+  readonly from: readonly Poly[];
+  readonly to: readonly Poly[];
 }
 
 export interface Kernel {
@@ -142,6 +153,11 @@ export interface Kernel {
    * the rows only. Absent or empty: the stages run one after the other.
    */
   readonly rows?: readonly string[];
+  /**
+   * Places outside need not be visited: nothing depends on them. All stages leave them out, or all visit them (or some of them): what one stage left in a
+   * row's own buffer another reads.
+   */
+  readonly spans?: ReadonlyMap<string, Span>;
   readonly stages: readonly Stage[];
   readonly origin: OriginId;
   /** Why each written value was materialised (`nnc explain --fusion`), by buffer position. */
@@ -155,6 +171,10 @@ export type Reason =
   | 'costly and shared'
   | 're-read along a broadcast axis'
   | 'binding limit'
+  /** A row of a matrix, kept within its kernel. */
+  | 'row of a matrix'
+  /** A large product that could be kept within kernels, but something needs it whole. */
+  | 'needed whole'
   | 'loop carried'
   /** Fusion is off (the test oracle), or the chain of inlined values grew too long. */
   | 'not fused';

@@ -76,7 +76,9 @@ function tileAxes(kernel: Kernel, stage: Stage, free: readonly string[], reads: 
     const second = byExtent.find((b) => b !== first && useful.some((r) => !names(r.at).has(b) && !without.includes(r)));
     if (second !== undefined) return free.filter((a) => a === first || a === second);
   }
-  return [];
+  // One row at a time: what the row has is read once for several points.
+  const [widest] = byExtent;
+  return widest !== undefined && kernel.buffers.some((b) => b.row) ? [widest] : [];
 }
 
 function big(p: Poly): boolean {

@@ -34,7 +34,11 @@ function verifyLoops(leaf: Extract<WasmLeaf, { kind: 'loops' }>, stage: Stage, r
   return wrong;
 }
 
-function verifyProduct(leaf: Extract<WasmLeaf, { kind: 'product' }>, stage: Stage): string[] {
+function verifyProduct(
+  leaf: Extract<WasmLeaf, { kind: 'product' }>,
+  stage: Stage,
+  around: readonly string[],
+): string[] {
   const wrong: string[] = [];
   const all = [...leaf.batch, ...leaf.rows.axes, ...leaf.columns.axes];
   if (new Set(all).size !== all.length || [...all].sort().join() !== [...stage.axes].sort().join())
@@ -48,7 +52,7 @@ function verifyProduct(leaf: Extract<WasmLeaf, { kind: 'product' }>, stage: Stag
   const [rows, columns] = leaf.tile;
   if (rows * (columns / 4) + columns / 4 + 2 > 15)
     wrong.push(`${stage.name}: a tile of ${rows} x ${columns} does not fit`);
-  return [...wrong, ...verifyLoops(leaf.few.leaf, stage, [])];
+  return [...wrong, ...verifyLoops(leaf.few.leaf, stage, around)];
 }
 
 function verifyDots(leaf: DotsLeaf, stage: Stage): string[] {
@@ -80,8 +84,14 @@ export function verifyWasmSchedule(kernel: Kernel, schedule: WasmSchedule): stri
       wrong.push(...verifyLoops(leaf, stage, schedule.rows));
       if (schedule.vector !== null && leaf.vector !== null) wrong.push(`${stage.name}: lanes along two axes`);
     } else {
-      if (schedule.rows.length > 0) wrong.push(`${stage.name}: a product inside rows`);
-      wrong.push(...(leaf.kind === 'dots' ? verifyDots(leaf, stage) : verifyProduct(leaf, stage)));
+      if (leaf.kind === 'dots') {
+        if (schedule.rows.length > 0) wrong.push(`${stage.name}: a product inside rows`);
+        wrong.push(...verifyDots(leaf, stage));
+        continue;
+      }
+      if (schedule.rows.length > 0 && leaf.rows.axes.join() !== schedule.block?.axis)
+        wrong.push(`${stage.name}: a product inside rows`);
+      wrong.push(...verifyProduct(leaf, stage, schedule.rows));
     }
   }
   return wrong;

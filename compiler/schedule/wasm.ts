@@ -63,7 +63,15 @@ export interface WasmSchedule {
   readonly leaves: readonly WasmLeaf[];
   /** null: one thread does it all. */
   readonly share: WasmShare | null;
+  /**
+   * Kernels with buffers of the row: so many rows along this axis are computed together, stage by stage, each with its own part of those buffers. What the
+   * products' columns are packed from does not depend on the axis.
+   */
+  readonly block: { readonly axis: string; readonly by: number } | null;
 }
+
+/** Rows of a block: a multiple of a register tile's. */
+const BLOCK = 40;
 
 /** The value of a size parameter: its bound, where that is known. */
 export type SizeOf = (size: string) => number;
@@ -81,13 +89,14 @@ type Read = Extract<Expr, { kind: 'read' }>;
 
 /** `of`: what sizes are expected to be; `worth`: least cost of a kernel that threads share. */
 export function wasmSchedule(kernel: Kernel, of: SizeOf = nominal, worth = WORTH_SHARING): WasmSchedule {
+  if (kernel.buffers.some((b) => b.row)) return streamSchedule(kernel, of, worth);
   const rows = kernel.rows ?? [];
   const inner = kernel.stages.map((s) => loopsLeaf(kernel, s, rows, null, of));
   if (rows.length === 0) {
     const leaves = kernel.stages.map((s, k) => dotsLeaf(kernel, s) ?? productLeaf(kernel, s, of) ?? inner[k]!.leaf);
     const [leaf] = leaves;
     const share = leaves.length === 1 ? shareOfLeaf(kernel, leaf!, inner[0]!.cost, of, worth) : null;
-    return { rows, vector: null, leaves, share };
+    return { rows, vector: null, leaves, share, block: null };
   }
   const shared = (vector: string | null, cost: number): WasmShare | null =>
     cost < worth ? null : shareOfAxes(kernel, rows, kernel.stages, vector, vector === null ? 1 : 4, of);
@@ -101,11 +110,12 @@ export function wasmSchedule(kernel: Kernel, of: SizeOf = nominal, worth = WORTH
     const cost = costs.reduce<number>((sum, c) => sum + c!, 0);
     if (cost < (best?.cost ?? apart)) best = { vector: axis, cost };
   }
-  if (best === null) return { rows, vector: null, leaves: inner.map((l) => l.leaf), share: shared(null, apart / 4) };
+  if (best === null)
+    return { rows, vector: null, leaves: inner.map((l) => l.leaf), share: shared(null, apart / 4), block: null };
   const { vector } = best;
   const order = [...rows.filter((r) => r !== vector), vector];
   const leaves = kernel.stages.map((s) => loopsLeaf(kernel, s, rows, vector, of).leaf);
-  return { rows: order, vector, leaves, share: shared(vector, best.cost / 4) };
+  return { rows: order, vector, leaves, share: shared(vector, best.cost / 4), block: null };
 }
 
 // ------------------------------------------------------------------------------------------------------------------------------- threads
@@ -444,13 +454,106 @@ export function productLeaf(
   };
 }
 
+// -------------------------------------------------------------------------------------------------------------------------------- streaming
+
+const rowBuffers = (kernel: Kernel): ReadonlySet<number> =>
+  new Set([...kernel.buffers.keys()].filter((k) => kernel.buffers[k]!.row));
+
+/** What an expression varies with, buffers of the row with every row. */
+function variesWith(kernel: Kernel, root: Expr): Set<string> {
+  const found = mentions(root);
+  const own = rowBuffers(kernel);
+  walk([root], (e) => {
+    if (e.kind === 'read' && own.has(e.buffer)) for (const a of kernel.rows ?? []) found.add(a);
+  });
+  return found;
+}
+
+/** The stage as a product of a block of rows: one operand has the block's axis, the other has the free axes that are no rows. */
+export function blockProduct(
+  kernel: Kernel,
+  stage: Stage,
+  block: string,
+  of: SizeOf = nominal,
+): Extract<WasmLeaf, { kind: 'product' }> | null {
+  const rows = kernel.rows ?? [];
+  const free = stage.axes.filter((a) => !rows.includes(a));
+  if (stage.over.length === 0 || stage.order !== null || stage.each.length > 0 || free.length === 0) return null;
+  const reduced = [...stage.defs.values()].filter((d) => d.op !== null);
+  const sum = reduced[0];
+  if (reduced.length !== 1 || sum?.op !== 'sum' || sum.init !== null || sum.value.dtype !== 'f32') return null;
+  const term = sum.value;
+  if (term.kind !== 'op' || term.op !== 'mul') return null;
+  for (const d of stage.defs.values())
+    if (d.op === null && [...mentions(d.value)].some((s) => stage.over.includes(s))) return null;
+  const sides = term.args.map((value) => ({ value, varies: variesWith(kernel, value) }));
+  const a = sides.find((s) => s.varies.has(block));
+  const b = sides.find((s) => !s.varies.has(block));
+  if (a === undefined || b === undefined || hasValue(a.value) || hasValue(b.value)) return null;
+  if (free.some((s) => a.varies.has(s)) || !free.every((s) => b.varies.has(s))) return null;
+  if (free.reduce((n, s) => n * extent(kernel, s, of), 1) < 4) return null;
+  return {
+    kind: 'product',
+    stage: stage.name,
+    batch: rows.filter((r) => r !== block),
+    rows: { value: a.value, axes: [block], guards: [] },
+    columns: { value: b.value, axes: free, guards: [] },
+    over: stage.over,
+    tile: [5, 8],
+    unroll: 1,
+    few: { below: 0, leaf: loopsLeaf(kernel, stage, rows, null, of).leaf },
+    block: [0, 0],
+  };
+}
+
+function streamSchedule(kernel: Kernel, of: SizeOf, worth: number): WasmSchedule {
+  const rows = kernel.rows ?? [];
+  const loops = kernel.stages.map((s) => loopsLeaf(kernel, s, rows, null, of).leaf);
+  let best: { readonly axis: string; readonly leaves: readonly WasmLeaf[]; readonly products: number } | null = null;
+  for (const axis of rows) {
+    const found = kernel.stages.map((s) => blockProduct(kernel, s, axis, of));
+    const products = found.filter((p) => p !== null).length;
+    const longer = best !== null && extent(kernel, axis, of) > extent(kernel, best.axis, of);
+    if (products > 0 && (best === null || products > best.products || (products === best.products && longer)))
+      best = { axis, leaves: found.map((p, k) => p ?? loops[k]!), products };
+  }
+  if (best === null) return { rows, vector: null, leaves: loops, share: null, block: null };
+  const { axis, leaves } = best;
+  const outer = rows.filter((r) => r !== axis);
+  const work = kernel.stages
+    .map((s) => [...s.axes, ...s.over].reduce((n, a) => n * extent(kernel, a, of), PRODUCT_COST))
+    .reduce((a, b) => a + b, 0);
+  const share =
+    work < worth
+      ? null
+      : (shareOfAxes(kernel, outer, kernel.stages.map(outward(kernel)), null, 1, of) ?? { axis, by: BLOCK });
+  const wide = share !== null && 'axis' in share && share.axis !== axis && extent(kernel, share.axis, of) < 4;
+  return {
+    rows: [...outer, axis],
+    vector: null,
+    leaves,
+    share: wide ? { axis, by: BLOCK } : share,
+    block: { axis, by: BLOCK },
+  };
+}
+
+/** The stage without its writes to buffers of the row: those of different threads are different ones. */
+const outward =
+  (kernel: Kernel) =>
+  (stage: Stage): Stage => ({
+    ...stage,
+    each: stage.each.filter((w) => !kernel.buffers[w.buffer]!.row),
+    writes: stage.writes.filter((w) => !kernel.buffers[w.buffer]!.row),
+  });
+
 /** One line a node. */
 export function printWasmSchedule(schedule: WasmSchedule): string {
   const lines: string[] = [];
   let indent = '';
   if (schedule.rows.length > 0) {
     const vector = schedule.vector === null ? '' : ` vector ${schedule.vector}`;
-    lines.push(`loop ${schedule.rows.join(' ')}${vector}`);
+    const block = schedule.block === null ? '' : ` in blocks of ${schedule.block.by} ${schedule.block.axis}`;
+    lines.push(`loop ${schedule.rows.join(' ')}${vector}${block}`);
     indent = '  ';
   }
   for (const leaf of schedule.leaves) {

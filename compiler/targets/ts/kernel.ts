@@ -218,6 +218,15 @@ class KernelEmitter {
       x.bind(axis, block.text, true);
       return;
     }
+    const span = this.kernel.spans?.get(axis);
+    if (span !== undefined) {
+      const [from, end] = this.ends(axis, span.from, span.to);
+      if (tile === 1) return run(from, end, 1);
+      const main = x.take(`${axis}Tiled`);
+      x.line(`const ${main} = ${end} - (Math.max(0, ${end} - ${from}) % ${tile});`);
+      run(from, main, tile);
+      return run(main, end, 1);
+    }
     const to = x.index(extent, `${axis}End`).text;
     const known = asConst(extent);
     const left = asConst(mod(extent, num(tile)));
@@ -232,6 +241,23 @@ class KernelEmitter {
       run('0', main, tile);
       run(main, to, 1);
     }
+  }
+
+  /** Where a loop begins and ends that the greatest of 0 and `froms` and the least of the extent and `tos` bound. */
+  private ends(axis: string, froms: readonly Poly[], tos: readonly Poly[]): [from: string, to: string] {
+    const { x } = this;
+    const end = x.index(this.extent(axis), `${axis}End`).text;
+    let from = '0';
+    let to = end;
+    if (froms.length > 0) {
+      from = x.take(`${axis}From`);
+      x.line(`const ${from} = Math.max(0, ${froms.map((p) => x.index(p, axis).text).join(', ')});`);
+    }
+    if (tos.length > 0) {
+      to = x.take(`${axis}To`);
+      x.line(`const ${to} = Math.min(${end}, ${tos.map((p) => x.index(p, axis).text).join(', ')});`);
+    }
+    return [from, to];
   }
 
   /** Scratch arrays for values that outlive this leaf's own loops: value → (index text at a shift). */
@@ -381,7 +407,11 @@ class KernelEmitter {
     for (const key of assumed) x.assumed.add(key);
 
     const unroll =
-      bounds.size === 0 && stage.each.length === 0 && stage.order === null && plan.inside.length === 0
+      bounds.size === 0 &&
+      !over.some((a) => this.kernel.spans?.has(a)) &&
+      stage.each.length === 0 &&
+      stage.order === null &&
+      plan.inside.length === 0
         ? leaf.unroll
         : 1;
     const loops = (i: number, steps: Shift): void => {
@@ -412,19 +442,10 @@ class KernelEmitter {
     const { x } = this;
     const extent = this.extent(axis);
     const label = axis;
-    const froms = bounds.flatMap((b) => b.from).filter((p) => !((asConst(p) ?? 1) <= 0));
-    const tos = bounds.flatMap((b) => b.to).filter((p) => !((asConst(sub(p, extent)) ?? -1) >= 0));
-    const end = x.index(extent, `${label}End`).text;
-    let from = '0';
-    let to = end;
-    if (froms.length > 0) {
-      from = x.take(`${label}From`);
-      x.line(`const ${from} = Math.max(0, ${froms.map((p) => x.index(p, label).text).join(', ')});`);
-    }
-    if (tos.length > 0) {
-      to = x.take(`${label}To`);
-      x.line(`const ${to} = Math.min(${end}, ${tos.map((p) => x.index(p, label).text).join(', ')});`);
-    }
+    const span = this.kernel.spans?.get(axis) ?? { from: [], to: [] };
+    const froms = [...bounds.flatMap((b) => b.from), ...span.from].filter((p) => !((asConst(p) ?? 1) <= 0));
+    const tos = [...bounds.flatMap((b) => b.to), ...span.to].filter((p) => !((asConst(sub(p, extent)) ?? -1) >= 0));
+    const [from, to] = this.ends(label, froms, tos);
     const run = (first: string, limit: string, step: number): void => {
       x.loop(
         axis,

@@ -83,7 +83,7 @@ export class Expressions {
   /** Whether the lane's binding is a multiple of four. */
   aligned = true;
   /** Locals with the addresses of the buffers. */
-  readonly bases: readonly number[];
+  readonly bases: number[];
 
   private readonly bindings = new Map<string, Binding>();
   private readonly mutable: ReadonlySet<number>;

@@ -14,6 +14,7 @@ import type { WasmLeaf, WasmSchedule } from '../../schedule/wasm.ts';
 import type { FunctionBody, Signature, ValueType } from './encoder.ts';
 import { Expressions, NO_SHIFT, substituted, typeOf, type Context, type Shift } from './expression.ts';
 import { Fn } from './function.ts';
+import { BlockEmitter } from './block.ts';
 import { emitDots } from './dots.ts';
 import { emitProduct, type ProductContext } from './product.ts';
 import { across, combine, identity } from './scalar.ts';
@@ -85,7 +86,7 @@ export class KernelEmitter {
   private readonly context: KernelContext;
   private readonly stages: ReadonlyMap<string, Stage>;
   /** Axes of which a thread has a part. */
-  private readonly parts = new Map<string, Range>();
+  readonly parts = new Map<string, Range>();
   /** What of a product's panels threads share. */
   panels: 'rows' | 'columns' | null = null;
 
@@ -121,6 +122,10 @@ export class KernelEmitter {
       const part = this.part(this.x.inLocal(this.x.index(this.extent(share.axis))), share.by);
       this.parts.set(share.axis, part);
     } else if (share !== null) this.panels = share.panels;
+    if (schedule.block !== null) {
+      new BlockEmitter(this, schedule, schedule.block, this.context).emit();
+      return this.fn.done();
+    }
     const nest = (k: number): void => {
       const axis = rows[k];
       if (axis === undefined) {
@@ -256,7 +261,7 @@ export class KernelEmitter {
     if (!(typeof end === 'number' && end === vectors)) run(vectors, end, 1, 0);
   }
 
-  private leaf(leaf: WasmLeaf, wideRows: boolean): void {
+  leaf(leaf: WasmLeaf, wideRows: boolean): void {
     const stage = this.stages.get(leaf.stage)!;
     if (leaf.kind === 'product') {
       // A few rows only are not worth packing the columns.

@@ -1,6 +1,7 @@
 /** The functions of one module: library functions when first asked for, register tiles (imported), kernels, programs. */
 import type { Kernel } from '../../kernel/types.ts';
 import { wasmSchedule, type WasmSchedule } from '../../schedule/wasm.ts';
+import { withRoom } from './block.ts';
 import { ModuleBuilder } from './encoder.ts';
 import { KernelEmitter, signatureOf, type KernelContext } from './kernel.ts';
 import { library, Pool, type LibraryName } from './math.ts';
@@ -47,7 +48,8 @@ export class WasmModule implements KernelContext {
   /** A kernel's function; `exported` under its name. */
   kernel(kernel: Kernel, exported: boolean, schedule: WasmSchedule = wasmSchedule(kernel)): number {
     const target = this.builder.declare(signatureOf(kernel), exported ? kernel.name : null);
-    this.builder.define(target, new KernelEmitter(kernel, this).emit(schedule));
+    const own = schedule.block === null ? kernel : withRoom(kernel, schedule.block.axis);
+    this.builder.define(target, new KernelEmitter(own, this).emit(schedule));
     return target;
   }
 

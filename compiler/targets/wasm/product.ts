@@ -10,6 +10,7 @@ import { asConst, coefficientOf, evaluate, mul, name, names, num, substitute, ty
 import type { Def, Kernel, Stage } from '../../kernel/types.ts';
 import type { WasmLeaf, WasmSchedule } from '../../schedule/wasm.ts';
 import { dotsBytes } from '../../schedule/dots.ts';
+import { blockBytes } from './block.ts';
 import { collapseAxes } from './collapse.ts';
 import { Expressions, NO_SHIFT, type Context, type Shift } from './expression.ts';
 import type { Fn } from './function.ts';
@@ -37,6 +38,7 @@ const MARGIN = 64;
 
 /** Bytes of workspace that a kernel needs, at these sizes or smaller ones. */
 export function workspaceBytes(kernel: Kernel, schedule: WasmSchedule, of: (size: string) => number): number {
+  if (schedule.block !== null) return blockBytes(kernel, schedule, schedule.block, of);
   let most = 0;
   for (const leaf of schedule.leaves) {
     if (leaf.kind === 'dots') most = Math.max(most, dotsBytes(kernel, leaf, of));
@@ -216,7 +218,7 @@ export function emitProduct(
   nest(0);
 }
 
-interface Strip {
+export interface Strip {
   readonly first: number;
   readonly height: number;
   readonly jc: number;
@@ -228,7 +230,7 @@ interface Strip {
 /** What the stage does with each sum, over the rows and columns of a strip. */
 export class Epilogue {
   private readonly outer: KernelEmitter;
-  private readonly inner: KernelEmitter;
+  readonly inner: KernelEmitter;
   private readonly leaf: Sides;
   private readonly stage: Stage;
   private readonly sum: string;
@@ -290,11 +292,20 @@ export class Epilogue {
     }
   }
 
-  emit({ first, height, jc, nc, strip, pitch }: Strip): void {
+  /** `names`: further names that the outer code has bound; `row`: what comes first in every row, given its number. */
+  emit(
+    { first, height, jc, nc, strip, pitch }: Strip,
+    names: readonly string[] = [],
+    row: (number: number) => void = () => undefined,
+  ): void {
     const { fn } = this.outer;
     const { x, kernel } = this.inner;
     const n = new Arithmetic(fn);
     this.bindBatch();
+    for (const name of names) {
+      const bound = this.outer.x.binding(name)!;
+      x.bindAt(name, bound.local, bound.depth);
+    }
     const extent = (axis: string): number => x.inLocal(x.index(kernel.axes.get(axis)!));
     const decode = (flat: number, axes: readonly string[]): number[] => {
       const out: number[] = [];
@@ -311,11 +322,12 @@ export class Epilogue {
     fn.for(0, { local: height }, 1, (r) => {
       const at = decode(n.do('i32.add', first, r), this.leaf.rows.axes);
       for (const [k, axis] of this.leaf.rows.axes.entries()) x.bind(axis, at[k]!, true);
-      const row = n.do('i32.add', strip, n.do('i32.mul', r, pitch));
+      row(r);
+      const line = n.do('i32.add', strip, n.do('i32.mul', r, pitch));
       const { columns } = this;
       const lane = columns.at(-1)!;
       if (columns.length === 1) {
-        const base = n.do('i32.sub', row, n.do('i32.shl', jc, { by: 2 }));
+        const base = n.do('i32.sub', line, n.do('i32.shl', jc, { by: 2 }));
         this.run(base, lane, { local: jc }, { local: n.do('i32.add', jc, nc) });
       } else {
         // Run by run of the innermost axis.
@@ -335,7 +347,7 @@ export class Epilogue {
             const from = place.at(-1)!;
             const to = n.least(extent(lane), n.do('i32.add', from, n.do('i32.sub', end, flat)));
             const skipped = n.do('i32.sub', n.do('i32.sub', flat, jc), from);
-            const base = n.do('i32.add', row, n.do('i32.shl', skipped, { by: 2 }));
+            const base = n.do('i32.add', line, n.do('i32.shl', skipped, { by: 2 }));
             x.aligned = false;
             this.run(base, lane, { local: from }, { local: to });
             x.aligned = true;

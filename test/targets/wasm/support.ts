@@ -27,6 +27,7 @@ export const plain: Schedules = (kernel) => {
     rows,
     vector: null,
     share: null,
+    block: null,
     leaves: kernel.stages.map((s) => ({
       kind: 'loops',
       stage: s.name,

@@ -1,0 +1,294 @@
+/**
+ * Streaming: matrices that only products, sums and maxima ever look at (the scores and weights of attention, forward and backward) are never stored. What
+ * is reduced from them is computed row by row, and every kernel that needs them computes them again from the small things they are made of.
+ *
+ * Recognised by structure alone. *Wide* values have the shape of a large product of two smaller operands, and are elementwise in each other.
+ * *Results* reduce wide values to something smaller; the axes of the wide shape that a result keeps are the rows of its kernel. Results with the same rows
+ * share a kernel (a *group*) unless one needs, by way of other work, what comes out of the other. Each group gets a copy of the wide values it needs, so that
+ * the fuser keeps them inside the kernel, one row at a time.
+ *
+ * Not here: the kernel (assemble.ts), which part of a row a mask leaves (span.ts), blocks of rows (the targets).
+ */
+import { evaluate, type Poly } from '../sizes/poly.ts';
+import type { Graph, Node } from '../graph/types.ts';
+import { liveNodes, loweringOf } from './materialise.ts';
+
+/** Results that one kernel computes row by row. */
+export interface Group {
+  /** The wide shape, and which of its axes are the rows. */
+  readonly sizes: readonly Poly[];
+  readonly rows: readonly number[];
+}
+
+export interface Streamed {
+  readonly graph: Graph;
+  /** Wide copies, results, and small values between them. */
+  readonly groups: ReadonlyMap<Node, Group>;
+}
+
+export interface StreamOptions {
+  /** What sizes are expected to be at most. */
+  readonly of: (size: string) => number;
+  /** Matrices with fewer elements than this are stored. */
+  readonly least: number;
+}
+
+/** 16 MiB: about what caches hold. */
+export const LEAST = 1 << 22;
+/** The product must be so many times its operands. */
+const RATIO = 3;
+
+interface Result {
+  readonly node: Node;
+  readonly rows: readonly number[];
+  readonly key: string;
+}
+
+const shapeKey = (sizes: readonly Poly[]): string => sizes.map((s) => s.id).join();
+
+/** `refused`: products whose shape cannot be streamed. */
+export function stream(graph: Graph, options: StreamOptions): { streamed: Streamed | null; refused: readonly Node[] } {
+  const count = (n: Node): number => n.type.sizes.reduce((c, s) => c * evaluate(s, options.of), 1);
+  const refused: Node[] = [];
+  const seeds = graph.nodes.filter((n) => {
+    if (n.op !== 'contract' || n.type.sizes.length < 2) return false;
+    const own = count(n);
+    return own >= options.least && n.inputs.every((x) => own >= RATIO * count(x));
+  });
+  if (seeds.length === 0) return { streamed: null, refused };
+  const live = liveNodes(graph);
+  const isLive = new Set(live);
+  const shapes = new Map<string, Node>();
+  for (const s of seeds)
+    if (isLive.has(s) && !shapes.has(shapeKey(s.type.sizes))) shapes.set(shapeKey(s.type.sizes), s);
+  let found: Streamed | null = null;
+  let current = graph;
+  let groups: ReadonlyMap<Node, Group> = new Map();
+  for (const seed of shapes.values()) {
+    const shape = seed.type.sizes;
+    const region = new Region(current, shape);
+    if (!region.isStreamable()) {
+      refused.push(...seeds.filter((s) => shapeKey(s.type.sizes) === shapeKey(shape)));
+      continue;
+    }
+    const next = region.rewrite(groups);
+    ({ graph: current, groups } = next);
+    found = next;
+  }
+  return { streamed: found, refused };
+}
+
+/** All wide values of one shape, and what is reduced from them. */
+class Region {
+  private readonly graph: Graph;
+  private readonly shape: readonly Poly[];
+  private readonly live: readonly Node[];
+  private readonly wide = new Set<Node>();
+  private readonly results = new Map<Node, Result>();
+  private readonly users = new Map<Node, Node[]>();
+  private group = new Map<Node, string>();
+
+  constructor(graph: Graph, shape: readonly Poly[]) {
+    this.graph = graph;
+    this.shape = shape;
+    this.live = liveNodes(graph);
+    const key = shapeKey(shape);
+    for (const n of this.live) {
+      for (const x of n.inputs) {
+        const list = this.users.get(x);
+        if (list === undefined) this.users.set(x, [n]);
+        else if (list.at(-1) !== n) list.push(n);
+      }
+      if (n.op === 'input' || n.op === 'part' || n.members !== null || shapeKey(n.type.sizes) !== key) continue;
+      const { kind } = loweringOf(n);
+      // A product of wide operands would need them whole.
+      if (kind === 'scalar' || (n.op === 'contract' && !n.inputs.some((x) => this.wide.has(x)))) this.wide.add(n);
+    }
+  }
+
+  isStreamable(): boolean {
+    const outputs = new Set(this.graph.outputs.map((o) => o.node));
+    for (const n of this.wide) {
+      if (outputs.has(n)) return false;
+      for (const user of this.users.get(n) ?? []) {
+        if (this.wide.has(user)) continue;
+        const rows = this.rowsOf(user);
+        if (rows === null || rows.length === 0) return false;
+        this.results.set(user, { node: user, rows, key: rows.join() });
+      }
+    }
+    // Softmax of one product alone (a classifier's loss) would compute the product again for every gradient.
+    if (![...this.results.keys()].some((r) => r.op === 'contract')) return false;
+    this.assign();
+    return true;
+  }
+
+  /** The axes of the wide shape that a reduction keeps; null for what is none, or keeps different ones of two operands. */
+  private rowsOf(node: Node): readonly number[] | null {
+    if (node.op === 'reduce') {
+      const { axes } = node.attrs;
+      return this.shape.map((_, k) => k).filter((k) => !axes.includes(k));
+    }
+    if (node.op !== 'contract') return null;
+    let rows: readonly number[] | null = null;
+    for (const [k, x] of node.inputs.entries()) {
+      if (!this.wide.has(x)) continue;
+      const letters = k === 0 ? node.attrs.a : node.attrs.b;
+      const own = letters.map((_, i) => i).filter((i) => node.attrs.out.includes(letters[i]!));
+      if (own.length === this.shape.length) return null;
+      if (rows !== null && rows.join() !== own.join()) return null;
+      rows = own;
+    }
+    return rows;
+  }
+
+  /** Whether work outside of kernels over wide values lies between a value and its operands: everything but small elementwise steps. */
+  private isApart(n: Node): boolean {
+    return loweringOf(n).kind !== 'scalar' || n.op === 'part';
+  }
+
+  /**
+   * Groups: results of the same rows at the same level. A level is how often other rows or other work lie between; where nothing forces two
+   * levels of the same rows apart, they are one group.
+   */
+  private assign(): void {
+    const keys = [...new Set([...this.results.values()].map((r) => r.key))];
+    const levels = new Map<Node, readonly number[]>();
+    const zero = keys.map(() => 0);
+    for (const n of this.live) {
+      let own = zero;
+      for (const x of n.inputs) {
+        const of = levels.get(x)!;
+        own = own.map((l, k) => Math.max(l, of[k]!));
+      }
+      const result = this.results.get(n);
+      if (result !== undefined) {
+        const at = own[keys.indexOf(result.key)]!;
+        this.group.set(n, `${result.key}/${at}`);
+        own = keys.map((key, k) => Math.max(own[k]!, key === result.key ? at : at + 1));
+      } else if (!this.wide.has(n) && this.isApart(n)) own = keys.map(() => Math.max(...own) + 1);
+      levels.set(n, own);
+    }
+    for (const key of keys) {
+      const names = [
+        ...new Set([...this.results.values()].filter((r) => r.key === key).map((r) => this.group.get(r.node)!)),
+      ];
+      names.sort((a, b) => Number(a.split('/')[1]) - Number(b.split('/')[1]));
+      for (let k = 0; k + 1 < names.length; k++) {
+        const [from, to] = [names[k]!, names[k + 1]!];
+        if (this.pathAround(from, to)) continue;
+        for (const [n, g] of this.group) if (g === from) this.group.set(n, to);
+      }
+    }
+  }
+
+  /** Whether something of one group reaches the other by way of what belongs to neither. */
+  private pathAround(from: string, to: string): boolean {
+    const outside = new Set<Node>();
+    const inside = new Set<Node>();
+    let reached = false;
+    for (const n of this.live) {
+      const own = this.group.get(n);
+      const after = n.inputs.some((x) => outside.has(x));
+      const along = n.inputs.some((x) => inside.has(x));
+      if (own === from) {
+        if (after) return true;
+        inside.add(n);
+        reached = true;
+      } else if (own === to) {
+        if (after) return true;
+        inside.add(n);
+      } else if (after || (along && (own !== undefined || (!this.wide.has(n) && this.isApart(n))))) outside.add(n);
+      else if (along) inside.add(n);
+    }
+    return !reached;
+  }
+
+  /** The graph with a copy of the wide values for every group. */
+  rewrite(before: ReadonlyMap<Node, Group>): Streamed {
+    let id = this.graph.nodes.reduce((m, n) => Math.max(m, n.id), 0) + 1;
+    const groups = new Map<Node, Group>();
+    const byName = new Map<string, Group>();
+    const groupOf = (name: string, rows: readonly number[]): Group => {
+      let known = byName.get(name);
+      if (known === undefined) byName.set(name, (known = { sizes: this.shape, rows }));
+      return known;
+    };
+    const nodes: Node[] = [];
+    const fresh = new Map<Node, Node>();
+    const copies = new Map<string, Map<Node, Node>>();
+    const order = new Map(this.live.map((n, k) => [n, k]));
+    const remade = (n: Node, inputs: readonly Node[], always: boolean): Node => {
+      const same = !always && inputs.every((x, k) => x === n.inputs[k]);
+      const made = same ? n : ({ ...n, id: always ? id++ : n.id, inputs } as Node);
+      nodes.push(made);
+      return made;
+    };
+    /** Small values that a group's wide values read and that depend on its own results belong to it. */
+    const attach = (n: Node, name: string, group: Group, seen: Map<Node, boolean>): boolean => {
+      const known = seen.get(n);
+      if (known !== undefined) return known;
+      const result = this.results.get(n);
+      if (result !== undefined) return this.group.get(n) === name;
+      if (this.wide.has(n) || n.op === 'input' || this.isApart(n)) return false;
+      let own = false;
+      for (const x of n.inputs) if (attach(x, name, group, seen)) own = true;
+      seen.set(n, own);
+      if (own && !groups.has(fresh.get(n)!)) groups.set(fresh.get(n)!, group);
+      return own;
+    };
+    for (const n of this.live) {
+      if (this.wide.has(n)) continue;
+      const result = this.results.get(n);
+      if (result === undefined) {
+        const made = remade(
+          n,
+          n.inputs.map((x) => fresh.get(x)!),
+          false,
+        );
+        fresh.set(n, made);
+        const old = before.get(n);
+        if (old !== undefined) groups.set(made, old);
+        continue;
+      }
+      const name = this.group.get(n)!;
+      const group = groupOf(name, result.rows);
+      let own = copies.get(name);
+      if (own === undefined) copies.set(name, (own = new Map<Node, Node>()));
+      const cone = new Set<Node>();
+      const open = n.inputs.filter((x) => this.wide.has(x));
+      while (open.length > 0) {
+        const x = open.pop()!;
+        if (cone.has(x) || own.has(x)) continue;
+        cone.add(x);
+        for (const y of x.inputs) if (this.wide.has(y)) open.push(y);
+      }
+      const seen = new Map<Node, boolean>();
+      for (const x of [...cone].sort((a, b) => order.get(a)! - order.get(b)!)) {
+        for (const y of x.inputs) if (!this.wide.has(y)) attach(y, name, group, seen);
+        const made = remade(
+          x,
+          x.inputs.map((y) => own.get(y) ?? fresh.get(y)!),
+          true,
+        );
+        own.set(x, made);
+        groups.set(made, group);
+      }
+      const made = remade(
+        n,
+        n.inputs.map((x) => own.get(x) ?? fresh.get(x)!),
+        false,
+      );
+      fresh.set(n, made);
+      groups.set(made, group);
+    }
+    return {
+      graph: {
+        ...this.graph,
+        nodes,
+        outputs: this.graph.outputs.map((o) => ({ ...o, node: fresh.get(o.node)! })),
+      },
+      groups,
+    };
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * Matrices that are only reduced are not stored: attention forward and backward, by structure, under every kind of mask. The same numbers as with everything
+ * stored, on both targets of this process, with much less memory; and what is not of that structure is stored as before.
+ */
+import { describe, expect, test } from 'vitest';
+import { compile, type CompileOptions } from '../../compiler/index.ts';
+import type { Artifact } from '../../compiler/pipeline.ts';
+import { explainFusion } from '../../compiler/fuse/explain.ts';
+import { kernelsOf, printKernel } from '../../compiler/kernel/print.ts';
+import { verifyWasmSchedule } from '../../compiler/schedule/verify-wasm.ts';
+import { printWasmSchedule, wasmSchedule } from '../../compiler/schedule/wasm.ts';
+import { prepare } from '../../compiler/targets/wasm/prepare.ts';
+import { loadModule, type Instance } from '../support/emitted.ts';
+
+interface Case {
+  readonly heads?: string;
+  readonly score?: string;
+  readonly weight?: string;
+  readonly value?: string;
+  readonly inputs?: string;
+  readonly before?: string;
+}
+
+/** Self-attention with three parameters, as a train block. */
+function source({ heads, score, weight, value, inputs, before }: Case): string {
+  return `
+${before ?? ''}
+train Fit {
+  input x: float[B, T, 16]
+  ${inputs ?? ''}
+  let q = x |> q: Linear(16, bias: false)
+  let k = x |> k: Linear(16, bias: false)
+  let v = x |> v: Linear(16, bias: false)
+  ${heads ?? 'let query[b, h: 2, t, e] = q[b, t, (h e)]\n  let key[b, h: 2, t, e] = k[b, t, (h e)]\n  let vals[b, h: 2, t, e] = v[b, t, (h e)]'}
+  let score[b, h, t, s] = ${score ?? '(sum[e] query[b, h, t, e] * key[b, h, s, e]) / sqrt(8)'}
+  let weight[b, h, t, s] = ${weight ?? 'softmax[s where s <= t] score[b, h, t, s]'}
+  let y[b, t, (h e)] = ${value ?? 'sum[s] weight[b, h, t, s] * vals[b, h, s, e]'}
+  minimize mean((y |> o: Linear(16)) ^ 2) + mean((y - x) ^ 2)
+  optimizer SGD(lr: 0.1)
+  batch B = 3
+}
+`;
+}
+
+const cases: Record<string, Case> = {
+  causal: {},
+  'no mask': { weight: 'softmax[s] score[b, h, t, s]' },
+  'a window': { weight: 'softmax[s where s <= t and t - s < 9] score[b, h, t, s]' },
+  'places that must come later': { weight: 'softmax[s where s > t] score[b, h, t, s]' },
+  'lengths from data': {
+    inputs: 'input length: i32[B] < T',
+    weight: 'softmax[s where s <= length[b] and s <= t] score[b, h, t, s]',
+  },
+  'a bias of the positions': {
+    score: '(sum[e] query[b, h, t, e] * key[b, h, s, e]) / sqrt(8) - 0.1 * abs(float(t - s))',
+  },
+  'a soft cap': { score: '5 * tanh((sum[e] query[b, h, t, e] * key[b, h, s, e]) / 5)' },
+  'no softmax at all': { weight: 'exp(-(score[b, h, t, s] ^ 2)) where s <= t else 0' },
+  'dropout on the weights': {
+    before: 'block Drop(x: float[...S]) -> float[...S] { return x |> Dropout(0.2) }',
+    value: 'sum[s] dropped[b, h, t, s] * vals[b, h, s, e]',
+    weight: 'softmax[s where s <= t] score[b, h, t, s]\n  let dropped = weight |> Drop',
+  },
+  'heads that share keys': {
+    heads:
+      'let query[b, h: 2, t, e: 8] = q[b, t, (h e)]\n  let key[b, h: 2, t, e: 8] = k[b, t, e]\n  let vals[b, h: 2, t, e: 8] = v[b, t, 8 + e]',
+  },
+};
+
+const options = (stream: number | false): CompileOptions => ({
+  only: 'Fit',
+  bounds: { T: 53, B: 3 },
+  targets: ['wasm'],
+  stream,
+});
+
+function artifact(text: string, stream: number | false): Artifact {
+  const { artifacts, reports } = compile(text, options(stream));
+  expect(reports.filter((r) => r.severity === 'error')).toEqual([]);
+  return artifacts.get('Fit')!;
+}
+
+async function net(made: Artifact, target: 'ts' | 'wasm'): Promise<Instance> {
+  const module = await loadModule(made.modules.get(target)!.javascript);
+  return (module['Fit'] as { create(options: object): Instance }).create({ seed: 4 });
+}
+
+const streamed = (made: Artifact): number =>
+  kernelsOf(made.kernelPrograms.get('step')!).filter((k) => k.buffers.some((b) => b.row)).length;
+
+function inputs(text: string, rows: number, length: number): Record<string, Float32Array | Int32Array> {
+  const x = Float32Array.from({ length: rows * length * 16 }, (_, k) => Math.sin(k * 0.37) + Math.cos(k * k * 0.011));
+  return text.includes('input length')
+    ? { x, length: Int32Array.from({ length: rows }, (_, k) => (k * 17) % length) }
+    : { x };
+}
+
+describe.each(Object.entries(cases))('%s', (_, given) => {
+  const text = source(given);
+  const [plain, lean] = [artifact(text, false), artifact(text, 1)];
+
+  test('is streamed in three kernels, whose schedules are in order', () => {
+    expect(streamed(plain)).toBe(0);
+    expect(streamed(lean)).toBe(3);
+    expect(lean.plan.arenas.work).toBeLessThan(0.75 * plain.plan.arenas.work);
+    for (const kernel of kernelsOf(lean.kernelPrograms.get('step')!)) {
+      const own = prepare(kernel);
+      expect(verifyWasmSchedule(own, wasmSchedule(own)), printKernel(own)).toEqual([]);
+    }
+  });
+
+  test.each(['ts', 'wasm'] as const)('computes the same on %s', async (target) => {
+    const [a, b] = [await net(plain, target), await net(lean, target)];
+    for (const [rows, length] of [
+      [3, 53],
+      [2, 41],
+      [1, 7],
+      [3, 1],
+    ] as const) {
+      const data = inputs(text, rows, length);
+      const given = { B: rows, T: length };
+      const wanted = a.step(data, given)['loss']!;
+      expect(Math.abs(b.step(data, given)['loss']! - wanted)).toBeLessThan(2e-5 * (1 + Math.abs(wanted)));
+      for (const [path, { data: values }] of a.weights()) {
+        const own = b.weights().get(path)!.data;
+        for (const [k, w] of values.entries()) expect(Math.abs(own[k]! - w), `${path}[${k}]`).toBeLessThan(1e-5);
+      }
+    }
+  });
+});
+
+test('a mask of positions leaves out the rest of the row, forward and backward', () => {
+  const spans = (given: Case): string[] =>
+    kernelsOf(artifact(source(given), 1).kernelPrograms.get('step')!)
+      .filter((k) => k.spans !== undefined)
+      .map((k) =>
+        printKernel(k)
+          .split('\n')[1]!
+          .replace(/^.*rows [a-z ]*; /, ''),
+      );
+  expect(spans({})).toEqual(['l from 0 to its end, k + 1', 'l from 0 to its end, k + 1', 'l from 0, k to its end']);
+  expect(spans(cases['a window']!)).toEqual([
+    'l from 0, k - 8 to its end, k + 1',
+    'l from 0, k - 8 to its end, k + 1',
+    'l from 0, k to its end, k + 9',
+  ]);
+  expect(spans(cases['no mask']!)).toEqual([]);
+});
+
+test('schedules by blocks of rows', () => {
+  const [kernel] = kernelsOf(artifact(source({}), 1).kernelPrograms.get('step')!).filter((k) =>
+    k.buffers.some((b) => b.row),
+  );
+  expect(`\n${printWasmSchedule(wasmSchedule(prepare(kernel!)))}\n`).toMatchInlineSnapshot(`
+    "
+    loop i j k in blocks of 40 k
+      sum: product batch i j rows k columns l over r tile 5x8 unroll 1
+      max:  over l vector l x 4
+      each:  over l vector l x 2
+      each2: l vector l x 2
+      sum2: product batch i j rows k columns r over l tile 5x8 unroll 1
+    threads share i
+    "
+  `);
+});
+
+test('what is needed whole is stored', () => {
+  // A result, and a matrix that a sum over both of its axes reads.
+  const whole = source({}).replace('minimize', 'metric first = weight[0, 0, 0, 0]\n  minimize');
+  const all = source({}).replace('minimize', 'metric total = sum(weight)\n  minimize');
+  for (const text of [whole, all]) {
+    const made = artifact(text, 1);
+    expect(streamed(made)).toBe(0);
+    const facts = explainFusion(made.kernelPrograms.get('step')!);
+    expect(facts.map((f) => f.reason)).toContain('needed whole');
+  }
+});
+
+test('small matrices are stored by default', () => {
+  const { artifacts } = compile(source({}), { only: 'Fit', bounds: { T: 53, B: 3 } });
+  expect(streamed(artifacts.get('Fit')!)).toBe(0);
+});
