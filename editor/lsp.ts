@@ -11,12 +11,12 @@ import type { Addresses } from './places.ts';
 const MOST_FILES = 500;
 const SKIPPED = new Set(['node_modules', 'dist', 'nnc-out', '.git']);
 
-/** The folder of the standard library beside this file, in the sources, in a build and in the extension. */
-function libraryFolder(): string | null {
+/** A folder of the project beside this file, in the sources, in a build and in the extension: the one with `file` in it. */
+function folderWith(name: string, file: string): string | null {
   let folder = dirname(fileURLToPath(import.meta.url));
   for (let k = 0; k < 4; k++) {
-    const candidate = join(folder, 'library');
-    if (existsSync(join(candidate, 'layers.nn'))) return candidate;
+    const candidate = join(folder, name);
+    if (existsSync(join(candidate, file))) return candidate;
     folder = dirname(folder);
   }
   return null;
@@ -28,7 +28,8 @@ const slashed = (path: string): string => path.replace(/\\/g, '/');
 export function lsp(formatting: (path: string) => Promise<FormatOptions> = () => Promise.resolve({})): void {
   // Given the streams themselves, the connection ends the process when the client is gone.
   const connection = createConnection(process.stdin, process.stdout);
-  const library = libraryFolder();
+  const library = folderWith('library', 'layers.nn');
+  const pages = folderWith('docs/errors', 'NN101.md');
   let roots: readonly string[] = [];
   // Clients write addresses in more than one way (`c%3A`); what a client wrote is what it gets back.
   const written = new Map<string, string>();
@@ -64,7 +65,12 @@ export function lsp(formatting: (path: string) => Promise<FormatOptions> = () =>
       roots = uris.filter((uri) => uri.startsWith('file:')).map((uri) => fileURLToPath(uri));
     },
     clock: () => performance.now(),
+    turn: () => new Promise((done) => setImmediate(done)),
     formatting,
+    explanation: (code) => {
+      const page = pages === null ? null : join(pages, `${code}.md`);
+      return page !== null && existsSync(page) ? pathToFileURL(page).href : null;
+    },
   });
 }
 

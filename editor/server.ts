@@ -57,6 +57,10 @@ export interface ServerHost {
   /** The folders of the workspace, once the client has named them. */
   readonly folders: (uris: readonly string[]) => void;
   readonly clock: () => number;
+  /** Lets what waits in the event loop have its turn. */
+  readonly turn: () => Promise<void>;
+  /** The address of the page that explains a code, where there is one. */
+  readonly explanation: (code: string) => string | null;
   /** What the user's configuration says of a file's form. */
   readonly formatting: (path: string) => Promise<FormatOptions>;
 }
@@ -125,6 +129,10 @@ export function serve(connection: Connection, host: ServerHost): void {
   const log = (what: string, error: unknown): void =>
     connection.console.error(`${what}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
 
+  /** The client's own pages, else those that came with the server. */
+  const explained = (code: string): string | null =>
+    options.explainScheme === undefined ? host.explanation(code) : `${options.explainScheme}:/${code}.md`;
+
   const publish = (path: string): void => {
     timers.delete(path);
     try {
@@ -135,7 +143,7 @@ export function serve(connection: Connection, host: ServerHost): void {
       void connection.sendDiagnostics({
         uri,
         ...(version === undefined ? {} : { version }),
-        diagnostics: diagnostics(a).map((d) => toDiagnostic(a, d, addresses, options)),
+        diagnostics: diagnostics(a).map((d) => toDiagnostic(a, d, addresses, explained(d.code))),
       });
       if (a.failure !== null) log('check', a.failure);
     } catch (error) {
@@ -177,7 +185,7 @@ export function serve(connection: Connection, host: ServerHost): void {
       work: (a: Analysis, params: P, document: TextDocument) => R | Promise<R>,
     ) =>
     async (params: P, token: CancellationToken): Promise<R | null> => {
-      await new Promise((resolve) => setImmediate(resolve));
+      await host.turn();
       if (token.isCancellationRequested) throw new ResponseError(LSPErrorCodes.RequestCancelled, 'cancelled');
       const document = documents.get(params.textDocument.uri);
       if (document === undefined) return null;
@@ -477,15 +485,13 @@ const SEVERITIES = {
   note: DiagnosticSeverity.Information,
 };
 
-function toDiagnostic(a: Analysis, d: Diagnosis, addresses: Addresses, options: Options): Diagnostic {
+function toDiagnostic(a: Analysis, d: Diagnosis, addresses: Addresses, href: string | null): Diagnostic {
   return {
     range: rangeOf(a, d.span),
     severity: SEVERITIES[d.severity],
     source: 'nnc',
     code: d.code,
-    ...(options.explainScheme === undefined
-      ? {}
-      : { codeDescription: { href: `${options.explainScheme}:/${d.code}.md` } }),
+    ...(href === null ? {} : { codeDescription: { href } }),
     message: d.message,
     ...(d.unused ? { tags: [DiagnosticTag.Unnecessary] } : {}),
     relatedInformation: d.related.map((r) => ({ location: locationOf(a, r.span, addresses), message: r.message })),

@@ -118,6 +118,8 @@ export function ensureBody(session: Session, signature: Signature): void {
     signature.state = 'checked';
   });
   session.units.finish(callable);
+  // It knows the session, and with it every text of that time: signatures outlive both.
+  frames.delete(signature);
 }
 
 // Parameters

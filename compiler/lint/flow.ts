@@ -21,9 +21,9 @@ import type { Definition } from '../check/program.ts';
 import type { Context } from './context.ts';
 
 /** True: a derivative passes. False: only the value does. */
-type Flows = ReadonlyMap<string, Passage>;
+export type Flows = ReadonlyMap<string, Passage>;
 
-interface Passage {
+export interface Passage {
   readonly differentiable: boolean;
   /** What stopped the derivative, the first on the way. */
   readonly by: string | null;
@@ -67,6 +67,9 @@ function join(...all: readonly Flows[]): Flows {
 const stopped = (flows: Flows, by: string, span: Span): Flows =>
   new Map([...flows].map(([k, p]) => [k, p.differentiable ? { differentiable: false, by, span } : p]));
 
+/** The source that stands for the value of a marked statement. */
+export const MARK = '!';
+
 const plain = (flows: Flows): Value => ({ flows, instance: null });
 
 /** Built-ins without a derivative. */
@@ -87,6 +90,8 @@ export class FlowReader {
   readonly c: Context;
   /** Something that this reading does not follow (parameters as values): no alarm. */
   unknown = false;
+  /** A statement whose value counts as a source of its own, `MARK`. */
+  mark: object | null = null;
   /** Leaves of networks that are frozen on purpose. */
   readonly frozen = new Set<string>();
   private readonly summaries = new Map<Callable, Summary | 'reading'>();
@@ -145,6 +150,11 @@ class BodyReader {
     });
   }
 
+  private marked(s: Statement, value: Value): Value {
+    if (s !== this.all.mark) return value;
+    return { ...value, flows: join(value.flows, new Map([[MARK, THROUGH]])) };
+  }
+
   private bind(name: string, value: Value, add: boolean): void {
     const old = this.env.get(name);
     this.env.set(name, add && old !== undefined ? plain(join(old.flows, value.flows)) : value);
@@ -153,17 +163,17 @@ class BodyReader {
   private statement(s: Statement, last: boolean): void {
     switch (s.kind) {
       case 'let': {
-        const value = this.value(s.value, s.name.text);
+        const value = this.marked(s, this.value(s.value, s.name.text));
         return this.bind(s.name.text, value, false);
       }
       case 'assign':
-        return this.bind(s.name.text, this.value(s.value), s.operator !== '=');
+        return this.bind(s.name.text, this.marked(s, this.value(s.value)), s.operator !== '=');
       case 'leaf': {
         const first = this.value(s.value);
         if (s.leaf === 'param') {
           const key = `${s.span.file}:${s.span.start}`;
           this.leaves.set(key, { key, leaf: s, site: null });
-          return this.bind(s.name.text, plain(new Map([[key, THROUGH]])), false);
+          return this.bind(s.name.text, this.marked(s, plain(new Map([[key, THROUGH]]))), false);
         }
         return this.bind(s.name.text, s.leaf === 'carry' ? first : plain(NOTHING), false);
       }

@@ -1,9 +1,12 @@
 /** What stands under the pointer: its type and shape, where its sizes come from, its documentation. Markdown. */
-import type { Expr, Span } from '../../grammar/ast.ts';
-import { formatType, tensor, type Type } from '../../compiler/check/types.ts';
+import type { AssignStatement, Expr, LeafStatement, LetStatement, Span, YieldStatement } from '../../grammar/ast.ts';
+import { formatType, isFloat, tensor, type Type } from '../../compiler/check/types.ts';
 import type { Poly } from '../../compiler/sizes/poly.ts';
 import type { Analysis } from '../analysis.ts';
 import { builtinDoc } from './builtin-docs.ts';
+import { equationOperations, isNothing, showOperations } from './cost.ts';
+import { gradientTo } from './gradient.ts';
+import { weigh } from './lens.ts';
 import type { NameSymbol, Occurrence } from './names.ts';
 import {
   isCallable,
@@ -13,6 +16,7 @@ import {
   showBytes,
   showWithSizes,
   signatureText,
+  valueOfSize,
   whereSizesComeFrom,
 } from './show.ts';
 import { knownSizes } from './sizes.ts';
@@ -81,6 +85,7 @@ function ofName(a: Analysis, o: Occurrence): string {
     const parts = [code(signatureText(a.sources, d))];
     if (d.doc !== null) parts.push(d.doc);
     if (isCallable(d)) parts.push(requirements(a, symbol));
+    if (d.kind === 'model' || d.kind === 'train') parts.push(weigh(a, d.name.text) ?? '');
     const type = a.checked.types.get(o.node as Expr);
     if (d.kind === 'const' && type !== undefined)
       parts.push(`Type: \`${type.kind === 'number' ? type.dtype : formatType(type)}\``);
@@ -116,12 +121,56 @@ function ofName(a: Analysis, o: Occurrence): string {
   }
   if (binding?.kind === 'run') return section([code(`...${symbol.name}`), 'Any number of axes.']);
   const type = typeOf(a, o);
+  const statement = statementOf(a, symbol);
   const word =
     binding?.kind === 'value' && ['param', 'state', 'carry'].includes(binding.origin)
       ? binding.origin
       : WORDS[symbol.kind];
   const shown = type === null ? '' : `: ${typeText(a, homeAt(a, o.span.start), type)}`;
-  return section([code(`${word} ${symbol.name}${shown}`), type === null ? '' : aboutType(a, type, o.span.start)]);
+  return section([
+    code(`${word} ${symbol.name}${shown}`),
+    type === null ? '' : aboutType(a, type, o.span.start),
+    statement === null ? '' : costOf(a, statement),
+    type?.kind === 'tensor' && isFloat(type.dtype) ? gradientText(a, symbol, statement) : '',
+  ]);
+}
+
+type Binding = LetStatement | AssignStatement | LeafStatement | YieldStatement;
+
+/** The statement that introduces a local. */
+function statementOf(a: Analysis, symbol: NameSymbol): Binding | null {
+  const { place } = symbol;
+  if (place === null || place.file !== a.file) return null;
+  const node = pathTo(a.module.ast, place.start)
+    .reverse()
+    .find((n) => n.kind === 'let' || n.kind === 'assign' || n.kind === 'leaf' || n.kind === 'yield') as
+    Binding | undefined;
+  return node?.name?.span.start === place.start ? node : null;
+}
+
+/** `2 * B * T * D operations`, and their number where the text says the sizes. */
+function costOf(a: Analysis, s: Binding): string {
+  if (s.kind === 'leaf') return '';
+  const count = equationOperations(a, s);
+  if (count === null || isNothing(count)) return '';
+  const number = valueOfSize(count, knownSizes(a));
+  const text = sizeText(a, homeAt(a, s.span.start), count);
+  return number === null ? `Operations: \`${text}\`.` : `Operations: ${showOperations(number)} (\`${text}\`).`;
+}
+
+/** Whether what is trained feels a change of this value. */
+function gradientText(a: Analysis, symbol: NameSymbol, statement: Binding | null): string {
+  if (symbol.kind === 'input' || symbol.kind === 'label' || symbol.kind === 'field') return '';
+  const home = symbol.place === null ? null : homeAt(a, symbol.place.start);
+  if (home === null || (home.kind !== 'train' && home.damaged)) return '';
+  const passage = gradientTo(a, home, statement ?? symbol.name);
+  if (passage === null) return '';
+  const from = home.kind === 'train' ? 'the loss' : `the result of \`${home.name.text}\``;
+  if (passage === 'none') return `No gradient: ${from} does not depend on it.`;
+  if (passage.differentiable) return `Gradient: flows to it from ${from}.`;
+  return `No gradient: ${from} depends on it only through ${passage.by ?? 'its value'}${
+    passage.span === null ? '' : ` (line ${a.sources.position(passage.span.file, passage.span.start).line})`
+  }.`;
 }
 
 function aboutType(a: Analysis, type: Type, offset: number): string {

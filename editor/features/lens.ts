@@ -2,10 +2,12 @@
 import type { Callable, Span, TrainDeclaration } from '../../grammar/ast.ts';
 import { elaborate } from '../../compiler/elaborate/elaborate.ts';
 import type { Leaf } from '../../compiler/graph/types.ts';
-import { add, asConst, format, mul, ONE, type Poly } from '../../compiler/sizes/poly.ts';
+import { add, asConst, coefficientOf, format, mul, names, ONE, type Poly } from '../../compiler/sizes/poly.ts';
 import { ZERO } from '../../compiler/sizes/poly.ts';
 import type { Analysis } from '../analysis.ts';
-import { showBytes, showCount } from './show.ts';
+import { graphOperations, showOperations } from './cost.ts';
+import { showBytes, showCount, valueOfSize } from './show.ts';
+import { knownSizes } from './sizes.ts';
 
 export interface Lens {
   readonly span: Span;
@@ -22,8 +24,20 @@ export function lenses(a: Analysis): Lens[] {
   });
 }
 
-/** `1,290 parameters, 5.0 KiB`; null where the program is not whole, or its sizes are not known. */
+const weighed = new WeakMap<Analysis, Map<string, string | null>>();
+
+/** `1,290 parameters · 5.0 KiB · 2.6 k operations a row`; null where the program is not whole. Made once for each state of a text. */
 export function weigh(a: Analysis, name: string): string | null {
+  let own = weighed.get(a);
+  if (own === undefined) weighed.set(a, (own = new Map()));
+  const known = own.get(name);
+  if (known !== undefined) return known;
+  const made = count(a, name);
+  own.set(name, made);
+  return made;
+}
+
+function count(a: Analysis, name: string): string | null {
   if (a.failure !== null || a.reports.some((r) => r.severity === 'error')) return null;
   const d = a.module.ast.declarations.find(
     (x): x is Callable | TrainDeclaration => (x.kind === 'model' || x.kind === 'train') && x.name.text === name,
@@ -45,11 +59,26 @@ export function weigh(a: Analysis, name: string): string | null {
       const batch = unit.training?.batch;
       if (batch != null) parts.push(`batch ${batch.value}`);
     }
+    const program = unit.programs.get(d.kind === 'train' ? 'step' : 'forward');
+    if (program !== undefined) parts.push(operations(a, graphOperations(program), d.kind === 'train'));
     return parts.join(' · ');
   } catch {
     // A program that this version cannot elaborate has no count, and its report says so elsewhere.
     return null;
   }
+}
+
+function operations(a: Analysis, count: Poly, step: boolean): string {
+  const number = valueOfSize(count, knownSizes(a));
+  const what = step ? 'a step' : 'forward';
+  if (number !== null) return `${showOperations(number)} operations ${what}`;
+  // Most models do the same for each row of a batch.
+  const [only, ...others] = names(count);
+  const parts = only !== undefined && others.length === 0 ? coefficientOf(count, only) : null;
+  const row = parts === null || asConst(parts.rest) === null ? null : asConst(parts.coefficient);
+  if (row !== null) return `${showOperations(row)} operations for each ${only!}`;
+  const text = format(count);
+  return text.length > 60 ? 'operations depend on its sizes' : `${text} operations ${what}`;
 }
 
 function total(

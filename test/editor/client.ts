@@ -41,9 +41,10 @@ export class Client {
   private readonly documents = new Map<string, TextDocument>();
   private readonly waiting: { readonly test: (p: Published) => boolean; readonly done: (p: Published) => void }[] = [];
 
-  constructor(server: string) {
+  /** `flags`: of Node. */
+  constructor(server: string, flags: readonly string[] = []) {
     this.folder = mkdtempSync(join(tmpdir(), 'nnc-editor-'));
-    this.child = spawn(process.execPath, [server], { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.child = spawn(process.execPath, [...flags, server], { stdio: ['pipe', 'pipe', 'pipe'] });
     this.child.stderr!.on('data', (data: unknown) => this.logs.push(String(data)));
     this.connection = createMessageConnection(
       new StreamMessageReader(this.child.stdout!),

@@ -361,7 +361,7 @@ describe('code lens', () => {
     const [lens] = await client.ask<CodeLens[]>('codeLens', name);
     const resolved = await client.connection.sendRequest<CodeLens>('codeLens/resolve', lens);
     // 64 * 16 + 16 + 16 * 10 + 10
-    expect(resolved.command!.title).toBe('1,210 parameters · 4.7 KiB');
+    expect(resolved.command!.title).toBe('1,210 parameters · 4.7 KiB · 2,410 operations for each B');
     const own = await opened(digits);
     const all = await client.ask<CodeLens[]>('codeLens', own);
     expect(all.map((l) => l.command?.command ?? 'size')).toEqual(['size', 'size', 'nn.run']);
