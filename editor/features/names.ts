@@ -4,7 +4,7 @@
  * Most of it is the checker's own resolution; added here are declarations, imports, named arguments, members, and labels. A symbol is known
  * by the place where its name is introduced, so that names bound anew in every round of a loop stay one symbol.
  */
-import type { CallExpr, Callable, Declaration, Expr, Name, Parameter, Span } from '../../grammar/ast.ts';
+import type { CallExpr, Callable, Declaration, Expr, LetStatement, Name, Parameter, Span } from '../../grammar/ast.ts';
 import type { CheckResult, Reference } from '../../compiler/check/check.ts';
 import type { Definition, Program, ProgramModule } from '../../compiler/check/program.ts';
 import type { LocalBinding } from '../../compiler/check/scope.ts';
@@ -227,6 +227,8 @@ class DeclarationNames {
   private readonly own: ProgramModule;
   private readonly checked: CheckResult;
   private readonly note: Note;
+  private whole: Declaration | null = null;
+  private within: Callable | null = null;
 
   constructor(own: ProgramModule, checked: CheckResult, note: Note) {
     this.own = own;
@@ -235,6 +237,8 @@ class DeclarationNames {
   }
 
   declaration(d: Declaration): void {
+    this.whole = d;
+    this.within = 'body' in d ? d : null;
     if (d.kind === 'bad' || d.kind === 'checkpoint') return;
     if (d.kind === 'import') {
       for (const { name, as } of d.names) {
@@ -269,9 +273,19 @@ class DeclarationNames {
       }
       case 'member': {
         const { target, name } = node as { readonly target: Expr; readonly name: Name };
-        const place = memberPlace(this.checked.types.get(target) ?? null, name.text);
+        const type = this.checked.types.get(target) ?? null;
+        const field = type?.kind === 'record' ? fieldOf(this.source(target), name.text) : null;
+        const place = field === null ? memberPlace(type, name.text) : { span: field.span, kind: 'field' as const };
         if (place !== null)
           this.note(name.span, { ...plain(name, place.kind), key: keyOf(place.span), place: place.span }, node);
+        return;
+      }
+      case 'return': {
+        const { fields } = node as { readonly fields: readonly { readonly name: Name | null }[] | null };
+        for (const f of fields ?? []) {
+          const declared = f.name === null ? null : fieldOf(this.within, f.name.text);
+          if (f.name !== null) this.note(f.name.span, plain(declared ?? f.name, 'field'), f);
+        }
         return;
       }
       case 'let':
@@ -285,6 +299,24 @@ class DeclarationNames {
       }
       default:
     }
+  }
+
+  /** The callable whose results a record holds. */
+  private source(e: Expr): Callable | null {
+    if (e.kind === 'name') {
+      const r = this.checked.references.get(e);
+      if (r?.kind === 'definition') return callableOf({ kind: 'callable', definition: r.definition });
+      if (r?.kind !== 'local' || this.whole === null) return null;
+      const { span } = r.binding;
+      const bound = nodesOf(this.whole).find(
+        (n) => n.kind === 'let' && (n as LetStatement).name.span.start === span.start,
+      ) as LetStatement | undefined;
+      if (bound !== undefined && bound.value !== e) return this.source(bound.value);
+      return null;
+    }
+    if (e.kind === 'pipe') return this.source(e.stage);
+    if (e.kind !== 'call') return null;
+    return callableOf(this.checked.types.get(e.callee) ?? null) ?? this.source(e.callee);
   }
 
   private call(e: CallExpr): void {
@@ -327,6 +359,13 @@ export function callableOf(type: Type | null): Callable | null {
           : null;
   const d = definition?.declaration;
   return d === undefined || d.kind === 'const' || d.kind === 'train' ? null : d;
+}
+
+/** The name of one of several declared results. */
+function fieldOf(callable: Callable | null, name: string): Name | null {
+  const result = callable?.result ?? null;
+  if (!Array.isArray(result)) return null;
+  return (result as readonly { readonly name: Name }[]).find((r) => r.name.text === name)?.name ?? null;
 }
 
 /** Where `weight` of an instance, or a labelled layer in it, is introduced. */

@@ -1,0 +1,4 @@
+declare module '*.nn?raw' {
+  const text: string;
+  export default text;
+}
