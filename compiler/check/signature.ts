@@ -353,6 +353,11 @@ function dimension(f: Frame, dim: Dim, t: TypeExpr): Axis | null {
   }
   const size = f.whole(() => integerValue(f, dim.value, 'a size'));
   if (size === null) return null;
+  const constant = asConst(size);
+  if (constant !== null && constant < 1) {
+    f.report('NN120', dim.span, { what: 'a size', needed: 'at least 1', actual: String(constant) });
+    return null;
+  }
   needPositive(f, size, dim.span);
   const found = dim.value.kind === 'name' ? f.scope.find(dim.value.name) : null;
   const text = `written in \`${f.session.program.sources.text(t.span)}\``;

@@ -447,7 +447,7 @@ export const attentionScale: Lint = {
             [
               {
                 title: 'divide by the root of the width that is summed over',
-                edits: [{ span: scale.inner.span, text: formatSize(s.width) }],
+                edits: [{ span: scale.inner.span, text: widthName(body, c, s.width) }],
                 applicability: 'maybe',
               },
             ],
@@ -456,6 +456,15 @@ export const attentionScale: Lint = {
     }
   },
 };
+
+/** How a width is written in this body: the name of a `let` that is it, or its formula. */
+function widthName(body: Body, c: Context, width: Poly): string {
+  const made = body.lets.find((l) => {
+    const type = l.indices === null ? c.type(l.value) : null;
+    return type?.kind === 'number' && type.value === width;
+  });
+  return made?.name.text ?? formatSize(width);
+}
 
 export const attentionUnscaled: Lint = {
   code: 'NN407',
@@ -474,7 +483,7 @@ export const attentionUnscaled: Lint = {
           c.report('NN407', s.reduce.span, { times: 0, width, first: null }, [
             {
               title: 'divide by the root of the width',
-              edits: [{ span: s.reduce.span, text: `${c.text(s.reduce.span)} / sqrt(${width})` }],
+              edits: [{ span: s.reduce.span, text: `${c.text(s.reduce.span)} / sqrt(${widthName(body, c, s.width)})` }],
               applicability: 'maybe',
             },
           ]);

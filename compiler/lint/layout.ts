@@ -1,6 +1,6 @@
 /** Axes: the batch merged into features, one group in two orders, parameters that depend on the data's sizes, fixed rows, impossible classes. */
-import type { Callable, IndexGroup, IndexName, Span } from '../../grammar/ast.ts';
-import { formatSize, formatType } from '../check/types.ts';
+import type { Callable, Expr, IndexGroup, IndexName, Span } from '../../grammar/ast.ts';
+import { formatShape, formatSize, formatType } from '../check/types.ts';
 import { name, names, sub } from '../sizes/poly.ts';
 import { asConst } from '../sizes/poly.ts';
 import { batchSizes } from './batch.ts';
@@ -189,6 +189,66 @@ export const fixedRows: Lint = {
     }
   },
 };
+
+export const axisNames: Lint = {
+  code: 'NN136',
+  name: 'axis-names',
+  level: 'warn',
+  looksFor:
+    "a call that gives one of the callee's axes a size of the caller that bears the name of another of the callee's axes",
+  avoids: 'callees with one axis, names that the caller does not share, and sizes of one axis given to two',
+  run(c) {
+    for (const body of c.bodies)
+      for (const a of body.applications) {
+        const d = a.definition?.declaration as Callable | undefined;
+        const signature = d === undefined ? undefined : c.checked.signatures.get(d);
+        if (d === undefined || signature === undefined || d === body.owner || signature.sizes.length < 2) continue;
+        // Only what every tensor of the call agrees on.
+        const given = new Map<string, string>();
+        const conflicting = new Set<string>();
+        const crossed: { name: string; value: Expr; expected: readonly Axis[]; actual: readonly Axis[] }[] = [];
+        for (const p of signature.parameters) {
+          const value = a.tensors.get(p.name);
+          const actual = value === undefined ? null : c.type(value);
+          if (value === undefined || p.type.kind !== 'tensor' || actual?.kind !== 'tensor') continue;
+          const { shape } = p.type;
+          if (shape.some((x) => x.kind === 'run') || shape.length !== actual.shape.length) continue;
+          shape.forEach((axis, k) => {
+            const own = bareName(axis);
+            const other = bareName(actual.shape[k]);
+            if (own === null || !signature.sizes.includes(own)) return;
+            const before = given.get(own);
+            if (before !== undefined && before !== (other ?? '')) conflicting.add(own);
+            given.set(own, other ?? '');
+            if (other !== null && other !== own && signature.sizes.includes(other))
+              crossed.push({ name: own, value, expected: shape, actual: actual.shape });
+          });
+        }
+        const wrong = crossed.at(0);
+        if (wrong === undefined) continue;
+        const { name: first, value, expected, actual } = wrong;
+        const second = given.get(first)!;
+        // T given for H: only where the callee's T gets something else, and nothing else of the callee's gets T too.
+        const taken = given.get(second);
+        const repeated = [...given.values()].filter((x) => x === second).length > 1;
+        if (taken === undefined || taken === second || conflicting.size > 0 || repeated) continue;
+        c.report('NN136', value.span, {
+          callee: a.name,
+          first,
+          second,
+          expected: formatShape(expected),
+          actual: formatShape(actual),
+        });
+      }
+  },
+};
+
+/** The name of an axis whose size is one name. */
+function bareName(axis: Axis | undefined): string | null {
+  if (axis?.kind !== 'size') return null;
+  const text = formatSize(axis.size);
+  return /^\p{Lu}\w*$/u.test(text) ? text : null;
+}
 
 export const floorDivision: Lint = {
   code: 'NN135',

@@ -9,6 +9,7 @@ import {
 } from './attention.ts';
 import { initialiserFan, initialiserGain, linearLinear, logitsAsProbs, normOfOne } from './layers.ts';
 import {
+  axisNames,
   batchInFeatures,
   classOutOfRange,
   fixedRows,
@@ -28,6 +29,7 @@ export const lints: readonly Lint[] = [
   fixedRows,
   classOutOfRange,
   floorDivision,
+  axisNames,
   softmaxOfOne,
   softmaxAxis,
   softmaxOverBatch,

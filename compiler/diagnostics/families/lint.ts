@@ -17,6 +17,15 @@ export interface LintProblems {
   /** A comment that was meant as a division. */
   NN135: { readonly comment: string; readonly dividend: string };
 
+  /** A call gives one axis of the callee what bears another's name. */
+  NN136: {
+    readonly callee: string;
+    readonly first: string;
+    readonly second: string;
+    readonly expected: string;
+    readonly actual: string;
+  };
+
   // --------------------------------------------------------------------------------------------------------- 3: roles
   /** A softmax over one value: always 1. */
   NN305: { readonly what: string; readonly axis: string };

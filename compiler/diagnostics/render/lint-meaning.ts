@@ -136,6 +136,26 @@ model M(x: float[B, length]) -> float[B, 2] { return x |> Linear(2) }`,
       notes: ['a division that rounds down is `floor(a / b)`'],
     }),
   },
+  NN136: {
+    severity: 'warning',
+    title: 'axes in each other’s places',
+    explain: explain(
+      `The sizes fit, since a signature takes any; but the caller has an axis of the same name as one of the callee's, and gives it to another one. Attention
+of [batch, time, heads, channels] where [batch, heads, time, channels] is declared attends from head to head. Let an equation put the axes in order.`,
+      `fn f(q: float[B, T, H, E]) -> float[B, T, H, E] = attention(q, q, q)`,
+      `fn f(q: float[B, T, H, E]) -> float[B, T, H, E] {
+  let x[b, h, t, e] = q[b, t, h, e]
+  let y = attention(x, x, x)
+  let z[b, t, h, e] = y[b, h, t, e]
+  return z
+}`,
+    ),
+    render: ({ callee, first, second, expected, actual }) => ({
+      message: `${callee} takes ${expected}, and this is ${actual}: its axis ${first} gets your ${second}`,
+      label: `${first} is ${second}`,
+      notes: ['an equation puts axes in order: `let y[b, h, t, e] = x[b, t, h, e]`'],
+    }),
+  },
   NN305: {
     severity: 'warning',
     title: 'a softmax over one value',

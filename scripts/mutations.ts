@@ -1,0 +1,180 @@
+/**
+ * `npm run mutations`: the mutation study over every example, benchmark and library file, written to docs/mutations.md. Options: `--most N` sites of
+ * an operator in a file (default 6), `--only TEXT` files whose name has it, `--show OUTCOME` prints those mutants instead of writing.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Callable } from '../grammar/ast.ts';
+import { parse } from '../grammar/parse.ts';
+import { operators } from './mutations/operators.ts';
+import { study, type Library, type Mutant, type Source } from './mutations/study.ts';
+
+interface Fixtures {
+  readonly cases: readonly {
+    readonly body: string;
+    readonly more?: string;
+    readonly shape: readonly number[];
+    readonly tensors: Readonly<Record<string, unknown>>;
+    readonly ints: Readonly<Record<string, { readonly value: unknown; readonly below: number }>>;
+  }[];
+  readonly optimizers: readonly { readonly optimizer: string }[];
+}
+
+const shapeOf = (value: unknown): number[] => (Array.isArray(value) ? [value.length, ...shapeOf(value[0])] : []);
+
+/** A model that gives what a case of the library's fixtures computes. */
+function caseProgram(c: Fixtures['cases'][number], k: number): string {
+  const ints = Object.entries(c.ints).map(([n, i]) => `${n}: i32[${shapeOf(i.value).join(', ')}] < ${i.below}`);
+  const floats = Object.entries(c.tensors).filter(([path]) => !path.includes('.') && path !== 'cot');
+  const parameters = [...ints, ...floats.map(([n, v]) => `${n}: float[${shapeOf(v).join(', ')}]`)];
+  const result = c.shape.length > 0 ? `float[${c.shape.join(', ')}]` : 'float';
+  return `model Case${k}(${parameters.join(', ')}) -> ${result} {\n  ${c.more ?? ''}\n  return ${c.body}\n}\n`;
+}
+
+/** Programs that use what a file of the library declares: a case for each of its callables, from the comparisons with PyTorch. */
+function usersOf(text: string, fixtures: Fixtures): string[] {
+  const declared = parse({ id: 0, text }).module.declarations.filter((d): d is Callable => 'parameters' in d);
+  return declared.flatMap((d): string[] => {
+    const name = new RegExp(`\\b${d.name.text}\\b`);
+    if (d.kind === 'optimizer') {
+      const used = fixtures.optimizers.find((o) => name.test(o.optimizer));
+      return used === undefined
+        ? []
+        : [
+            `train Fit {\n  input x: float[B, 4]\n  minimize mean((x |> Linear(3)) ^ 2)\n  optimizer ${used.optimizer}\n  batch B = 4\n}\n`,
+          ];
+    }
+    const k = fixtures.cases.findIndex((c) => name.test(c.body));
+    return k < 0 ? [] : [caseProgram(fixtures.cases[k]!, k)];
+  });
+}
+
+export function sourcesIn(root: string): { readonly sources: Source[]; readonly library: Library } {
+  const library: Record<string, string> = {};
+  for (const name of readdirSync(join(root, 'library')).sort())
+    if (name.endsWith('.nn')) library[name] = readFileSync(join(root, 'library', name), 'utf8');
+  const fixtures = JSON.parse(readFileSync(join(root, 'test/fixtures/library.json'), 'utf8')) as Fixtures;
+  const sources: Source[] = [];
+  for (const folder of ['examples', 'bench'])
+    for (const f of readdirSync(join(root, folder), { recursive: true, withFileTypes: true }))
+      if (f.isFile() && f.name.endsWith('.nn') && !f.parentPath.includes('node_modules')) {
+        const path = join(f.parentPath, f.name);
+        sources.push({ name: path.slice(root.length + 1), text: readFileSync(path, 'utf8') });
+      }
+  sources.sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const [name, text] of Object.entries(library))
+    sources.push({ name: `library/${name}`, text, users: usersOf(text, fixtures) });
+  return { sources, library };
+}
+
+const percent = (n: number, of: number): string => (of === 0 ? '-' : `${((100 * n) / of).toFixed(1)} %`);
+
+export interface Summary {
+  readonly mutants: number;
+  readonly error: number;
+  readonly lint: number;
+  readonly harmless: number;
+  readonly missed: number;
+  /** Missed ones in which a shape or role that the checker infers differs. */
+  readonly typesDiffer: number;
+  readonly reported: number;
+  readonly onTarget: number;
+  readonly first: number;
+  readonly any: number;
+}
+
+export function summary(list: readonly Mutant[]): Summary {
+  const count = (test: (m: Mutant) => boolean): number => list.filter(test).length;
+  return {
+    mutants: list.length,
+    error: count((m) => m.outcome === 'error'),
+    lint: count((m) => m.outcome === 'lint'),
+    harmless: count((m) => m.outcome === 'harmless'),
+    missed: count((m) => m.outcome === 'missed'),
+    typesDiffer: count((m) => m.typesDiffer),
+    reported: count((m) => m.onTarget !== null),
+    onTarget: count((m) => m.onTarget === true),
+    first: count((m) => m.fix === 'first'),
+    any: count((m) => m.fix === 'first' || m.fix === 'any'),
+  };
+}
+
+function page(all: readonly Mutant[], most: number, files: number, date: string): string {
+  const rows = operators.map((o) => {
+    const s = summary(all.filter((m) => m.operator === o.name));
+    return `| ${o.name} | ${o.what.replaceAll('|', '\\|')} | ${[s.mutants, s.error, s.lint, s.harmless, s.missed, s.typesDiffer].join(' | ')} | ${percent(s.onTarget, s.reported)} | ${percent(s.first, s.reported)} |`;
+  });
+  const s = summary(all);
+  const examples = operators.flatMap((o) => {
+    const missed = all.filter((m) => m.operator === o.name && m.outcome === 'missed');
+    const shown = [
+      ...missed.filter((m) => m.typesDiffer).slice(0, 2),
+      ...missed.filter((m) => !m.typesDiffer).slice(0, 1),
+    ];
+    return shown.map(
+      (m) =>
+        `- ${o.name}, ${m.file}:${m.line}${m.typesDiffer ? ' (types differ)' : ''}\n  - \`${m.before}\`\n  - \`${m.after === '' ? '(nothing)' : m.after}\``,
+    );
+  });
+  return `# The mutation study
+
+Written by \`npm run mutations\` on ${date}; do not edit. ${operators.length} operators (\`scripts/mutations/operators.ts\`) on ${files} programs: every example, benchmark and
+library file; at most ${most} sites of an operator in a file, evenly chosen.
+
+A mutant is *an error*, *a lint* (or another warning), *harmless* (its graphs after simplification are the original's, or compute the same numbers) or *missed*. Of
+the missed, *types differ* counts those in which a shape or role that the checker infers is another: such a mutant is a consistent program of another architecture. *On
+target* is the share of reports whose place lies on the changed expression, *restored* the share whose first fix gives the original program back.
+
+**${s.mutants} mutants: ${s.error} errors (${percent(s.error, s.mutants)}), ${s.lint} lints (${percent(s.lint, s.mutants)}), ${s.harmless} harmless (${percent(s.harmless, s.mutants)}), ${s.missed} missed (${percent(s.missed, s.mutants)}), ${s.typesDiffer} of these with other types. Of ${s.reported} reports ${percent(s.onTarget, s.reported)} are on target; ${percent(s.first, s.reported)} restore the
+program with their first fix, ${percent(s.any, s.reported)} with any.**
+
+| operator | as in | mutants | error | lint | harmless | missed | types differ | on target | restored |
+| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: |
+${rows.join('\n')}
+
+## What is missed
+
+${examples.join('\n')}
+`;
+}
+
+// Run as a script (also compiled, from dist/): the repository is where it is run.
+const started = process.argv[1];
+if (started !== undefined && /mutations\.[jt]s$/.test(started) && resolve(started) === fileURLToPath(import.meta.url)) {
+  const option = (name: string): string | undefined => {
+    const k = process.argv.indexOf(`--${name}`);
+    return k < 0 ? undefined : process.argv[k + 1];
+  };
+  const most = Number(option('most') ?? 6);
+  const { sources, library } = sourcesIn(process.cwd());
+  const only = option('only');
+  const show = option('show');
+  const chosen = sources.filter((s) => only === undefined || s.name.includes(only));
+  const all: Mutant[] = [];
+  for (const source of chosen) {
+    const begun = performance.now();
+    const found = study(source, library, { most });
+    all.push(...found);
+    const s = summary(found);
+    process.stderr.write(
+      `${source.name}: ${s.mutants} mutants, ${s.missed} missed (${s.typesDiffer}), on target ${percent(s.onTarget, s.reported)}, restored ${percent(s.first, s.reported)}, ${((performance.now() - begun) / 1000).toFixed(0)} s\n`,
+    );
+  }
+  if (show !== undefined) {
+    for (const m of all)
+      if (
+        m.outcome === show ||
+        (show === 'types' && m.typesDiffer) ||
+        (show === 'off' && m.onTarget === false) ||
+        (show === 'unrestored' && m.fix === 'none')
+      )
+        process.stdout.write(
+          `${m.operator} | ${m.file}:${m.line} | ${m.codes.join(' ')}\n    ${m.before}\n    ${m.after}\n`,
+        );
+  } else if (only === undefined) {
+    const text = page(all, most, chosen.length, new Date().toISOString().slice(0, 10));
+    writeFileSync('docs/mutations.md', text);
+    process.stdout.write(`${text.split('\n').slice(10, 13).join('\n')}\n`);
+  }
+}
