@@ -54,7 +54,14 @@ export function sourcesIn(root: string): { readonly sources: Source[]; readonly 
   const library: Record<string, string> = {};
   for (const name of readdirSync(join(root, 'library')).sort())
     if (name.endsWith('.nn')) library[name] = readFileSync(join(root, 'library', name), 'utf8');
-  const fixtures = JSON.parse(readFileSync(join(root, 'test/fixtures/library.json'), 'utf8')) as Fixtures;
+  const folder = join(root, 'test/fixtures/library');
+  const families = readdirSync(folder)
+    .filter((f) => f.endsWith('.json') && !f.startsWith('second'))
+    .map((f) => JSON.parse(readFileSync(join(folder, f), 'utf8')) as Partial<Fixtures>);
+  const fixtures: Fixtures = {
+    cases: families.flatMap((f) => f.cases ?? []),
+    optimizers: families.flatMap((f) => f.optimizers ?? []),
+  };
   const sources: Source[] = [];
   for (const folder of ['examples', 'bench'])
     for (const f of readdirSync(join(root, folder), { recursive: true, withFileTypes: true }))

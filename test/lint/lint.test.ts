@@ -4,7 +4,7 @@ import { check } from '../../compiler/check/check.ts';
 import { loadProgram } from '../../compiler/check/program.ts';
 import { proseOf } from '../../compiler/diagnostics/render/index.ts';
 import { lintProse } from '../../compiler/diagnostics/render/lint.ts';
-import { diagnose } from '../../compiler/lint/lint.ts';
+import { lint } from '../../compiler/lint/lint.ts';
 import { lints } from '../../compiler/lint/registry.ts';
 import { library } from '../check/support.ts';
 import { right } from '../check/right.ts';
@@ -25,7 +25,7 @@ describe('no false alarm', () => {
 
   it('the library', () => {
     const { program } = loadProgram('empty.nn', '', { read: () => null }, library);
-    const found = diagnose(program, check(program, { library: true }), { library: true });
+    const found = lint(program, check(program, { library: true }), { library: true });
     expect(found.map((p) => [p.code, p.span && program.sources.place(p.span)])).toEqual([]);
   });
 });
