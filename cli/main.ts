@@ -17,6 +17,7 @@ import { profile, type ProfileOptions } from './commands/profile.ts';
 import { run, type RunOptions } from './commands/run.ts';
 import { sample, type SampleOptions } from './commands/sample.ts';
 import { tokens, type TokensOptions } from './commands/tokens.ts';
+import { translate, type TranslateOptions } from './commands/translate.ts';
 import { study, type StudyOptions } from './commands/study.ts';
 import { train, type TrainOptions } from './commands/train.ts';
 import { Sources } from '../compiler/source/source.ts';
@@ -347,6 +348,30 @@ Symbol 0 fills and stands for unknown characters, 1 starts a text, 2 ends it.`,
       .addOption(consts())
       .addOption(runTarget())
       .option('-o, --out <file>', 'write the text there'),
+  );
+
+  common(
+    command<TranslateOptions>('translate <file>', 'let an encoder-decoder translate, and score it', (file, options) =>
+      translate(io, file, options),
+    )
+      .option('--only <name>', 'the model, where there are several')
+      .requiredOption('--weights <path>', 'weights.safetensors from training')
+      .option('--tokenizer <file>', 'a file that has the tokenizer, where the weights do not')
+      .option('--text <text...>', 'what is translated')
+      .option('--data <path>', 'translate the rows of a data file, and score them')
+      .option('--truth <column>', 'the column of the data that holds what should come out', 'target')
+      .addOption(new Option('--limit <n>', 'only the first n rows').argParser(natural(1)))
+      .addOption(new Option('--beam <n>', 'hypotheses kept; 1 is greedy').default(1).argParser(natural(1, 64)))
+      .addOption(new Option('--penalty <alpha>', 'on shortness (Wu et al., 2016)').default(0.6).argParser(amount))
+      .addOption(new Option('--most <n>', 'symbols of a translation').default(64).argParser(natural(1)))
+      .addOption(new Option('--batch <n>', 'sentences decoded together').default(32).argParser(natural(1)))
+      .addOption(consts())
+      .addOption(runTarget())
+      .option('-o, --out <folder>', 'write translate.json there'),
+  ).addHelpText(
+    'after',
+    `
+The model reads i32[B, S] and, if it asks, their lengths i32[B]; it takes what is written so far, i32[B, T], and gives logits[B, T, V].`,
   );
 
   common(

@@ -131,7 +131,7 @@ export async function verdicts(run: Run, folder: string, io: Io): Promise<{ code
   const code = await main(run.command.includes('--out') ? run.command : [...run.command, '--out', folder], io);
   const out = run.command.includes('--out') ? run.command[run.command.indexOf('--out') + 1]! : folder;
   const written = existsSync(out)
-    ? readdirSync(out).find((name) => /^(run|study|compare|sample)\.json$/.test(name))
+    ? readdirSync(out).find((name) => /^(run|study|compare|translate)\.json$/.test(name))
     : undefined;
   const record: unknown = written === undefined ? null : JSON.parse(readFileSync(join(out, written), 'utf8'));
   return {

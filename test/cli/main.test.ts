@@ -28,6 +28,7 @@ describe('help', () => {
         compare [options] <model...>      how alike trained models represent the same data
         tokens [options] <text...>        text as rows of numbers, with their tokenizer
         sample [options] <file>           let a language model write
+        translate [options] <file>        let an encoder-decoder translate, and score it
         explain [options] <code-or-file>  what a code means, or what became of a program
         profile [options] <file>          show what a program costs, by line and by kernel
         fmt [options] <file...>           write programs in canonical form

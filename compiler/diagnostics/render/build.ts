@@ -133,13 +133,20 @@ export const buildProse: ProseTable<BuildProblems> = {
     explain: `Inner values are asked for by path: a layer's label (\`hidden\`) is its result, \`hidden.x\` its argument x, and the name of a \`let\` its value; rebound in a
 round, \`h.0.x\`, it has that round's.
 What is made inside a \`scan\` has no value outside it, except what is yielded.`,
-    render: ({ path, model, known }) => ({
-      message: `there is no value \`${path}\` in ${model}`,
-      notes:
-        known.length === 0
-          ? ['it has no named values']
-          : [`there are ${known.slice(0, 40).join(', ')}${known.length > 40 ? ` and ${known.length - 40} more` : ''}`],
-    }),
+    render: ({ path, model, known }) => {
+      // Those that end alike first: of long paths the beginning is what one forgets.
+      const last = path.split('.').at(-1)!;
+      const alike = known.filter((k) => k.split('.').at(-1) === last);
+      const shown = [...alike, ...known.filter((k) => !alike.includes(k))].slice(0, 30);
+      const more = known.length - shown.length;
+      return {
+        message: `there is no value \`${path}\` in ${model}`,
+        notes:
+          known.length === 0
+            ? ['it has no named values']
+            : [`there are ${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`],
+      };
+    },
   },
   NN794: {
     severity: 'error',
