@@ -328,6 +328,9 @@ function singleRound(
   return new Map(outputs.map((node, k) => [k, k < carries ? node : b.newAxis(node, 0)]));
 }
 
+/** Operations that give every element of their operand another place. */
+const MOVES: ReadonlySet<string> = new Set(['split', 'merge', 'transpose']);
+
 /** Finds what can be computed before the loop, and notes it in `leaves` as a sequence or a constant of the body. */
 function mapOutside(
   b: GraphBuilder,
@@ -337,9 +340,22 @@ function mapOutside(
   /** Whether what varies from round to round may be computed for all rounds. */
   stacking: boolean,
 ): void {
+  /** Constants in another shape: made outside only where a contraction takes them along, since they are index arithmetic where they are. */
+  const moved = new Map<Node, () => Node>();
   for (const node of body.nodes) {
     if (leaves.has(node) || node.inputs.length === 0 || node.members !== null) continue;
-    const operands = node.inputs.map((x) => leaves.get(x));
+    if (MOVES.has(node.op)) {
+      const [x] = node.inputs as [Node];
+      const known = leaves.get(x);
+      const from = known?.kind === 'constant' ? () => known.input : moved.get(x);
+      if (from !== undefined) moved.set(node, () => remake(b, node, [from()]));
+      continue;
+    }
+    const operands = node.inputs.map((x): Operand | undefined => {
+      const known = leaves.get(x);
+      const from = node.op === 'contract' ? moved.get(x) : undefined;
+      return known ?? (from === undefined ? undefined : { kind: 'constant', input: from() });
+    });
     const known = operands.filter((o) => o?.kind === 'sequence' || o?.kind === 'constant');
     if (known.length < operands.length) continue;
     const inputs = known.map((o) => o.input);
@@ -416,31 +432,42 @@ function sumsOutside(
   const stacked = new Set<Node>([...lifted.values()].flatMap((o) => o.stacked));
   for (const k of wanted) if (k >= carryCount && !lifted.has(k)) stacked.add(body.outputs[k]!.node);
 
-  const addend = (k: number): Node | null => {
+  /** What is added, and the changes of shape that the addition sees it through. */
+  const addend = (k: number): { readonly node: Node; readonly moves: readonly Node[] } | null => {
     const leaf = body.inputs[1 + k]!;
     const next = as(body.outputs[k]!.node, 'add');
     // The sum so far is read by the addition alone, and the addition is nothing but the next carry.
     if (next === null || uses.get(leaf) !== 1 || uses.get(next as Node) !== 1) return null;
     const [x, y] = next.inputs;
-    return x === leaf ? y! : y === leaf ? x! : null;
+    let node = x === leaf ? y! : y === leaf ? x! : null;
+    const moves: Node[] = [];
+    while (node !== null && MOVES.has(node.op) && uses.get(node) === 1) {
+      moves.unshift(node);
+      [node] = node.inputs as [Node];
+    }
+    return node === null ? null : { node, moves };
   };
+  const shaped = (b: GraphBuilder, moves: readonly Node[], total: Node): Node =>
+    moves.reduce((x, move) => remake(b, move, [x]), total);
   const carries = wanted.filter((k) => k < carryCount);
   for (const k of carries) {
-    const product = as(addend(k) ?? undefined, 'contract');
-    if (product === null) continue;
+    const added = addend(k);
+    const product = as(added?.node, 'contract');
+    if (added === null || product === null || (added.moves.length > 0 && uses.get(product as Node) !== 1)) continue;
     const { a, b: labels, out } = product.attrs;
     const [x, y] = product.inputs as [Node, Node];
     stacked.add(x).add(y);
     const total: Outside['total'] = (b, stackOf) =>
-      b.contract(stackOf(x), stackOf(y), ['round', ...a], ['round', ...labels], out);
+      shaped(b, added.moves, b.contract(stackOf(x), stackOf(y), ['round', ...a], ['round', ...labels], out));
     sums.set(k, { stacked: [x, y], total });
   }
   for (const k of carries) {
-    const sum = as(addend(k) ?? undefined, 'reduce');
+    const added = addend(k);
+    const sum = as(added?.node, 'reduce');
     const x = sum?.inputs[0];
-    if (sum === null || x === undefined || sum.attrs.op !== 'sum' || !stacked.has(x)) continue;
+    if (added === null || sum === null || x === undefined || sum.attrs.op !== 'sum' || !stacked.has(x)) continue;
     const axes = [0, ...sum.attrs.axes.map((a) => a + 1)];
-    sums.set(k, { stacked: [x], total: (b, stackOf) => b.reduce('sum', stackOf(x), axes) });
+    sums.set(k, { stacked: [x], total: (b, stackOf) => shaped(b, added.moves, b.reduce('sum', stackOf(x), axes)) });
   }
   return sums;
 }

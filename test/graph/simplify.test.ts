@@ -370,6 +370,33 @@ describe('what stays', () => {
     );
     expect(print(simplify(graph, builder.origins))).toBe(print(graph));
   });
+  test('weights that the loop sees in another shape leave it with their products and gradients', () => {
+    const { graph, builder } = graphOf((b, leaf) => {
+      const gates = num(6);
+      const [w, u, bias] = [leaf('f32', gates, two), leaf('f32', gates, three), leaf('f32', gates)];
+      const loop = b.loop(
+        { carries: [leaf('f32', M, three)], sequences: [leaf('f32', N, M, two)], length: N, reversed: false },
+        (i, _, [h], [x]) => {
+          const [own, back, shift] = [w, u, bias].map((p) => i.split(i.local(p), 0, [two, three]));
+          const sum = i.add(
+            i.contract(x!, own!, ['b', 'd'], ['g', 'h', 'd'], ['b', 'g', 'h']),
+            i.contract(h!, back!, ['b', 'd'], ['g', 'h', 'd'], ['b', 'g', 'h']),
+          );
+          const all = i.add(sum, i.broadcast(shift!, [M, two, three], [1, 2]));
+          return { carries: [i.tanh(i.reduce('sum', i.sin(all), [1]))], yields: [] };
+        },
+      );
+      const y = b.reduce('sum', loop.carries[0]!, [0, 1]);
+      return [y, ...differentiate(b, y, [w, u, bias]).map((g) => g!)];
+    });
+    const after = simplify(graph, builder.origins);
+    expectSame(graph, after, drawLeaves(graph, 5, sizes), sizes);
+    const products = after.nodes.flatMap((n) =>
+      n.op === 'scan' ? [n.attrs.body.nodes.filter((x) => x.op === 'contract').length] : [],
+    );
+    // Of the state with its weights, and backward of the state's gradient with them.
+    expect(products).toEqual([1, 1]);
+  });
   test('a weight gradient leaves the loop', () => {
     const { graph, builder } = graphOf(cases['scan_sum_outside']!);
     const after = simplify(graph, builder.origins);
