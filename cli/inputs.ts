@@ -14,7 +14,7 @@ type Sizes = ReadonlyMap<string, number>;
 export interface Wanted {
   readonly specs: readonly InputSpec[];
   /** The size that rows are counted by: `batch B = 64`, else the first axis that all inputs share. */
-  readonly batch: { readonly size: string; readonly value: number | null } | null;
+  readonly batch: { readonly size: string; readonly value: number | null; readonly parts?: number } | null;
 }
 
 export function wantedByTrain(program: Program, train: TrainDeclaration): Wanted {
@@ -23,7 +23,12 @@ export function wantedByTrain(program: Program, train: TrainDeclaration): Wanted
   let batch: Wanted['batch'] = null;
   for (const s of train.statements) {
     if (s.kind === 'input') specs.push(reader.spec(s.name.text, s.type));
-    if (s.kind === 'batch') batch = { size: s.size.text, value: reader.value(s.value, new Map()) };
+    if (s.kind === 'batch')
+      batch = {
+        size: s.size.text,
+        value: reader.value(s.value, new Map()),
+        parts: s.parts === null ? 1 : (reader.value(s.parts, new Map()) ?? 1),
+      };
   }
   return { specs, batch: batch ?? sharedAxis(specs) };
 }

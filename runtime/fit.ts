@@ -81,6 +81,8 @@ export interface FitState {
 export interface FitOptions {
   readonly epochs?: number;
   readonly batch?: number;
+  /** A step goes through its batch in so many equal parts (`batch B = 64 in 4 parts`). */
+  readonly parts?: number;
   /** Of the order of rows. 0 if left out. */
   readonly seed?: number;
   readonly shuffle?: boolean;
@@ -238,6 +240,48 @@ export function split(columns: Columns, share: number, seed: number): { training
   return { training: part(0, rows - count), validation: part(rows - count, rows) };
 }
 
+/** No more rows than there are, and the same number in every part. */
+export function batchOf(wanted: number, rows: number, parts: number): number {
+  const most = Math.min(wanted, rows);
+  return parts > 1 && most >= parts ? most - (most % parts) : most;
+}
+
+/** How many rows an epoch trains on: with steps in equal parts the last few may have to wait for the next epoch's order. */
+export function trainedRows(parts: number, rows: number, batch: number): number {
+  if (batch < parts)
+    throw wrong('batch', `A batch of ${batch} does not go into ${parts} parts: there must be as many rows as parts.`);
+  return rows - (rows % parts);
+}
+
+/**
+ * The rows of fold number `k` of `folds`, for validation, and the others. Every row is in one fold; the same seed gives the same folds.
+ */
+export function fold(
+  columns: Columns,
+  folds: number,
+  k: number,
+  seed: number,
+): { training: Columns; validation: Columns } {
+  const rows = rowsOf(columns);
+  if (!Number.isInteger(folds) || folds < 2 || folds > rows)
+    throw wrong('folds', `${rows} rows do not go into ${folds} folds: from 2 to as many as there are rows.`);
+  // The stream that `split` uses: no epoch does.
+  const order = permutation(rows, seed, 2 ** 31 - 1);
+  const [from, to] = [Math.floor((k * rows) / folds), Math.floor(((k + 1) * rows) / folds)];
+  const pick = (which: Uint32Array): Columns =>
+    Object.fromEntries(
+      Object.entries(columns).map(([name, column]) => {
+        const data = emptyLike(column.data, which.length * rowSize(column));
+        gather(data, column.data, which, 0, which.length, rowSize(column));
+        return [name, { data, shape: column.shape }];
+      }),
+    );
+  const others = new Uint32Array(rows - (to - from));
+  others.set(order.subarray(0, from));
+  others.set(order.subarray(to), from);
+  return { training: pick(others), validation: pick(order.slice(from, to)) };
+}
+
 /**
  * Trains. `epochs`, `batch` and `patience` come from the options, else from the unit's source (`plan.training`). Where there is validation, the
  * unit has the weights of the best epoch afterwards, unless it was aborted.
@@ -250,12 +294,14 @@ export async function fit(
   const said = (unit.plan ?? (unit.constructor as { plan?: Plan }).plan)?.training ?? null;
   const rows = rowsOf(columns);
   const epochs = options.epochs ?? said?.epochs ?? 1;
-  const batch = Math.min(options.batch ?? said?.batch?.value ?? 32, rows);
+  const parts = options.parts ?? said?.batch?.parts ?? 1;
+  const batch = batchOf(options.batch ?? said?.batch?.value ?? 32, rows, parts);
   const patience = options.patience ?? said?.patience ?? Infinity;
   const { seed = 0, shuffle = true, validation, resume, signal } = options;
   if (!Number.isInteger(batch) || batch < 1)
     throw wrong('batch', `The batch must be a whole number from 1, not ${batch}.`);
-  const batches = Math.ceil(rows / batch);
+  const trained = trainedRows(parts, rows, batch);
+  const batches = Math.ceil(trained / batch);
   const batcher = new Batcher(columns);
 
   if (resume !== undefined) unit.restore(resume.checkpoint);
@@ -291,7 +337,7 @@ export async function fit(
         if (signal?.aborted === true) return { reason: 'aborted', history, state: await stateAt(epoch, b) };
         if (unit.recover !== undefined && (b === first || step % keepEvery === 0)) await keep(b);
         const from = b * batch;
-        const to = Math.min(from + batch, rows);
+        const to = Math.min(from + batch, trained);
         const given = unit.step(batcher.take(order, from, to));
         const report = given instanceof Promise ? await given : given;
         accumulate(sums, report, to - from);
@@ -310,7 +356,7 @@ export async function fit(
       const weights = better ? await unit.weights() : null;
       first = 0;
       if (better) best = { epoch, loss, weights: weights! };
-      const report: EpochReport = { epoch, training: means(sums, rows), validation: checked, best: better };
+      const report: EpochReport = { epoch, training: means(sums, trained), validation: checked, best: better };
       history = [...history, report];
       sums = {};
       if (options.onEpoch !== undefined) {

@@ -4,6 +4,7 @@ export {
   evaluateAll,
   evaluateEventually,
   fit,
+  fold,
   rowsOf,
   split,
   type BatchReport,
@@ -17,6 +18,15 @@ export {
   type Metrics,
   type Trainable,
 } from './fit.ts';
+export {
+  fitTrials,
+  spread,
+  type Spread,
+  type Trial,
+  type TrialResult,
+  type TrialsOptions,
+  type TrialsResult,
+} from './trials.ts';
 export { decodeCheckpoint, decodeWeights, encodeCheckpoint, encodeWeights, type DecodedWeights } from './files.ts';
 export { Machine, type Bind, type GivenSizes, type Inputs, type Result } from './execute.ts';
 export type { View } from './memory.ts';

@@ -4,9 +4,19 @@ import { basename, join } from 'node:path';
 import type { TrainDeclaration } from '../../grammar/ast.ts';
 import { report } from '../../compiler/diagnostics/render/index.ts';
 import type { Artifact, Sources } from '../../compiler/index.ts';
-import { evaluateEventually, split as splitColumns, type EventualTrainable, type Metrics } from '../../runtime/fit.ts';
+import type { TrainSettings } from '../../compiler/graph/types.ts';
+import {
+  batchOf,
+  evaluateEventually,
+  fold,
+  split as splitColumns,
+  trainedRows,
+  type EventualTrainable,
+  type Metrics,
+} from '../../runtime/fit.ts';
+import { spread, trialsOf, type Trial } from '../../runtime/trials.ts';
 import { awaited, instantiateAny, memoryOf, parametersOf, type RunTarget, type Threads } from '../artifact.ts';
-import { prepareFolder, writeFile } from '../files.ts';
+import { prepareFolder, readBytes, writeFile } from '../files.ts';
 import { wantedByTrain } from '../inputs.ts';
 import { lookOf, type Io, type LookOptions } from '../io.ts';
 import { cliReport, formatBytes, refuse } from '../problems.ts';
@@ -57,7 +67,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
   const data = openRunData(io, files.train, wanted);
   const test = files.test.length === 0 || wanted.specs.length === 0 ? null : openRunData(io, files.test, wanted);
 
-  const batch = Math.min(options.batch ?? wanted.batch?.value ?? usualBatch, data.rows);
+  const batch = batchOf(options.batch ?? wanted.batch?.value ?? usualBatch, data.rows, wanted.batch?.parts ?? 1);
   const sizes = greatest(data, test);
   if (wanted.batch !== null) sizes.set(wanted.batch.size, batch);
   const { artifacts, reports, sources } = compiled(project, {
@@ -76,102 +86,172 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
   const out = options.out ?? join('nnc-out', name);
   prepareFolder(io, out);
   const settings = artifact.unit.training;
-  const { share, training, validation, rows } = divided(data, settings?.split ?? null, options.seed ?? 0);
-  const facts: RunFacts = {
-    seed: options.seed ?? 0,
-    target: options.target,
-    batch,
-    split: share,
-    rows: data.rows,
-    data: digest(
-      Object.values(data.columns)
-        .map((column) => column.data)
-        .concat(Object.values(data.whole)),
-    ),
-    program: digest([new TextEncoder().encode(sources.files.map(({ text }) => text).join('\0'))]),
-  };
-  const checkpointPath = join(out, 'checkpoint.safetensors');
-  const resumed = options.resume === true ? readSaved(io, checkpointPath, artifact.plan, facts) : null;
-  const epochs = options.epochs ?? settings?.epochs ?? 1;
+  const parts = settings?.batch?.parts ?? 1;
+  if (batch < parts) refuse('NN927', { rows: data.rows, reason: `a step takes its batch in ${parts} equal parts` });
+  const trials = trialsOf(settings?.runs ?? 1, settings?.folds ?? null, options.seed ?? 0);
 
-  const unit = await instantiateAny(artifact, options.target, facts.seed, options.threads);
-  const counts = { train: rows.train, validation: rows.validation, test: test?.rows ?? 0 };
-  if (options.quiet !== true) {
-    io.stdout.write(`${name} in ${project.path}: ${introduction(artifact, counts)}\n`);
-    if (resumed !== null) io.stdout.write(`going on after ${resumed.saved.state.checkpoint.step} steps\n`);
-  }
-  for (const change of resumed?.changed ?? []) io.stderr.write(`warning: ${change}\n`);
+  const once = async (trial: Trial, out: string): Promise<{ code: number; record: RunRecord }> => {
+    const { share, training, validation, rows } = divided(data, settings, trial);
+    const facts: RunFacts = {
+      seed: trial.seed,
+      target: options.target,
+      batch,
+      split: share,
+      rows: data.rows,
+      data: digest(
+        Object.values(data.columns)
+          .map((column) => column.data)
+          .concat(Object.values(data.whole)),
+      ),
+      program: digest([new TextEncoder().encode(sources.files.map(({ text }) => text).join('\0'))]),
+    };
+    const checkpointPath = join(out, 'checkpoint.safetensors');
+    const resumed = options.resume === true ? readSaved(io, checkpointPath, artifact.plan, facts) : null;
+    const epochs = options.epochs ?? settings?.epochs ?? 1;
 
-  const batchSize = wanted.batch?.size ?? null;
-  const result = await trainSession(io, artifact, trainable(unit, data, batchSize), {
-    epochs,
-    batch,
-    patience: settings?.patience ?? null,
-    seed: facts.seed,
-    training,
-    validation,
-    rows: rows.train,
-    checkpointPath,
-    facts,
-    resume: resumed?.saved ?? null,
-    progress: progressOf(io, options, epochs, rows.train, resumed?.saved.state.epoch ?? 0),
-  });
+    const unit = await instantiateAny(artifact, options.target, facts.seed, options.threads);
+    const counts = { train: rows.train, validation: rows.validation, test: test?.rows ?? 0 };
+    if (options.quiet !== true) {
+      io.stdout.write(`${name} in ${project.path}${trialText(trial, trials)}: ${introduction(artifact, counts)}\n`);
+      if (resumed !== null) io.stdout.write(`going on after ${resumed.saved.state.checkpoint.step} steps\n`);
+    }
+    for (const change of resumed?.changed ?? []) io.stderr.write(`warning: ${change}\n`);
 
-  const kept = result.best?.epoch ?? (result.epochs.at(-1)?.epoch ?? 0) - 1;
-  const usable = result.end !== 'diverged' || result.best !== null;
-  if (usable) {
-    // Weights of a language model go with the tokenizer of the text that they were trained on.
-    const tokenizer = tokenizerOfData(io, files.train);
-    const further: Record<string, string> = tokenizer === null ? {} : { tokenizer: JSON.stringify(tokenizer) };
-    const bytes = weightsBytes(await unit.weights(), name, kept + 1, further);
-    writeFile(io, join(out, 'weights.safetensors'), bytes);
-  }
-  const tested =
-    test === null || !usable ? null : await testMeasures(artifact, trainable(unit, test, batchSize), test, batch);
-
-  const record: RunRecord = {
-    version: 1,
-    program: basename(project.path),
-    path: project.path,
-    consts,
-    train: name,
-    target: options.target,
-    started,
-    seconds: result.seconds,
-    seed: facts.seed,
-    epochsPlanned: epochs,
-    rows: counts,
-    parameters: parametersOf(artifact.plan),
-    memory: memoryOf(artifact.plan),
-    configuration: configuration(declaration, sources),
-    epochs: result.epochs,
-    best: result.best === null ? null : { epoch: result.best.epoch + 1, measure: 'loss', value: result.best.loss },
-    end: result.end,
-    test: tested === null ? null : finite(tested),
-    warnings: warnings.map(({ message }) => message),
-  };
-  writeFile(io, join(out, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
-  const reportPath = join(out, 'report.html');
-  writeFile(io, reportPath, renderReport(record));
-
-  io.stdout.write(outcome(result, epochs, tested, test));
-  if (test !== null && usable && options.quiet !== true) {
-    const drawn = await drawSamples(artifact, unit, wanted, test, batch, lookOf(io.stdout, io, options));
-    if (drawn !== '') io.stdout.write(`\n${drawn}\n`);
-  }
-  unit.close();
-  if (usable) io.stdout.write(`weights: ${join(out, 'weights.safetensors')}\n`);
-  io.stdout.write(`report: ${reportPath}\n`);
-  if (result.diverged !== null) {
-    const diverged = cliReport('NN926', {
-      ...result.diverged,
-      kept: result.best === null ? null : result.best.epoch + 1,
-      saved: result.epochs.length,
+    const batchSize = wanted.batch?.size ?? null;
+    const result = await trainSession(io, artifact, trainable(unit, data, batchSize), {
+      epochs,
+      batch,
+      patience: settings?.patience ?? null,
+      seed: facts.seed,
+      training,
+      validation,
+      rows: trainedRows(parts, rows.train, batch),
+      parts,
+      checkpointPath,
+      facts,
+      resume: resumed?.saved ?? null,
+      progress: progressOf(io, options, epochs, trainedRows(parts, rows.train, batch), resumed?.saved.state.epoch ?? 0),
     });
-    showReports(io, [diverged], sources, options);
-    return 1;
+
+    const kept = result.best?.epoch ?? (result.epochs.at(-1)?.epoch ?? 0) - 1;
+    const usable = result.end !== 'diverged' || result.best !== null;
+    if (usable) {
+      // Weights of a language model go with the tokenizer of the text that they were trained on.
+      const tokenizer = tokenizerOfData(io, files.train);
+      const further: Record<string, string> = tokenizer === null ? {} : { tokenizer: JSON.stringify(tokenizer) };
+      const bytes = weightsBytes(await unit.weights(), name, kept + 1, further);
+      writeFile(io, join(out, 'weights.safetensors'), bytes);
+    }
+    const tested =
+      test === null || !usable ? null : await testMeasures(artifact, trainable(unit, test, batchSize), test, batch);
+
+    const record: RunRecord = {
+      version: 1,
+      program: basename(project.path),
+      path: project.path,
+      consts,
+      train: name,
+      target: options.target,
+      started,
+      seconds: result.seconds,
+      seed: facts.seed,
+      epochsPlanned: epochs,
+      rows: counts,
+      parameters: parametersOf(artifact.plan),
+      memory: memoryOf(artifact.plan),
+      configuration: configuration(declaration, sources),
+      epochs: result.epochs,
+      best: result.best === null ? null : { epoch: result.best.epoch + 1, measure: 'loss', value: result.best.loss },
+      end: result.end,
+      test: tested === null ? null : finite(tested),
+      warnings: warnings.map(({ message }) => message),
+    };
+    writeFile(io, join(out, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
+    const reportPath = join(out, 'report.html');
+    writeFile(io, reportPath, renderReport(record));
+
+    io.stdout.write(outcome(result, epochs, tested, test));
+    if (test !== null && usable && options.quiet !== true) {
+      const drawn = await drawSamples(artifact, unit, wanted, test, batch, lookOf(io.stdout, io, options));
+      if (drawn !== '') io.stdout.write(`\n${drawn}\n`);
+    }
+    unit.close();
+    if (usable) io.stdout.write(`weights: ${join(out, 'weights.safetensors')}\n`);
+    io.stdout.write(`report: ${reportPath}\n`);
+    if (result.diverged !== null) {
+      const diverged = cliReport('NN926', {
+        ...result.diverged,
+        kept: result.best === null ? null : result.best.epoch + 1,
+        saved: result.epochs.length,
+      });
+      showReports(io, [diverged], sources, options);
+      return { code: 1, record };
+    }
+    return { code: result.end === 'interrupted' ? 130 : 0, record };
+  };
+
+  if (trials.length === 1) return (await once(trials[0]!, out)).code;
+  return severalTimes(io, out, trials, once);
+}
+
+/** `runs 10`, `validate(folds: 5)`: a folder for each training, and over all of them what they have in common. */
+async function severalTimes(
+  io: Io,
+  out: string,
+  trials: readonly Trial[],
+  once: (trial: Trial, folder: string) => Promise<{ code: number; record: RunRecord }>,
+): Promise<number> {
+  const done: { trial: Trial; folder: string; record: RunRecord }[] = [];
+  let failed = 0;
+  for (const trial of trials) {
+    const folder = join(out, trialName(trial, '-'));
+    prepareFolder(io, folder);
+    const { code, record } = await once(trial, folder);
+    if (code === 130) return code;
+    if (code !== 0) failed = code;
+    done.push({ trial, folder, record });
+    io.stdout.write('\n');
   }
-  return result.end === 'interrupted' ? 130 : 0;
+  const measured = done.map(({ record }) => measuresOf(record));
+  const over = spread(measured);
+  const losses = measured.map((m) => m['loss'] ?? Infinity);
+  const best = done[losses.indexOf(Math.min(...losses))]!;
+  const record: RunRecord = {
+    ...best.record,
+    trials: done.map(({ trial, record: own }, k) => ({
+      name: trialName(trial, ' '),
+      seed: trial.seed,
+      end: own.end,
+      measures: finite(measured[k]!),
+    })),
+    spread: over,
+  };
+  for (const file of ['weights.safetensors'])
+    if (best.record.end !== 'diverged') writeFile(io, join(out, file), readBytes(io, join(best.folder, file)));
+  writeFile(io, join(out, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
+  writeFile(io, join(out, 'report.html'), renderReport(record));
+  const lines = Object.entries(over).map(
+    ([measure, { mean, deviation, least, most }]) =>
+      `${measure} ${formatMeasure(mean)} ± ${formatMeasure(deviation ?? 0)} (${formatMeasure(least)} to ${formatMeasure(most)})`,
+  );
+  const what = best.record.epochs.some((e) => e.validation !== null) ? 'validation' : 'training';
+  io.stdout.write(`${done.length} trainings, ${what}, mean ± deviation: ${lines.join(', ')}\n`);
+  io.stdout.write(`best: ${trialName(best.trial, ' ')}, whose weights are in ${join(out, 'weights.safetensors')}\n`);
+  io.stdout.write(`report: ${join(out, 'report.html')}\n`);
+  return failed;
+}
+
+const trialName = ({ run, fold }: Trial, between: string): string =>
+  [`run${between}${run + 1}`, ...(fold === null ? [] : [`fold${between}${fold + 1}`])].join(between);
+
+const trialText = (trial: Trial, trials: readonly Trial[]): string =>
+  trials.length === 1 ? '' : `, ${trialName(trial, ' ')}`;
+
+/** What a training is judged by: the validation of its best epoch, else the figures of its last. */
+function measuresOf({ epochs, best }: RunRecord): Metrics {
+  const epoch = best === null ? epochs.at(-1) : epochs.find((e) => e.epoch === best.epoch);
+  const values = epoch?.validation ?? epoch?.train ?? {};
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value ?? NaN]));
 }
 
 /** `--data` and `--test`, else what lies beside the program. */
@@ -196,14 +276,22 @@ function greatest(data: RunData, test: RunData | null): Map<string, number> {
   return sizes;
 }
 
-function divided({ columns, rows }: RunData, split: number | null, seed: number) {
+function divided({ columns, rows }: RunData, settings: TrainSettings | null, trial: Trial) {
+  if (trial.fold !== null && Object.keys(columns).length > 0) {
+    const folds = settings!.folds!;
+    if (folds < 2 || folds > rows) refuse('NN927', { rows, reason: `they do not go into ${folds} folds` });
+    const parts = fold(columns, folds, trial.fold, trial.seed);
+    const train = Math.floor(((trial.fold + 1) * rows) / folds) - Math.floor((trial.fold * rows) / folds);
+    return { share: null, ...parts, rows: { train: rows - train, validation: train } };
+  }
+  const split = settings?.split ?? null;
   const share = split !== null && split > 0 ? split : null;
   if (share === null || Object.keys(columns).length === 0) {
     return { share: null, training: columns, validation: null, rows: { train: rows, validation: 0 } };
   }
   const held = Math.max(1, Math.round(rows * share));
   if (held >= rows) return refuse('NN927', { rows, reason: `holding out ${share} of them leaves none to train on` });
-  const parts = splitColumns(columns, share, seed);
+  const parts = splitColumns(columns, share, trial.seed);
   return { share, ...parts, rows: { train: rows - held, validation: held } };
 }
 

@@ -1,5 +1,7 @@
 /** What a training run leaves behind: plain JSON, written beside the weights and read by the report. Times in seconds, rates in rows a second. */
 
+import type { Spread } from '../../runtime/trials.ts';
+
 export interface EpochRecord {
   /** From 1. */
   readonly epoch: number;
@@ -37,6 +39,14 @@ export interface RunRecord {
   readonly end: 'finished' | 'early' | 'interrupted' | 'diverged';
   /** Measures on held-out test data with the kept weights. */
   readonly test: Readonly<Record<string, number | null>> | null;
+  /** With `runs` or `folds`: every training, and each measure over them. The rest of the record is then that of the best. */
+  readonly trials?: readonly {
+    readonly name: string;
+    readonly seed: number;
+    readonly end: RunRecord['end'];
+    readonly measures: Readonly<Record<string, number | null>>;
+  }[];
+  readonly spread?: Readonly<Record<string, Spread>>;
   /** What the compiler or the data readers warned of, one sentence each. */
   readonly warnings?: readonly string[];
 }

@@ -51,7 +51,7 @@ ${finalTable(run, measures, validated)}
 ${table([], configuration(run))}
 </div>
 </section>
-<details>
+${trialsSection(run, measures)}<details>
 <summary>All epochs</summary>
 ${epochTable(run, measures, validated)}
 </details>
@@ -184,6 +184,27 @@ function finalTable(run: RunRecord, measures: readonly string[], validated: bool
       ...(run.test === null ? [] : [valueText(run.test[name])]),
     ]),
   );
+}
+
+/** Every training of several, and each measure over them. */
+function trialsSection(run: RunRecord, measures: readonly string[]): string {
+  const { trials, spread } = run;
+  if (trials === undefined) return '';
+  const names = measures.filter((m) => trials.some((t) => m in t.measures));
+  const over = (pick: (s: NonNullable<RunRecord['spread']>[string]) => number | null): string[] =>
+    names.map((m) => (spread?.[m] === undefined ? '–' : valueText(pick(spread[m]))));
+  const rows = [
+    ...trials.map((t) => [`${t.name}, seed ${t.seed}`, ...names.map((m) => valueText(t.measures[m]))]),
+    ['mean', ...over((s) => s.mean)],
+    ['standard deviation', ...over((s) => s.deviation)],
+  ];
+  const losses = trials.map((t) => t.measures['loss'] ?? Infinity);
+  return `<section>
+<h2>${trials.length} trainings</h2>
+<p>Above is the best of them.</p>
+${table(['', ...names], rows, losses.indexOf(Math.min(...losses)))}
+</section>
+`;
 }
 
 function configuration(run: RunRecord): string[][] {

@@ -29,6 +29,8 @@ export interface SessionOptions {
   readonly training: Columns;
   readonly validation: Columns | null;
   readonly rows: number;
+  /** Equal parts of a step's batch. */
+  readonly parts: number;
   readonly checkpointPath: string;
   readonly facts: RunFacts;
   readonly resume: Saved | null;
@@ -124,6 +126,7 @@ export async function trainSession(
     const result = await fit(unit, countable(options.training), {
       epochs: options.epochs,
       batch,
+      parts: options.parts,
       seed: options.seed,
       signal,
       ...(options.patience === null ? {} : { patience: options.patience }),
