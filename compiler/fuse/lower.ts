@@ -250,7 +250,7 @@ export class Frame {
         return name(table.dynamic(value));
       },
       op: (op, dtype, ...args) => {
-        if (op === 'eq') return table.op(op, dtype, ...args.map((a) => table.rounded(a)));
+        if (op === 'eq') return table.op(op, dtype, ...args.map((a) => table.roundedLater(a)));
         // The number of a draw is an argument of the kernel, so that equal layers draw with one kernel.
         const stream = args[1];
         if (op === 'random' && stream?.kind === 'const')

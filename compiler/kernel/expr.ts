@@ -114,6 +114,15 @@ export class ExprTable {
     return this.op('cast', e.dtype, e);
   }
 
+  /**
+   * As `rounded`, for a value whose reads may yet become registers of the same kernel: the cast stands until the expression is copied, and goes
+   * then if what is below it is rounded.
+   */
+  roundedLater(e: Expr): Expr {
+    if (e.dtype !== 'f32' || e.kind === 'const') return this.rounded(e);
+    return this.make(`ocast,f32,${e.id}`, (id) => ({ id, dtype: 'f32', kind: 'op', op: 'cast', args: [e] }));
+  }
+
   private simplified(op: ScalarOp, dtype: DType, args: readonly Expr[]): Expr | null {
     const [a, b, c] = args;
     if (a === undefined) return null;
