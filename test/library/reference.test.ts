@@ -17,6 +17,20 @@ test('everything has a comment', () => {
   ).toEqual([]);
 });
 
+test('every comment names a source: a year of publication, or what it is elsewhere', () => {
+  const source = /\b(1[789]|20)\d\d\b|PyTorch|Keras/;
+  expect(
+    entriesOf(root)
+      .filter((e) => !source.test(e.callable.doc ?? ''))
+      .map((e) => e.callable.name.text),
+  ).toEqual([]);
+});
+
+test('everything has a row in the tables', () => {
+  const text = libraryReference(root);
+  expect(entriesOf(root).filter((e) => !text.includes(`| \`${e.callable.name.text}\` `))).toEqual([]);
+});
+
 test('everything is compared with numbers', () => {
   const missing = entriesOf(root).filter((e) => e.compared.first + e.compared.trajectories === 0);
   // Initialisers and layers that draw are random: random.test.ts has their moments.
