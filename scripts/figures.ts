@@ -9,6 +9,7 @@
 import { approximation } from './figures/approximation.ts';
 import { convergence } from './figures/convergence.ts';
 import { activations, losses } from './figures/functions.ts';
+import { languageModels, translation } from './figures/text.ts';
 import { optimizers } from './figures/optimizers.ts';
 import { biasVariance, earlyStopping, regularisation } from './figures/studies.ts';
 
@@ -26,6 +27,8 @@ const figures: Readonly<Record<string, FigureOf>> = {
   regularisation: { make: regularisation, quick: false },
   approximation: { make: approximation, quick: false },
   convergence: { make: convergence, quick: false },
+  'language-models': { make: languageModels, quick: false },
+  translation: { make: translation, quick: false },
   'early-stopping': { make: earlyStopping, quick: false },
 };
 

@@ -1,5 +1,5 @@
 /** Note 4: bias against variance, regularisation of each kind, and early stopping, from the records of `nnc study`. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeIo } from '../../cli/io.ts';
 import { main } from '../../cli/main.ts';
@@ -8,11 +8,14 @@ import type { StudyRecord } from '../../cli/study/record.ts';
 import { curvePanels, studyPanels } from '../../cli/study/show.ts';
 import { save } from './support.ts';
 
+/** The record of a command; one that lies in nnc-out/learn from before is taken as it is. Remove that folder to run everything anew. */
 export async function recorded<T>(words: readonly string[], name: string, file: string): Promise<T> {
   const out = join('nnc-out', 'learn', name);
+  const path = join(out, file);
+  if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as T;
   const code = await main([...words, '--out', out], { ...nodeIo(), stdout: { write: () => true } });
   if (code !== 0) throw new Error(`nnc ${words.join(' ')} ended with ${code}`);
-  return JSON.parse(readFileSync(join(out, file), 'utf8')) as T;
+  return JSON.parse(readFileSync(path, 'utf8')) as T;
 }
 
 const study = (words: string, name: string): Promise<StudyRecord> =>
