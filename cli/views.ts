@@ -12,6 +12,8 @@ import type { KernelStep } from '../compiler/kernel/types.ts';
 import { sizeText } from '../compiler/plan/sizes.ts';
 import { format } from '../compiler/sizes/poly.ts';
 import { printSchedule } from '../compiler/schedule/print.ts';
+import { printWasmSchedule } from '../compiler/schedule/wasm.ts';
+import { prepareAll } from '../compiler/targets/wasm/emit.ts';
 import type { Plan, PlanStep } from '../runtime/plan.ts';
 
 export interface Shown {
@@ -71,10 +73,13 @@ function fusion({ artifact, sources }: Shown): string {
 }
 
 function schedule({ artifact }: Shown): string {
-  return artifact.kernels
+  const { plan, kernels, schedules } = artifact;
+  const wasm = prepareAll(plan, kernels);
+  const indented = (text: string): string => text.replace(/^(?=.)/gm, '    ');
+  return kernels
     .map((kernel, i) => {
-      const lines = artifact.schedules[i] === undefined ? '' : printSchedule(artifact.schedules[i]);
-      return `${kernel.name}\n${lines.replace(/^(?=.)/gm, '  ')}`;
+      const ts = schedules[i] === undefined ? '' : printSchedule(schedules[i]);
+      return `${kernel.name}\n  ts\n${indented(ts)}\n  wasm\n${indented(printWasmSchedule(wasm.schedules[i]!))}`;
     })
     .join('\n\n');
 }

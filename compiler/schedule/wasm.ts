@@ -9,6 +9,7 @@
 import { asConst, coefficientOf, evaluate, names, terms, type Poly } from '../sizes/poly.ts';
 import { operands, walk } from '../kernel/expr.ts';
 import type { Expr, Guard, Kernel, Stage } from '../kernel/types.ts';
+import { MACHINE } from './machine.ts';
 import { dotsLeaf, type DotsLeaf } from './dots.ts';
 
 /** A product's operand: its expression, and the free axes that only it has. */
@@ -70,25 +71,15 @@ export interface WasmSchedule {
   readonly block: { readonly axis: string; readonly by: number } | null;
 }
 
-/** Rows of a block: a multiple of a register tile's. */
-const BLOCK = 40;
-
 /** The value of a size parameter: its bound, where that is known. */
 export type SizeOf = (size: string) => number;
 
-const NOMINAL = 64;
-const nominal: SizeOf = () => NOMINAL;
-/** Less work than this is not worth a meeting of threads. In the unit of costs: about a third of a nanosecond. */
-const WORTH_SHARING = 30000;
-/** Products: units of cost for a multiplication and an addition. */
-const PRODUCT_COST = 0.16;
-/** What a value costs for which four lanes have no instruction. */
-const SINGLY = 8;
+const nominal: SizeOf = () => MACHINE.nominal;
 
 type Read = Extract<Expr, { kind: 'read' }>;
 
 /** `of`: what sizes are expected to be; `worth`: least cost of a kernel that threads share. */
-export function wasmSchedule(kernel: Kernel, of: SizeOf = nominal, worth = WORTH_SHARING): WasmSchedule {
+export function wasmSchedule(kernel: Kernel, of: SizeOf = nominal, worth: number = MACHINE.worthSharing): WasmSchedule {
   if (kernel.buffers.some((b) => b.row)) return streamSchedule(kernel, of, worth);
   const rows = kernel.rows ?? [];
   const inner = kernel.stages.map((s) => loopsLeaf(kernel, s, rows, null, of));
@@ -135,7 +126,7 @@ function shareOfAxes(
       const by = axis === vector ? unit : 1;
       return { axis, by, units: extent(kernel, axis, of) / by };
     });
-  const found = open.find((o) => o.units >= 16) ?? open.sort((a, b) => b.units - a.units)[0];
+  const found = open.find((o) => o.units >= MACHINE.partsToShare) ?? open.sort((a, b) => b.units - a.units)[0];
   return found === undefined || found.units < 2 ? null : { axis: found.axis, by: found.by };
 }
 
@@ -157,8 +148,8 @@ function shareOfLeaf(kernel: Kernel, leaf: WasmLeaf, cost: number, of: SizeOf, w
   const rows = count(leaf.rows.axes);
   const columns = count(leaf.columns.axes);
   if (leaf.kind === 'dots')
-    return rows * columns * leaf.length * PRODUCT_COST < worth || columns < 32 ? null : { panels: 'columns' };
-  if (count(leaf.batch) * rows * columns * count(leaf.over) * PRODUCT_COST < worth) return null;
+    return rows * columns * leaf.length * MACHINE.multiplyAdd < worth || columns < 32 ? null : { panels: 'columns' };
+  if (count(leaf.batch) * rows * columns * count(leaf.over) * MACHINE.multiplyAdd < worth) return null;
   const batch = leaf.batch.find((a) => extent(kernel, a, of) >= 8);
   if (batch !== undefined) return { axis: batch, by: leaf.few.leaf.vector === batch ? 4 * leaf.few.leaf.count : 1 };
   // The other operand is packed by every thread: the shorter one, therefore.
@@ -205,7 +196,8 @@ function loopsLeaf(
   const order = isFree ? [...free.filter((a) => a !== vector), vector!] : free;
   if (vector !== null && !isFree) over = [...over.filter((a) => a !== vector), vector];
   const heavy = rootsOf(stage).some((e) => hasHeavy(e));
-  const fits = (n: number): boolean => vector !== null && (asConst(kernel.axes.get(vector)!) ?? NOMINAL) >= 4 * n;
+  const fits = (n: number): boolean =>
+    vector !== null && (asConst(kernel.axes.get(vector)!) ?? MACHINE.nominal) >= 4 * n;
   let count = 1;
   if (vector !== null && !isFree) count = fits(4) ? (heavy ? 2 : 4) : 1;
   else if (isFree && stage.order === null) {
@@ -268,9 +260,9 @@ function stride(at: Poly, axis: string): number | null {
 function guardCost(guards: readonly Guard[], axis: string): number {
   let cost = 0;
   for (const g of guards) {
-    if (names(g.lo).has(axis) || names(g.hi).has(axis)) return SINGLY;
+    if (names(g.lo).has(axis) || names(g.hi).has(axis)) return MACHINE.singly;
     const s = stride(g.e, axis);
-    if (s === null) return SINGLY;
+    if (s === null) return MACHINE.singly;
     if (names(g.e).has(axis) && s !== 0) cost += 1;
   }
   return cost;
@@ -331,7 +323,11 @@ function depends(e: Expr, axis: string): boolean {
 
 function scalarCost(e: Expr): number {
   if (e.kind === 'op')
-    return e.op === 'exp' || e.op === 'log' || e.op === 'tanh' || e.op === 'erf' ? 80 : heavyOps.has(e.op) ? 120 : 4;
+    return e.op === 'exp' || e.op === 'log' || e.op === 'tanh' || e.op === 'erf'
+      ? MACHINE.heavy.scalar
+      : heavyOps.has(e.op)
+        ? MACHINE.heavy.rare
+        : MACHINE.scalar;
   if (e.kind === 'read') return 4 + 3 * e.guards.length;
   return e.kind === 'guarded' ? 8 : 0;
 }
@@ -341,21 +337,21 @@ function wideCost(kernel: Kernel, e: Expr, lane: string): number {
   switch (e.kind) {
     case 'op':
       if (['sin', 'cos', 'pow', 'mod'].includes(e.op) || (e.op === 'div' && e.dtype === 'i32'))
-        return scalarCost(e) + SINGLY;
-      return heavyOps.has(e.op) ? 24 : 1;
+        return scalarCost(e) + MACHINE.singly;
+      return heavyOps.has(e.op) ? MACHINE.heavy.lanes : 1;
     case 'read': {
-      if (e.dynamic.some((d) => depends(d.value, lane))) return SINGLY + 3 * e.guards.length;
+      if (e.dynamic.some((d) => depends(d.value, lane))) return MACHINE.singly + 3 * e.guards.length;
       const s = stride(e.at, lane);
       const guarded = guardCost(e.guards, lane);
       const isBool = kernel.buffers[e.buffer]!.dtype === 'bool';
       if (s === null || s < 0 || s > 2 || (isBool && s !== 1) || (guarded > 0 && s !== 1))
-        return SINGLY + 4 * e.guards.length;
+        return MACHINE.singly + 4 * e.guards.length;
       return (s === 2 ? 2.5 : isBool ? 2 : 1) + 2 * guarded;
     }
     case 'guarded':
-      return guardCost(e.guards, lane) > 0 ? 3 * SINGLY : 2;
+      return guardCost(e.guards, lane) > 0 ? 3 * MACHINE.singly : 2;
     case 'index':
-      return stride(e.at, lane) === null ? SINGLY : 1;
+      return stride(e.at, lane) === null ? MACHINE.singly : 1;
     default:
       return 0;
   }
@@ -415,9 +411,9 @@ export function productLeaf(
   if (!batch.every((s) => inA.has(s) && inB.has(s))) return null;
   const size = (axes: readonly string[]): number => axes.reduce((n, s) => n * extent(kernel, s, of), 1);
   const least = (axes: readonly string[]): number =>
-    axes.reduce((n, s) => n * (asConst(kernel.axes.get(s)!) ?? NOMINAL), 1);
+    axes.reduce((n, s) => n * (asConst(kernel.axes.get(s)!) ?? MACHINE.nominal), 1);
   if (least(onlyA) < 4 || least(onlyB) < 4 || size(stage.over) < 6) return null;
-  if (size(onlyA) * size(onlyB) * size(stage.over) < 4096) return null;
+  if (size(onlyA) * size(onlyB) * size(stage.over) < MACHINE.leastProduct) return null;
   // Guards go to the operand that has their axes.
   const split = (own: readonly string[], other: readonly string[]): Guard[] | null => {
     const mine: Guard[] = [];
@@ -447,10 +443,10 @@ export function productLeaf(
     rows: rowsSide,
     columns: columnsSide,
     over: stage.over,
-    tile: [5, 8],
-    unroll: 1,
-    few: { below: 4, leaf: loopsLeaf(kernel, stage, [], null, of).leaf },
-    block: [1 << 18, 1 << 20],
+    tile: MACHINE.tile,
+    unroll: MACHINE.unroll,
+    few: { below: MACHINE.fewRows, leaf: loopsLeaf(kernel, stage, [], null, of).leaf },
+    block: MACHINE.block,
   };
 }
 
@@ -499,8 +495,8 @@ export function blockProduct(
     rows: { value: a.value, axes: [block], guards: [] },
     columns: { value: b.value, axes: free, guards: [] },
     over: stage.over,
-    tile: [5, 8],
-    unroll: 1,
+    tile: MACHINE.tile,
+    unroll: MACHINE.unroll,
     few: { below: 0, leaf: loopsLeaf(kernel, stage, rows, null, of).leaf },
     block: [0, 0],
   };
@@ -521,19 +517,22 @@ function streamSchedule(kernel: Kernel, of: SizeOf, worth: number): WasmSchedule
   const { axis, leaves } = best;
   const outer = rows.filter((r) => r !== axis);
   const work = kernel.stages
-    .map((s) => [...s.axes, ...s.over].reduce((n, a) => n * extent(kernel, a, of), PRODUCT_COST))
+    .map((s) => [...s.axes, ...s.over].reduce<number>((n, a) => n * extent(kernel, a, of), MACHINE.multiplyAdd))
     .reduce((a, b) => a + b, 0);
   const share =
     work < worth
       ? null
-      : (shareOfAxes(kernel, outer, kernel.stages.map(outward(kernel)), null, 1, of) ?? { axis, by: BLOCK });
+      : (shareOfAxes(kernel, outer, kernel.stages.map(outward(kernel)), null, 1, of) ?? {
+          axis,
+          by: MACHINE.rowsTogether,
+        });
   const wide = share !== null && 'axis' in share && share.axis !== axis && extent(kernel, share.axis, of) < 4;
   return {
     rows: [...outer, axis],
     vector: null,
     leaves,
-    share: wide ? { axis, by: BLOCK } : share,
-    block: { axis, by: BLOCK },
+    share: wide ? { axis, by: MACHINE.rowsTogether } : share,
+    block: { axis, by: MACHINE.rowsTogether },
   };
 }
 

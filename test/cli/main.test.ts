@@ -334,6 +334,7 @@ describe('explain', () => {
     const { code, out } = await nnc(folder({ 'net.nn': program }), ['explain', 'net.nn', `--${view}`, '--only', 'Net']);
     expect(code).toBe(0);
     expect(out.length).toBeGreaterThan(10);
+    if (view === 'schedule') expect(out).toMatch(/^ {2}wasm\n {4}\w/m);
     if (view === 'fusion') expect(out).toMatch(/^ {2}output: f32\[B, 3\] +\w.* net\.nn:2:\d+$/m);
   });
 });

@@ -1,0 +1,32 @@
+/**
+ * What a core is taken to do, in one place: the numbers by which schedules of the WebAssembly target choose. Measured on Zen 4 with V8 11.3
+ * (docs/performance.md, bench/wasm). A wrong number costs some time and never a result. The unit of costs is about a third of a nanosecond.
+ */
+export const MACHINE = {
+  /** What a size is taken to be where nothing is known of it. */
+  nominal: 64,
+  /** Sums that a register tile of a product holds: rows x columns. 6 x 8 spills, 4 x 16 runs at a quarter. */
+  tile: [5, 8],
+  /** Steps of a tile's loop written out: more are slower, whatever the fences between them. */
+  unroll: 1,
+  /** Products with fewer rows than this are not worth packing the columns. */
+  fewRows: 4,
+  /** Least multiplications and additions of a product that is packed at all. */
+  leastProduct: 4096,
+  /** Greatest bytes of a packed block: of rows (stays in L2), of columns (L2 and L3). */
+  block: [1 << 18, 1 << 20],
+  /** Rows computed together by kernels that have buffers of the row: a multiple of the tile's. */
+  rowsTogether: 40,
+  /** A multiplication and an addition of a packed product. */
+  multiplyAdd: 0.16,
+  /** A round of a loop, a plain scalar operation, a load or a store. */
+  scalar: 4,
+  /** exp, log, tanh and erf of one value; sin, cos, powers and draws of one; any of them for four lanes. */
+  heavy: { scalar: 80, rare: 120, lanes: 24 },
+  /** A value for which four lanes have no instruction, beyond its cost. */
+  singly: 8,
+  /** Less work than this is not worth a meeting of threads. */
+  worthSharing: 30000,
+  /** Of an axis that threads share, the outermost is taken that has so many parts. */
+  partsToShare: 16,
+} as const;
