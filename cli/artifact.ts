@@ -21,6 +21,8 @@ export interface Instance {
   readonly step: (inputs: Inputs, sizes?: Sizes) => Readonly<Record<string, number>>;
   readonly evaluate: (inputs: Inputs, sizes?: Sizes) => Readonly<Record<string, number>>;
   readonly forward: (inputs: Inputs, sizes?: Sizes) => Readonly<Record<string, ResultTensor | number | boolean>>;
+  /** Of a model with carries: goes on from where the last call left them. */
+  readonly stream: (inputs: Inputs, sizes?: Sizes) => Readonly<Record<string, ResultTensor | number | boolean>>;
   readonly weights: () => Map<string, WeightTensor>;
   readonly load: (weights: Weights) => void;
   readonly checkpoint: () => Checkpoint;

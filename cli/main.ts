@@ -398,6 +398,7 @@ The model reads i32[B, S] and, if it asks, their lengths i32[B]; it takes what i
         new Option('--program <program>', 'what is run (default: step, of a model forward)').choices([
           'step',
           'forward',
+          'stream',
           'evaluate',
         ]),
       )

@@ -7,6 +7,7 @@ import { problem, type Problem } from './diagnostics/problem.ts';
 import { elaborate } from './elaborate/elaborate.ts';
 import { KernelCache } from './fuse/cache.ts';
 import { NOMINAL } from './fuse/cost.ts';
+import { partialUpdates } from './fuse/partial.ts';
 import { fuse } from './fuse/program.ts';
 import { LEAST, type StreamOptions } from './fuse/stream.ts';
 import type { Origins } from './graph/origin.ts';
@@ -86,9 +87,11 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
     const cache = new KernelCache();
     const bounds = new Map([...shared, ...Object.entries(options.bounds ?? {})]);
     const streaming = streamOptions(unit, bounds, options);
-    const whole = mapPrograms(graphs, (graph) =>
-      fuse(graph, { origins, cache, fuse: options.fuse ?? true, ...(streaming === null ? {} : { stream: streaming }) }),
-    );
+    const narrowed: Parameters<typeof partialUpdates>[1] = new Map();
+    const whole = mapPrograms(graphs, (graph) => {
+      const stream = streaming === null ? {} : { stream: streaming };
+      return partialUpdates(fuse(graph, { origins, cache, fuse: options.fuse ?? true, ...stream }), narrowed);
+    });
     const rewriter = new StorageRewriter(stored);
     const programs = stored.size === 0 ? whole : mapPrograms(whole, (p) => rewriter.program(p));
     for (const [path, why] of rewriter.refused)

@@ -4,8 +4,15 @@
  */
 import { NncError } from './errors.ts';
 import { allocate, toHalf, type Held, type Memory, type View } from './memory.ts';
-import type { Plan, PlanInput, PlanProgram, PlanRequirement, PlanStep, SizeExpr } from './plan.ts';
-import type { Store } from './weights.ts';
+import type { Plan, PlanInput, PlanLeaf, PlanProgram, PlanRequirement, PlanStep, SizeExpr } from './plan.ts';
+import type { WeightTensor } from './weights.ts';
+
+/** Reading and writing leaves that are kept in fewer bytes: store.ts. */
+export interface Store {
+  readonly problem: (leaf: PlanLeaf, tensor: WeightTensor) => string | null;
+  readonly put: (machine: Machine, leaf: PlanLeaf, tensor: WeightTensor) => void;
+  readonly take: (machine: Machine, leaf: PlanLeaf) => WeightTensor;
+}
 
 /** Binds a kernel to its arrays; `at` are the places in `sizes` of its integer parameters. */
 export type Bind = (arrays: readonly Held[], sizes: Int32Array, at: readonly number[]) => () => void;

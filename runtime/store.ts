@@ -8,7 +8,7 @@
  */
 import { f16Bits, halfValue } from './half.ts';
 import type { Storage } from './plan.ts';
-import type { Store } from './weights.ts';
+import type { Store } from './execute.ts';
 
 export interface Quantised {
   /** Int8Array (i8), Uint8Array with two elements a byte (i4), Uint16Array (f16). */

@@ -29,13 +29,6 @@ export interface Checkpoint {
   readonly tensors: Weights;
 }
 
-/** Reading and writing leaves that are kept in fewer bytes: store.ts. */
-export interface Store {
-  readonly problem: (leaf: PlanLeaf, tensor: WeightTensor) => string | null;
-  readonly put: (machine: Machine, leaf: PlanLeaf, tensor: WeightTensor) => void;
-  readonly take: (machine: Machine, leaf: PlanLeaf) => WeightTensor;
-}
-
 export const isWeight = (leaf: PlanLeaf): boolean => leaf.kind === 'param' || leaf.kind === 'state';
 
 export function takeLeaves(machine: Machine, wanted: (leaf: PlanLeaf) => boolean): Map<string, WeightTensor> {

@@ -1,6 +1,8 @@
 /** The next symbol from logits: by temperature, among the k likeliest, among the likeliest that together have probability p (Holtzman et al., 2020). */
 import type { Stream } from '../random.ts';
 
+export { Stream } from '../random.ts';
+
 export interface Choice {
   /** Divides logits; 0 takes the likeliest. */
   readonly temperature: number;

@@ -17,7 +17,46 @@ async function own(tokens) {
   return { run: () => net.forward(inputs, sizes).logits.data[1] };
 }
 
-export const workloads = [64, 1].map((T) => ({
+const cached = readFileSync(new URL('../../examples/design/decode.nn', import.meta.url), 'utf8');
+
+/** One token more, with keys and values of those before in the cache: the prompt once, then the same place again and again. */
+async function decoding(tokens, rules) {
+  const options = { path: 'decode.nn', unit: 'GPT2', bounds: { T: tokens.length }, target: 'wasm', weights: rules };
+  const net = await nnc.instance(cached, options, start());
+  const S = tokens.length;
+  net.stream({ token: tokens }, { S });
+  const one = tokens.slice(-1);
+  return {
+    // What is stored smaller computes something near.
+    run: () =>
+      rules.length > 0 ? (net.stream({ token: one }, { S }), null) : net.stream({ token: one }, { S }).logits.data[1],
+  };
+}
+
+const storage = { f32: [], int8: ['int8'], 'int4:128': ['int4:128'], 'int4:32': ['int4:32'] };
+
+const decode = {
+  name: 'gpt2-decode',
+  group: 'gpt2',
+  what: "GPT-2 small's shape: ours one token behind 64 cached ones, theirs one token alone",
+  unit: 'ms',
+  tolerance: Infinity,
+  seconds: 20,
+  async contenders(wanted) {
+    const tokens = whole(5, 65, 50257);
+    const own = Object.entries(storage).map(([name, rules]) => [
+      name === 'f32' ? 'nnc wasm' : `nnc wasm ${name}`,
+      () => decoding(tokens, rules),
+    ]);
+    return wanted({
+      ...Object.fromEntries(own),
+      'ort-web': async () => (await import('../peers/ort.mjs')).gpt2('web', start(), tokens.slice(0, 1)),
+      'ort-node': async () => (await import('../peers/ort.mjs')).gpt2('node', start(), tokens.slice(0, 1)),
+    });
+  },
+};
+
+const passes = [64, 1].map((T) => ({
   name: `gpt2-${T}`,
   group: 'gpt2',
   what: `GPT-2 small's shape, ${T} ${T === 1 ? 'token' : 'tokens, logits of all rows'}`,
@@ -35,3 +74,5 @@ export const workloads = [64, 1].map((T) => ({
     });
   },
 }));
+
+export const workloads = [...passes, decode];

@@ -11,7 +11,7 @@ import { profiled } from '../../compiler/targets/profile.ts';
 import type { Plan, PlanStep, SizeExpr } from '../../runtime/plan.ts';
 import { guarded, type Inputs, type Instance, type NodeTarget, type Sizes } from '../artifact.ts';
 
-export type ProgramChoice = 'forward' | 'step' | 'evaluate';
+export type ProgramChoice = 'forward' | 'stream' | 'step' | 'evaluate';
 
 /** One call site of a kernel, for one call of the program. */
 export interface StepProfile {

@@ -179,6 +179,17 @@ export function provablyNonNegative(eq: Equation | null, p: Poly): boolean {
   return false;
 }
 
+/** The same, with what the program requires of sizes: a `require` that cannot be decided is checked before anything runs. */
+export function requiredNonNegative(cx: Elaboration, eq: Equation | null, p: Poly): boolean {
+  if (provablyNonNegative(eq, p)) return true;
+  for (const { left, relation, right } of cx.unit.requirements.values()) {
+    const room = sub(right, left);
+    if (relation === '<=' && provablyNonNegative(eq, sub(p, room))) return true;
+    if (relation === '<' && provablyNonNegative(eq, sub(p, sub(room, ONE)))) return true;
+  }
+  return false;
+}
+
 /** Whether a comparison of integers holds for all sizes and positions: true, false, or null for "depends". */
 export function decide(eq: Equation | null, op: BinaryOperator, left: Poly, right: Poly): boolean | null {
   const difference = sub(left, right);

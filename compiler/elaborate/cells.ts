@@ -9,6 +9,8 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import type { Node } from '../graph/types.ts';
 import { joinPath, refuse, type Elaboration } from './elaboration.ts';
 import type { Cell, Scope } from './scope.ts';
+import { asConst } from '../sizes/poly.ts';
+import { leafType, persistentLeaf } from './instances.ts';
 import { initialValue } from './statements.ts';
 
 /** Where the carries of instances live: from the first call on, for as long as what made the instance runs. */
@@ -61,7 +63,7 @@ export function carryCell(cx: Elaboration, s: LeafStatement, scope: Scope): { ce
   const cell: Cell = { key: `~${owner.name} ${joinPath(cx.path, s.name.text)}`, depth: owner.depth };
   const known = cx.current.get(cell.key);
   if (known !== undefined) return { cell, node: known };
-  const node = initialValue(cx, s, scope);
+  const node = (lexical ? null : kept(cx, s, scope, cell.key)) ?? initialValue(cx, s, scope);
   const frame = cx.loops[owner.depth];
   if (frame !== undefined) {
     const before = hoist(cx.builder, node, frame.outer);
@@ -70,6 +72,23 @@ export function carryCell(cx: Elaboration, s: LeafStatement, scope: Scope): { ce
   }
   cx.current.set(cell.key, node);
   return { cell, node };
+}
+
+/** Thrown where a carry cannot be kept from call to call: its size, or what it begins with, depends on the call. */
+export class NotKept extends Error {}
+
+/** In a program that goes on from call to call a carry of an instance is a persistent leaf; null in others. */
+function kept(cx: Elaboration, s: LeafStatement, scope: Scope, key: string): Node | null {
+  if (cx.streamed === null) return null;
+  const { sizes } = leafType(cx, s, scope);
+  if (sizes.some((size) => asConst(size) === null) || dependsOnCall(initialValue(cx, s, scope))) throw new NotKept();
+  const path = joinPath(cx.path, s.name.text);
+  cx.streamed.set(path, key);
+  return cx.builder.local(cx.leaf(persistentLeaf(cx, s, scope, path, 'carry')));
+}
+
+function dependsOnCall(node: Node): boolean {
+  return node.op === 'input' || node.inputs.some(dependsOnCall);
 }
 
 /** The node made outside the loops down to `target`; null where it depends on a round. */

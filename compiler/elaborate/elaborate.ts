@@ -13,6 +13,7 @@ import type { DataInput, Graph, Leaf, Output, ProgramName, SizeSpec, Unit } from
 import { name as sizeName, names } from '../sizes/poly.ts';
 import { asTensor } from './arithmetic.ts';
 import { Elaboration, Refusal, refuse, UnitState } from './elaboration.ts';
+import { NotKept } from './cells.ts';
 import { bindParameters, callResult, dtypeOf, instantiate, sizesOf } from './instances.ts';
 import { integer, type InstanceValue, type Value } from './values.ts';
 import { initialValue } from './statements.ts';
@@ -88,8 +89,42 @@ function modelUnit(
   if (isNetwork && [...made.unit.leaves.keys()].every((path) => path.startsWith(`${front}.`))) made = attempt(front);
   const { unit, cx, outputs, inputs } = made;
   demand(expose, model.name, cx);
-  const forward = cx.root.finish(outputs);
-  return finishUnit(program, origins, unit, name, 'model', inputs, new Map([['forward', forward]]), axes, null);
+  const programs = new Map<ProgramName, Graph>([['forward', cx.root.finish(outputs)]]);
+  const stream = streamGraph(program, origins, unit, model, module, axes, expose);
+  if (stream !== null) programs.set('stream', stream);
+  return finishUnit(program, origins, unit, name, 'model', inputs, programs, axes, null);
+}
+
+/**
+ * The model as a program that goes on from call to call: carries of its layers are leaves that it updates. Null where it has none, or where one has a
+ * size or a beginning that depends on the call.
+ */
+function streamGraph(
+  program: Program,
+  origins: Origins,
+  unit: UnitState,
+  model: Callable,
+  module: ProgramModule,
+  axes: Axes,
+  expose: readonly string[],
+): Graph | null {
+  const before = new Set(unit.leaves.keys());
+  const cx = new Elaboration(`${model.name.text}.stream`, program, origins, unit, false, axes);
+  cx.streamed = new Map();
+  try {
+    const { outputs } = forwardGraph(cx, model, module, '', new Map(), expose);
+    if (cx.streamed.size === 0) return null;
+    const updates = [...cx.streamed].map(([path, key]): Output => ({
+      name: path,
+      node: cx.current.get(key)!,
+      updates: path,
+    }));
+    return cx.root.finish([...outputs, ...updates]);
+  } catch (error) {
+    if (!(error instanceof NotKept)) throw error;
+    for (const path of unit.leaves.keys()) if (!before.has(path)) unit.leaves.delete(path);
+    return null;
+  }
 }
 
 function trainUnit(

@@ -113,6 +113,8 @@ export class Elaboration {
   /** Current value of every persistent leaf read or rebound so far. */
   readonly current = new Map<string, Node>();
   readonly initial = new Map<string, Node>();
+  /** For the program that goes on from call to call: the carries that it keeps, path of the leaf → key of the cell. Null in others. */
+  streamed: Map<string, string> | null = null;
   /** Step number as i32, as the innermost loop sees it (each round counts). */
   drawStep: Node | null = null;
   /** f32 scalar for `step` in schedules and optimizers. */

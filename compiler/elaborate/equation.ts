@@ -22,7 +22,17 @@ import {
   ZERO,
   type Poly,
 } from '../sizes/poly.ts';
-import { binary, hasLetters, lift, logical, polyNode, provablyNonNegative, select, wrap } from './arithmetic.ts';
+import {
+  binary,
+  hasLetters,
+  lift,
+  logical,
+  polyNode,
+  provablyNonNegative,
+  requiredNonNegative,
+  select,
+  wrap,
+} from './arithmetic.ts';
 import { refuse, type Elaboration } from './elaboration.ts';
 import { evaluate, sizeOf, wholeTensor } from './expressions.ts';
 import { namesIn } from './instances.ts';
@@ -428,7 +438,7 @@ export function readTensor(
         masks.push(inside(cx, eq, wrap(eq, item.data!.node, item.data!.labels), size, item.span));
       continue;
     }
-    const moved = affine(eq, item.poly, size, (label) => uses.get(label)! > 1 && done.has(label));
+    const moved = affine(cx, eq, item.poly, size, (label) => uses.get(label)! > 1 && done.has(label));
     if (moved === null) {
       dynamic.set(k, polyNode(cx, eq, item.poly));
       if (cx.masks !== null || fill !== null) masks.push(inside(cx, eq, integer(item.poly), size, item.span));
@@ -526,7 +536,7 @@ interface Affine {
 }
 
 /** offset + Σ stride·letter with letters of its own and certain signs; null where that is not so. */
-function affine(eq: Equation, p: Poly, size: Poly, taken: (label: string) => boolean): Affine | null {
+function affine(cx: Elaboration, eq: Equation, p: Poly, size: Poly, taken: (label: string) => boolean): Affine | null {
   let rest = p;
   const labels: string[] = [];
   const windows: Window[] = [];
@@ -548,12 +558,12 @@ function affine(eq: Equation, p: Poly, size: Poly, taken: (label: string) => boo
   low = add(low, rest);
   high = add(high, rest);
   const over = add(sub(high, size), ONE);
-  const lowInside = provablyNonNegative(eq, low);
-  const highInside = provablyNonNegative(eq, neg(over));
+  const lowInside = requiredNonNegative(cx, eq, low);
+  const highInside = requiredNonNegative(cx, eq, neg(over));
   const before = lowInside ? ZERO : neg(low);
   const after = highInside ? ZERO : over;
-  if (!lowInside && !provablyNonNegative(eq, before)) return null;
-  if (!highInside && !provablyNonNegative(eq, after)) return null;
+  if (!lowInside && !requiredNonNegative(cx, eq, before)) return null;
+  if (!highInside && !requiredNonNegative(cx, eq, after)) return null;
   // A single position outside for sure cannot be sliced meaningfully when it depends on sizes: the gather handles it.
   if (windows.length === 0 && !(lowInside && highInside)) return null;
   return { labels, windows, offset: rest, before, after, outside: !(lowInside && highInside) };

@@ -317,7 +317,7 @@ export function persistentLeaf(
   statement: LeafStatement,
   scope: Scope,
   path: string,
-  kind: 'param' | 'state' | 'slot',
+  kind: 'param' | 'state' | 'slot' | 'carry',
 ): LeafRecord {
   const type = leafType(cx, statement, scope);
   const known = cx.unit.leaves.get(path);

@@ -231,12 +231,12 @@ export interface RuntimeRequirement {
   readonly program?: ProgramName;
 }
 
-export type ProgramName = 'init' | 'forward' | 'step' | 'evaluate';
+export type ProgramName = 'init' | 'forward' | 'stream' | 'step' | 'evaluate';
 
 /**
  * What elaboration makes of one `model` or `train`: the persistent leaves and the programs over them. Scalar inputs `seed` and `step`
  * (i32, kind 'scalar') stand in a graph where it draws or counts. `init` has an output that `updates` every leaf; `forward` (eval mode) has the model's
- * results; `step` has `loss`, the metrics, and updates; `evaluate` has `loss` and metrics in eval mode, updates nothing.
+ * results, as has `stream`, which also updates the carries of its layers; `step` has `loss`, the metrics, and updates; `evaluate` has `loss` and metrics in eval mode, updates nothing.
  */
 export interface Unit {
   readonly name: string;

@@ -76,7 +76,7 @@ const plain = (name: string, type: string): Method['parameters'][number] => ({
 
 function programMethod(
   plan: Plan,
-  name: 'forward' | 'step' | 'evaluate',
+  name: 'forward' | 'stream' | 'step' | 'evaluate',
   copies: boolean,
   types: boolean,
 ): Method | null {
@@ -87,6 +87,7 @@ function programMethod(
   const tensors = fields.filter((f) => f.row.shape.length > 0);
   const what = {
     forward: 'The results for these inputs.',
+    stream: 'The results for these inputs, going on from where the last call left the carries; `reset` begins anew.',
     step: 'One step of training; updates the parameters.',
     evaluate: 'Loss and metrics on these inputs; changes nothing.',
   }[name];
@@ -149,8 +150,8 @@ function methods(plan: Plan, types: boolean): Method[] {
     body,
     isStatic: false,
   });
-  const own = (['step', 'evaluate', 'forward'] as const).flatMap((name) => {
-    const made = programMethod(plan, name, name === 'forward', types);
+  const own = (['step', 'evaluate', 'forward', 'stream'] as const).flatMap((name) => {
+    const made = programMethod(plan, name, name === 'forward' || name === 'stream', types);
     return made === null ? [] : [made];
   });
   const carries = plan.leaves.some((leaf) => leaf.kind === 'carry');
@@ -213,7 +214,7 @@ const signature = (m: Method, types: boolean, declaration: boolean): string => {
 };
 
 function resultFields(plan: Plan, types: boolean): string[] {
-  return (['step', 'evaluate', 'forward'] as const).flatMap((name) => {
+  return (['step', 'evaluate', 'forward', 'stream'] as const).flatMap((name) => {
     const program = plan.programs[name];
     if (program === undefined) return [];
     const fields = outputs(plan, program);
