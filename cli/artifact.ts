@@ -2,7 +2,7 @@
  * The seam between the command line and compiled programs: an artifact becomes a running class here, and nowhere else does the command line
  * know what an emitted module looks like. Values cross as typed arrays, weights as `Weights` of the runtime.
  */
-import type { Artifact, Target } from '../compiler/index.ts';
+import type { Artifact, GpuLimits, Target } from '../compiler/index.ts';
 import type { Plan, PlanLeaf, SizeExpr } from '../runtime/plan.ts';
 import type { Checkpoint, Weights } from '../runtime/weights.ts';
 import { refuse } from './problems.ts';
@@ -100,6 +100,26 @@ export async function instantiateAny(
   return awaited(artifact, () =>
     emitted.create({ seed, threads, ...(weights === null ? {} : { weights }), ...(gpu === undefined ? {} : { gpu }) }),
   );
+}
+
+interface Gpu {
+  requestAdapter(): Promise<{
+    readonly limits: {
+      readonly maxBufferSize: number;
+      readonly maxStorageBufferBindingSize: number;
+      readonly maxStorageBuffersPerShaderStage: number;
+    };
+  } | null>;
+}
+
+/** Limits of the device at hand, for what will run on it; nothing where there is none, or none is asked for. */
+export async function gpuLimits(target: RunTarget): Promise<{ readonly gpu?: GpuLimits }> {
+  if (target === 'ts' || target === 'wasm') return {};
+  const adapter = await ((await webgpu()) as Gpu | undefined)?.requestAdapter().catch(() => null);
+  if (adapter === undefined || adapter === null) return {};
+  const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage: bindings } = adapter.limits;
+  const whole = (bytes: number): number => Math.floor(bytes / 256) * 256;
+  return { gpu: { buffer: whole(maxBufferSize), binding: whole(maxStorageBufferBindingSize), bindings } };
 }
 
 /** WebGPU for Node, where it is installed: an optional package, since it is large and most programs do without. */

@@ -148,6 +148,12 @@ In the text, \`// nnc: allow(NN604) because …\` before or behind a statement d
           .choices([...targets])
           .default('ts'),
       )
+      .addOption(
+        new Option(
+          '--gpu-binding <bytes>',
+          'greatest tensor on the GPUs that wgsl is for (default: 134217728)',
+        ).argParser(natural(256)),
+      )
       .addOption(new Option('--emit <kinds>', 'ts, js or ts,js').default(['ts', 'js'], 'ts,js').argParser(emitKinds))
       .addOption(bounds())
       .addOption(consts())

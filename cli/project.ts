@@ -11,6 +11,7 @@ import {
   type Artifact,
   type Host,
   type Sources,
+  type GpuLimits,
   type Target,
 } from '../compiler/index.ts';
 import { located, readText } from './files.ts';
@@ -90,6 +91,7 @@ export interface CompileWishes {
   readonly targets?: readonly Target[];
   /** Rules for storing parameters in fewer bytes. */
   readonly weights?: readonly string[];
+  readonly gpu?: Partial<GpuLimits>;
   /** For a size that neither the source nor `bounds` limits; without it such a size is an error. */
   readonly otherwise?: number;
 }

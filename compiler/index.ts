@@ -17,7 +17,8 @@ import { library as standardLibrary } from './library.generated.ts';
 import { build, type Artifact, type Trace } from './pipeline.ts';
 import type { Sources } from './source/source.ts';
 import { parseRule, storeWanted } from './store/choice.ts';
-import { targets, type Target } from './targets/index.ts';
+import { GUARANTEED } from './targets/wgsl/layout.ts';
+import { targets, type GpuLimits, type Target } from './targets/index.ts';
 
 export interface CompileOptions {
   /** The name of the source in messages, and what imports are relative to. Default `program.nn`. */
@@ -40,6 +41,8 @@ export interface CompileOptions {
   readonly stream?: number | false;
   /** Modules to emit beside the TypeScript target's: `wasm`, `wgsl`. They are in `artifact.modules`. */
   readonly targets?: readonly Target[];
+  /** Limits of the GPU that `wgsl` is compiled for, where they are more (or less) than what every WebGPU device has. */
+  readonly gpu?: Partial<GpuLimits>;
   /** Levels of lints beside those that the text gives: `{ allow: ['NN604'], deny: ['warnings'] }`. */
   readonly levels?: LevelOptions | undefined;
   /**
@@ -109,6 +112,11 @@ function optionProblems(program: Program, options: CompileOptions): Problem[] {
     if (parseRule(rule) === null) wrong(`weights[${k}]`, `\`${String(rule)}\``, storeWanted);
   for (const target of options.targets ?? [])
     if (!targets.includes(target)) wrong('targets', `\`${String(target)}\``, `one of ${targets.join(', ')}`);
+  for (const [name, limit] of Object.entries<number>({ ...options.gpu })) {
+    if (!Object.hasOwn(GUARANTEED, name)) wrong(`gpu.${name}`, 'given', `one of ${Object.keys(GUARANTEED).join(', ')}`);
+    else if (!Number.isInteger(limit) || limit < 1) wrong(`gpu.${name}`, String(limit), 'a whole number from 1');
+    else if (name !== 'bindings' && limit % 256 !== 0) wrong(`gpu.${name}`, String(limit), 'a multiple of 256 bytes');
+  }
   return found;
 }
 
@@ -137,7 +145,7 @@ export function compile(text: string, options: CompileOptions = {}): CompileResu
 }
 
 export type { Artifact } from './pipeline.ts';
-export { targets, type Target, type TargetModule } from './targets/index.ts';
+export { targets, type Excess, type GpuLimits, type Target, type TargetModule } from './targets/index.ts';
 export type { LevelOptions } from './lint/levels.ts';
 export type { Problem, Report } from './diagnostics/problem.ts';
 export type { Host } from './check/program.ts';

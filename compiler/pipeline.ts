@@ -19,7 +19,9 @@ import { plan as planMemory } from './plan/plan.ts';
 import { simplify } from './simplify/simplify.ts';
 import { chooseStorage, type StoredAs } from './store/choice.ts';
 import { scalesOf, StorageRewriter } from './store/rewrite.ts';
-import { emitModule, unable, type Target, type TargetModule } from './targets/index.ts';
+import { userSpan } from './targets/wgsl/emit.ts';
+import { GUARANTEED } from './targets/wgsl/layout.ts';
+import { emitModule, unable, type GpuLimits, type Target, type TargetModule } from './targets/index.ts';
 import type { Plan } from '../runtime/plan.ts';
 
 /** Called after each stage: its name, and what it made as text, printed only when asked. */
@@ -58,6 +60,7 @@ export interface BuildOptions {
   readonly targets?: readonly Target[];
   /** Rules of `store/choice.ts`, checked already. */
   readonly weights?: readonly string[];
+  readonly gpu?: Partial<GpuLimits>;
   readonly trace?: Trace;
 }
 
@@ -110,7 +113,9 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
     const { plan, kernels, schedules } = planned;
     trace(`${unit.name}: plan`, () => JSON.stringify(plan, null, 1));
 
-    const material = { unit, plan, kernels, schedules, origins, sources: program.sources };
+    const { gpu } = options;
+    const base = { unit, plan, kernels, schedules, origins, sources: program.sources };
+    const material = gpu === undefined ? base : { ...base, gpu: { ...GUARANTEED, ...gpu } };
     const modules = new Map<Target, TargetModule>();
     for (const target of new Set<Target>(['ts', ...(options.targets ?? [])])) {
       const what = unable(target, plan);
@@ -119,6 +124,11 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
         continue;
       }
       const module = emitModule(target, material);
+      for (const e of module.excess ?? []) {
+        const { origin, ...facts } = e;
+        problems.push(problem('NN807', userSpan(origins, program.sources, origin), { unit: unit.name, ...facts }));
+      }
+      if ((module.excess ?? []).length > 0) continue;
       modules.set(target, module);
       trace(`${unit.name}: emit ${target}`, () => module.typescript ?? module.javascript);
     }

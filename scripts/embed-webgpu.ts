@@ -31,6 +31,7 @@ const PARTS: readonly (readonly [file: string, names: readonly string[] | null])
   ['weights.ts', ['WeightTensor', 'Weights', 'Checkpoint', 'CreateOptions']],
   ['webgpu/api.ts', null],
   ['webgpu/sizes.ts', null],
+  ['webgpu/gates.ts', null],
   ['webgpu/machine.ts', null],
   ['webgpu/weights.ts', null],
 ];

@@ -16,6 +16,7 @@ export interface BuildOptions extends LookOptions {
   readonly emit: readonly ('ts' | 'js')[];
   readonly bound?: Readonly<Record<string, number>>;
   readonly const?: Readonly<Record<string, number>>;
+  readonly gpuBinding?: number;
   readonly print?: View;
 }
 
@@ -30,6 +31,9 @@ export function build(io: Io, file: string, options: BuildOptions): number {
     consts,
     targets: [options.target],
     ...(options.weights === undefined ? {} : { weights: options.weights }),
+    ...(options.gpuBinding === undefined
+      ? {}
+      : { gpu: { binding: options.gpuBinding, buffer: Math.max(2 ** 28, options.gpuBinding) } }),
     // To look at, any bound will do.
     ...(options.print === undefined ? {} : { otherwise: 64 }),
   });

@@ -1,6 +1,14 @@
 /** `nnc run`: a model's answers for every row of some data, in batches, with weights that training wrote. */
 import { report } from '../../compiler/diagnostics/render/index.ts';
-import { awaited, inputsOf, instantiateAny, type RunTarget, type Threads, type Values } from '../artifact.ts';
+import {
+  awaited,
+  gpuLimits,
+  inputsOf,
+  instantiateAny,
+  type RunTarget,
+  type Threads,
+  type Values,
+} from '../artifact.ts';
 import { writeFile } from '../files.ts';
 import { wantedByModel } from '../inputs.ts';
 import type { Io, LookOptions } from '../io.ts';
@@ -43,12 +51,14 @@ export async function run(io: Io, file: string, options: RunOptions): Promise<nu
   const batch = Math.min(options.batch ?? usualBatch, data.rows);
   const sizes = new Map(data.sizes);
   if (wanted.batch !== null) sizes.set(wanted.batch.size, batch);
+  const limits = await gpuLimits(options.target);
   const made = (rules: readonly string[]) =>
     compiled(project, {
       only: name,
       bounds: Object.fromEntries(sizes),
       consts,
       targets: [options.target],
+      ...limits,
       weights: rules,
       otherwise: Math.max(batch, ...sizes.values()),
     });

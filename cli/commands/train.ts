@@ -15,7 +15,15 @@ import {
   type Metrics,
 } from '../../runtime/fit.ts';
 import { spread, trialsOf, type Trial } from '../../runtime/trials.ts';
-import { awaited, instantiateAny, memoryOf, parametersOf, type RunTarget, type Threads } from '../artifact.ts';
+import {
+  awaited,
+  gpuLimits,
+  instantiateAny,
+  memoryOf,
+  parametersOf,
+  type RunTarget,
+  type Threads,
+} from '../artifact.ts';
 import { prepareFolder, readBytes, writeFile } from '../files.ts';
 import { wantedByTrain } from '../inputs.ts';
 import { lookOf, type Io, type LookOptions } from '../io.ts';
@@ -75,6 +83,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
     bounds: Object.fromEntries(sizes),
     consts,
     targets: [options.target],
+    ...(await gpuLimits(options.target)),
     otherwise: Math.max(batch, ...sizes.values()),
   });
   const artifact = artifacts.get(name)!;

@@ -6,7 +6,8 @@
  * their own, one after the other, which is what they must look like.
  */
 import { asConst, evaluate, type Poly } from '../sizes/poly.ts';
-import type { Kernel, Stage } from '../kernel/types.ts';
+import { walk } from '../kernel/expr.ts';
+import type { Expr, Kernel, Stage } from '../kernel/types.ts';
 import { productLeaf, type ProductSide } from './wasm.ts';
 
 export type WgslPass =
@@ -45,7 +46,7 @@ export type SizeOf = (name: string) => number;
 
 export function wgslSchedule(kernel: Kernel, sizeOf: SizeOf = () => NOMINAL): WgslSchedule {
   const rows = kernel.rows ?? [];
-  if (rows.length > 0 && kernel.stages.length > 1) {
+  if (kernel.stages.length > 1 && (rows.length > 0 || sharesValues(kernel))) {
     const threads = threadsFor(kernel, rows, kernel.stages, sizeOf);
     return { passes: [{ kind: 'rows', rows, stages: kernel.stages.map((s) => s.name), threads }] };
   }
@@ -58,6 +59,21 @@ export function wgslSchedule(kernel: Kernel, sizeOf: SizeOf = () => NOMINAL): Wg
     }),
   };
 }
+
+/** Whether a stage uses what an earlier one named: they are parts of one row then, the only one there is where the kernel has no rows. */
+const sharesValues = (kernel: Kernel): boolean =>
+  kernel.stages.some((stage) => {
+    let foreign = false;
+    walk(stageRoots(stage), (e) => {
+      if (e.kind === 'value' && !stage.defs.has(e.name)) foreign = true;
+    });
+    return foreign;
+  });
+
+const stageRoots = (stage: Stage): Expr[] => [
+  ...[...stage.defs.values()].flatMap((d) => (d.op !== null && d.init !== null ? [d.init, d.value] : [d.value])),
+  ...[...stage.each, ...stage.writes].flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]),
+];
 
 const points = (kernel: Kernel, axes: readonly string[], sizeOf: SizeOf): number =>
   axes.reduce((n, a) => n * Math.max(1, evaluate(kernel.axes.get(a)!, sizeOf)), 1);

@@ -10,11 +10,12 @@ import type { Origins } from '../graph/origin.ts';
 import type { Unit } from '../graph/types.ts';
 import type { Kernel, Schedule } from '../kernel/types.ts';
 import type { Sources } from '../source/source.ts';
-import type { Plan, PlanStep } from '../../runtime/plan.ts';
+import type { Plan } from '../../runtime/plan.ts';
 import { emitAuto } from './auto/emit.ts';
 import { emitTypeScript } from './ts/emit.ts';
 import { emitWasm } from './wasm/emit.ts';
-import { emitWgsl } from './wgsl/emit.ts';
+import { emitWgsl, type Excess } from './wgsl/emit.ts';
+import type { GpuLimits } from './wgsl/layout.ts';
 
 export interface Material {
   readonly unit: Unit;
@@ -24,6 +25,8 @@ export interface Material {
   readonly schedules: readonly Schedule[];
   readonly origins: Origins;
   readonly sources: Sources;
+  /** Of the GPU that is compiled for; what every WebGPU device has if left out. */
+  readonly gpu?: GpuLimits;
 }
 
 export interface TargetModule {
@@ -34,7 +37,11 @@ export interface TargetModule {
   readonly declarations: string;
   /** Source maps (revision 3, JSON) to the `.nn` files; null where the target makes none. */
   readonly sourceMap: { readonly typescript: string; readonly javascript: string } | null;
+  /** What is over the limits of the GPU; then the module is of no use on a device that has no more. */
+  readonly excess?: readonly Excess[];
 }
+
+export type { Excess, GpuLimits };
 
 const single = {
   ts({ unit, plan, kernels, schedules, origins, sources }: Material): TargetModule {
@@ -57,34 +64,40 @@ const single = {
     const { code, declarations } = emitWasm(unit, plan, kernels);
     return { typescript: null, javascript: code, declarations, sourceMap: null };
   },
-  wgsl({ unit, plan, kernels, schedules, origins, sources }: Material): TargetModule {
-    const emit = (types: boolean) => emitWgsl(unit, plan, kernels, schedules, { types, origins, sources });
+  wgsl({ unit, plan, kernels, schedules, origins, sources, gpu }: Material): TargetModule {
+    const limits = gpu === undefined ? {} : { limits: gpu };
+    const emit = (types: boolean) => emitWgsl(unit, plan, kernels, schedules, { types, origins, sources, ...limits });
     const [ts, js] = [emit(true), emit(false)];
-    return { typescript: ts.code, javascript: js.code, declarations: js.declarations, sourceMap: null };
+    const { declarations, excess } = js;
+    return { typescript: ts.code, javascript: js.code, declarations, sourceMap: null, excess };
   },
 } satisfies Record<string, (material: Material) => TargetModule>;
+
+const excessText = ({ what, over, needed, limit }: Excess): string =>
+  over === 'binding'
+    ? `${what} takes ${needed} bytes; it is compiled for bindings of at most ${limit}.`
+    : `The kernel ${what} uses ${needed} tensors; it is compiled for at most ${limit}.`;
+
+const STORED = 'parameters that are stored in fewer bytes: a GPU is given whole numbers of f32 so far';
 
 const emitters = {
   ...single,
   auto(material: Material): TargetModule {
     const build = (target: keyof typeof single): string => single[target](material).javascript;
-    const builds = { wgsl: build('wgsl'), wasm: build('wasm'), ts: build('ts') };
+    // What the GPU cannot run, or is too large for it, runs on what comes next, and says why.
+    const stored = unable('wgsl', material.plan);
+    const { javascript, excess = [] } = stored === null ? single.wgsl(material) : { javascript: '' };
+    const reasons = stored === null ? excess.map(excessText) : [`The program has ${stored}.`];
+    const wgsl = reasons.length === 0 ? javascript : { refusal: reasons };
+    const builds = { wgsl, wasm: build('wasm'), ts: build('ts') };
     const { code, declarations } = emitAuto(material.plan, builds);
     return { typescript: null, javascript: code, declarations, sourceMap: null };
   },
 } satisfies Record<string, (material: Material) => TargetModule>;
 
 /** What a target cannot run, in words; null: it runs this plan. */
-export function unable(target: Target, plan: Plan): string | null {
-  const partial = (steps: readonly PlanStep[]): boolean =>
-    steps.some((s) => s.kind === 'loop' && (s.until !== undefined || s.limit !== undefined || partial(s.body)));
-  if ((target === 'wgsl' || target === 'auto') && plan.leaves.some((leaf) => leaf.stored !== undefined))
-    return 'parameters that are stored in fewer bytes: a GPU is given whole numbers of f32 so far';
-  const early = Object.values(plan.programs).some((p) => partial(p.steps));
-  return (target === 'wgsl' || target === 'auto') && early
-    ? 'a loop that may end early (`until`): its rounds are given to the GPU ahead'
-    : null;
-}
+export const unable = (target: Target, plan: Plan): string | null =>
+  target === 'wgsl' && plan.leaves.some((leaf) => leaf.stored !== undefined) ? STORED : null;
 
 export type Target = keyof typeof emitters;
 

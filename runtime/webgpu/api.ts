@@ -9,6 +9,7 @@ export interface GpuLike {
 export interface GpuLimits {
   readonly maxBufferSize: number;
   readonly maxStorageBufferBindingSize: number;
+  readonly maxStorageBuffersPerShaderStage: number;
 }
 
 export interface GpuAdapter {
@@ -44,12 +45,14 @@ export interface GpuPass {
   setPipeline(pipeline: GpuHandle): unknown;
   setBindGroup(index: number, group: GpuHandle, offsets?: readonly number[]): unknown;
   dispatchWorkgroups(x: number, y?: number, z?: number): unknown;
+  dispatchWorkgroupsIndirect(buffer: GpuBuffer, offset: number): unknown;
   end(): unknown;
 }
 
 export interface GpuEncoder {
   beginComputePass(options?: { label?: string }): GpuPass;
   copyBufferToBuffer(from: GpuBuffer, fromOffset: number, to: GpuBuffer, toOffset: number, size: number): unknown;
+  clearBuffer(buffer: GpuBuffer): unknown;
   finish(): GpuHandle;
 }
 

@@ -9,6 +9,7 @@ import { NncError } from '../errors.ts';
 import { toHalf, type View } from '../memory.ts';
 import type { Plan, PlanBuffer, PlanDType, PlanProgram, PlanStep, SizeExpr } from '../plan.ts';
 import type { GpuBuffer, GpuDevice, GpuHandle, GpuLike, GpuPass } from './api.ts';
+import { gatedDispatches, gateKernel, Gates, isGated, type LoopStep } from './gates.ts';
 import { callSizes, checkInput, sizeValue, type Env, type GivenSizes, type Inputs } from './sizes.ts';
 
 /** A kernel for one way in which its buffers lie. */
@@ -30,6 +31,13 @@ export interface GpuProgramTable {
   readonly calls: Readonly<Record<string, readonly number[]>>;
 }
 
+/** What the program was compiled for: arenas are buffers of at most `buffer` bytes, tensors have at most `binding`. */
+export interface GpuCompiledLimits {
+  readonly buffer: number;
+  readonly binding: number;
+  readonly bindings: number;
+}
+
 /** A tensor that a program returned; the caller's own copy. */
 export interface Result<A extends View = View> {
   readonly shape: readonly number[];
@@ -46,9 +54,11 @@ export interface GpuOptions {
 interface Dispatch {
   readonly pipeline: GpuHandle;
   readonly group: GpuHandle;
-  readonly offsets: readonly number[];
+  offsets: readonly number[];
   readonly x: number;
   readonly y: number;
+  /** Row of its extents among the gates', in a loop that may end early; else -1. */
+  row: number;
 }
 
 interface Call {
@@ -99,7 +109,6 @@ const ARRAY_NAMES: Readonly<Record<PlanDType, string>> = {
   bool: 'Uint8Array',
 };
 
-const isLocal = (b: PlanBuffer): boolean => b.arena === 'work';
 const align = (bytes: number): number => Math.max(ROW, Math.ceil(bytes / ROW) * ROW);
 
 export class GpuMachine {
@@ -109,10 +118,13 @@ export class GpuMachine {
   /** Steps of training done. */
   steps = 0;
   private readonly ownsDevice: boolean;
-  private readonly persistent: GpuBuffer;
-  private readonly work: GpuBuffer;
+  /** Buffers of each arena, one behind the other. */
+  private readonly arenas: Readonly<Record<PlanBuffer['arena'], readonly GpuBuffer[]>>;
+  private readonly chunk: number;
   private uniform: GpuBuffer | null = null;
   private readonly calls = new Map<PlanStep, Call>();
+  /** Where the plan has loops that may end early. */
+  private gates: Gates | null = null;
   private env: Env;
   /** By program; dropped when the sizes change. */
   private listed = new Map<string, readonly Dispatch[]>();
@@ -122,18 +134,21 @@ export class GpuMachine {
   private readonly idle: GpuBuffer[] = [];
   private failure: NncError | null = null;
 
-  private constructor(plan: Plan, device: GpuDevice, ownsDevice: boolean) {
+  private constructor(plan: Plan, limits: GpuCompiledLimits, device: GpuDevice, ownsDevice: boolean) {
     this.plan = plan;
     this.device = device;
     this.ownsDevice = ownsDevice;
     this.env = new Map(plan.sizes.map((s) => [s.name, s.bound]));
+    this.chunk = limits.buffer;
     const usage = STORAGE | COPY_SRC | COPY_DST;
-    this.persistent = device.createBuffer({
-      label: `${plan.name}: persistent`,
-      size: align(plan.arenas.persistent),
-      usage,
-    });
-    this.work = device.createBuffer({ label: `${plan.name}: work`, size: align(plan.arenas.work), usage });
+    const arena = (name: PlanBuffer['arena']): readonly GpuBuffer[] => {
+      const total = align(plan.arenas[name]);
+      return Array.from({ length: Math.ceil(total / limits.buffer) }, (_, k) => {
+        const size = Math.min(limits.buffer, total - k * limits.buffer);
+        return device.createBuffer({ label: `${plan.name}: ${name}`, size, usage });
+      });
+    };
+    this.arenas = { persistent: arena('persistent'), work: arena('work') };
     const before = device.onuncapturederror;
     device.onuncapturederror = (event) => {
       const { error } = event;
@@ -147,11 +162,17 @@ export class GpuMachine {
     });
   }
 
-  static async create(plan: Plan, table: GpuProgramTable, options: GpuOptions): Promise<GpuMachine> {
-    const device = options.device ?? (await openDevice(plan, options.gpu));
-    checkLimits(plan, device);
+  static async create(
+    plan: Plan,
+    table: GpuProgramTable,
+    limits: GpuCompiledLimits,
+    options: GpuOptions,
+  ): Promise<GpuMachine> {
+    const needs = needsOf(plan, table, limits);
+    const device = options.device ?? (await openDevice(plan, needs, options.gpu));
+    checkLimits(plan, needs, device);
     device.pushErrorScope('out-of-memory');
-    const machine = new GpuMachine(plan, device, options.device === undefined);
+    const machine = new GpuMachine(plan, limits, device, options.device === undefined);
     const memory = await device.popErrorScope();
     if (memory !== null) {
       throw new NncError('NN545', null, [
@@ -192,6 +213,7 @@ export class GpuMachine {
     const compiled = await Promise.all(table.kernels.map((k) => pipelinesOf(k)));
     const copyPipelines = await copies;
     this.reserve();
+    await this.gate(table, layoutFor, pipelinesOf);
     for (const [name, program] of Object.entries(this.plan.programs)) {
       const order = table.calls[name]!;
       let next = 0;
@@ -211,6 +233,32 @@ export class GpuMachine {
       };
       go(program.steps);
     }
+  }
+
+  /** The gates of loops that may end early, if there are any. */
+  private async gate(
+    table: GpuProgramTable,
+    layoutFor: (count: number) => { readonly group: GpuHandle; readonly pipeline: GpuHandle },
+    pipelinesOf: (kernel: GpuKernel) => Promise<readonly GpuHandle[]>,
+  ): Promise<void> {
+    const most = Math.max(1, ...table.kernels.map((k) => k.passes.length));
+    const count = gatedDispatches(this.plan, (step) => (step.kind === 'call' ? most : 1), this.env);
+    if (count === 0) return;
+    const gates = new Gates(this.device, this.plan.name, count);
+    this.gates = gates;
+    const pipelines = await pipelinesOf(gateKernel);
+    const place = (buffer: number) => this.place(this.plan.buffers[buffer]!);
+    const go = (steps: readonly PlanStep[]): void => {
+      for (const step of steps) {
+        if (step.kind !== 'loop') continue;
+        go(step.body);
+        if (!isGated(step)) continue;
+        const entries = [{ binding: 0, resource: { buffer: this.uniform!, size: ROW } }, ...gates.entries(step, place)];
+        const group = this.device.createBindGroup({ label: gateKernel.name, layout: layoutFor(4).group, entries });
+        this.calls.set(step, { kernel: gateKernel, pipelines, group });
+      }
+    };
+    for (const program of Object.values(this.plan.programs)) go(program.steps);
   }
 
   private async pipelines(kernel: GpuKernel, layout: GpuHandle): Promise<readonly GpuHandle[]> {
@@ -234,8 +282,9 @@ export class GpuMachine {
     }
   }
 
-  private arena(b: PlanBuffer): GpuBuffer {
-    return isLocal(b) ? this.work : this.persistent;
+  private place(b: PlanBuffer): { readonly buffer: GpuBuffer; readonly offset: number } {
+    const k = Math.min(Math.floor(b.offset / this.chunk), this.arenas[b.arena].length - 1);
+    return { buffer: this.arenas[b.arena][k]!, offset: b.offset - k * this.chunk };
   }
 
   private group(layout: GpuHandle, kernel: GpuKernel, buffers: readonly number[]): GpuHandle {
@@ -247,7 +296,7 @@ export class GpuMachine {
       const members = buffers.filter((_b, k) => kernel.slots[k] === slot).map((b) => this.plan.buffers[b]!);
       const row = this.plan.buffers[buffers[i]!]!;
       const size = Math.max(4, ...members.map((b) => b.bytes));
-      entries.push({ binding: slot + 1, resource: { buffer: this.arena(row), offset: row.offset, size } });
+      entries.push({ binding: slot + 1, resource: { ...this.place(row), size } });
     }
     return this.device.createBindGroup({ label: kernel.name, layout, entries });
   }
@@ -272,7 +321,8 @@ export class GpuMachine {
         continue;
       }
       env.set(step.variable, 0);
-      count += sizeValue(step.count, env) * this.longest(step.body, env);
+      const gate = isGated(step) ? 1 : 0;
+      count += sizeValue(step.count, env) * (gate + this.longest(step.body, env));
     }
     return count;
   }
@@ -284,14 +334,17 @@ export class GpuMachine {
     if (known !== undefined) return known;
     const out: Dispatch[] = [];
     const from = this.rows.size;
-    const go = (steps: readonly PlanStep[], env: Map<string, number>): void => {
+    /** `gated`: what the gate of the round around it opens. */
+    const go = (steps: readonly PlanStep[], env: Map<string, number>, gated: Dispatch[] | null): void => {
       for (const step of steps) {
         if (step.kind === 'loop') {
           const rounds = sizeValue(step.count, env);
           const inner = new Map(env);
           for (let i = 0; i < rounds; i++) {
-            inner.set(step.variable, step.reversed ? rounds - 1 - i : i);
-            go(step.body, inner);
+            const round = step.reversed ? rounds - 1 - i : i;
+            inner.set(step.variable, round);
+            if (isGated(step)) this.gatedRound(step, round, i > 0, out, gated, (own) => go(step.body, inner, own));
+            else go(step.body, inner, gated);
           }
           continue;
         }
@@ -307,17 +360,38 @@ export class GpuMachine {
           const groups = Math.ceil(sizeValue(pass.count, own) / pass.per);
           if (groups <= 0) continue;
           const x = Math.min(groups, GROUPS);
-          out.push({ pipeline: pipelines[i]!, group, offsets, x, y: Math.ceil(groups / x) });
+          const dispatch = { pipeline: pipelines[i]!, group, offsets, x, y: Math.ceil(groups / x), row: -1 };
+          out.push(dispatch);
+          gated?.push(dispatch);
         }
       }
     };
-    go(program.steps, new Map(this.env));
+    go(program.steps, new Map(this.env), null);
+    this.gates?.write();
     if (this.rows.size > from) {
       const begin = (from * ROW) / 4;
       this.device.queue.writeBuffer(this.uniform!, from * ROW, this.values, begin, (this.rows.size * ROW) / 4 - begin);
     }
     this.listed.set(program.name, out);
     return out;
+  }
+
+  private gatedRound(
+    step: LoopStep,
+    round: number,
+    begun: boolean,
+    out: Dispatch[],
+    around: Dispatch[] | null,
+    body: (own: Dispatch[]) => void,
+  ): void {
+    const { pipelines, group } = this.calls.get(step)!;
+    const gate: Dispatch = { pipeline: pipelines[0]!, group, offsets: [0], x: 1, y: 1, row: -1 };
+    out.push(gate);
+    around?.push(gate);
+    const own: Dispatch[] = [];
+    body(own);
+    for (const d of own) d.row = this.gates!.row(d.x, d.y);
+    gate.offsets = [this.row([own[0]?.row ?? 0, own.length, round, begun ? 1 : 0])];
   }
 
   private row(values: readonly number[]): number {
@@ -348,6 +422,7 @@ export class GpuMachine {
       this.env = env;
       this.listed = new Map();
       this.rows = new Map();
+      this.gates?.clear();
     }
     for (const input of taken) this.upload(program.inputs[input.name]!, inputs[input.name]!);
     const reading = this.start(program, name === 'step' ? this.steps + 1 : this.steps, wanted);
@@ -372,19 +447,23 @@ export class GpuMachine {
     scalar('step', step);
     const dispatches = this.list(program);
     const encoder = device.createCommandEncoder({ label: `${this.plan.name}.${program.name}` });
+    const live = this.gates?.live;
+    // A gate that is not run itself leaves its round closed.
+    if (live !== undefined) encoder.clearBuffer(live);
     const pass: GpuPass = encoder.beginComputePass();
     for (let i = 0; i < dispatches.length; i++) {
       const d = dispatches[i]!;
       pass.setPipeline(d.pipeline);
       pass.setBindGroup(0, d.group, d.offsets);
-      pass.dispatchWorkgroups(d.x, d.y);
+      if (d.row < 0) pass.dispatchWorkgroups(d.x, d.y);
+      else pass.dispatchWorkgroupsIndirect(live!, d.row * 16);
     }
     pass.end();
     const reading =
       wanted.length === 0
         ? null
         : this.copyOut(wanted, (b, from, to, at, bytes) => {
-            encoder.copyBufferToBuffer(this.arena(b), from, to, at, bytes);
+            encoder.copyBufferToBuffer(b, from, to, at, bytes);
           });
     device.queue.submit([encoder.finish()]);
     return reading;
@@ -406,12 +485,13 @@ export class GpuMachine {
     let words: View = data;
     if (row.dtype === 'bool') words = Int32Array.from(data, (v) => (v !== 0 ? 1 : 0));
     else if (row.dtype === 'f16') words = Float32Array.from(data, toHalf);
-    this.device.queue.writeBuffer(this.arena(row), row.offset, words);
+    const { buffer: into, offset } = this.place(row);
+    this.device.queue.writeBuffer(into, offset, words);
   }
 
   private copyOut(
     wanted: readonly number[],
-    copy: (b: PlanBuffer, from: number, to: GpuBuffer, at: number, bytes: number) => void,
+    copy: (b: GpuBuffer, from: number, to: GpuBuffer, at: number, bytes: number) => void,
   ): Reading {
     const parts = wanted.map((buffer) => ({ buffer, shape: this.shape(buffer), at: 0, length: 0 }));
     let bytes = 0;
@@ -427,7 +507,8 @@ export class GpuMachine {
         : this.device.createBuffer({ label: `${this.plan.name}: read`, size: bytes, usage: MAP_READ | COPY_DST });
     for (const { buffer, at, length } of parts) {
       const row = this.plan.buffers[buffer]!;
-      if (length > 0) copy(row, row.offset, staging, at, length * 4);
+      const { buffer: from, offset } = this.place(row);
+      if (length > 0) copy(from, offset, staging, at, length * 4);
     }
     return { staging, bytes, parts };
   }
@@ -466,14 +547,16 @@ export class GpuMachine {
     if (buffers.length === 0) return Promise.resolve(new Map());
     const encoder = this.device.createCommandEncoder({ label: `${this.plan.name}: read` });
     const reading = this.copyOut(buffers, (b, from, to, at, bytes) => {
-      encoder.copyBufferToBuffer(this.arena(b), from, to, at, bytes);
+      encoder.copyBufferToBuffer(b, from, to, at, bytes);
     });
     this.device.queue.submit([encoder.finish()]);
     return this.collect(reading);
   }
 
   destroy(): void {
-    for (const buffer of [this.persistent, this.work, this.uniform, ...this.idle]) buffer?.destroy();
+    const { persistent, work } = this.arenas;
+    for (const buffer of [...persistent, ...work, this.uniform, ...this.idle]) buffer?.destroy();
+    this.gates?.destroy();
     if (this.ownsDevice) this.device.destroy();
   }
 }
@@ -490,13 +573,23 @@ export interface Reading {
   }[];
 }
 
-/** Greatest arena and greatest binding of a plan, in bytes. */
-function needs(plan: Plan): { readonly buffer: number; readonly binding: PlanBuffer | null } {
-  const largest = plan.buffers.reduce<PlanBuffer | null>((a, b) => (a === null || b.bytes > a.bytes ? b : a), null);
-  return { buffer: Math.max(align(plan.arenas.persistent), align(plan.arenas.work)), binding: largest };
+interface Needs {
+  /** Of the longest buffer. */
+  readonly buffer: number;
+  /** The greatest tensor. */
+  readonly binding: PlanBuffer | null;
+  /** Tensors of the kernel that uses most. */
+  readonly bindings: number;
 }
 
-async function openDevice(plan: Plan, given: GpuLike | undefined): Promise<GpuDevice> {
+function needsOf(plan: Plan, table: GpuProgramTable, limits: GpuCompiledLimits): Needs {
+  const largest = plan.buffers.reduce<PlanBuffer | null>((a, b) => (a === null || b.bytes > a.bytes ? b : a), null);
+  const longest = Math.max(align(plan.arenas.persistent), align(plan.arenas.work));
+  const bindings = Math.max(0, ...table.kernels.map((k) => Math.max(-1, ...k.slots) + 1));
+  return { buffer: Math.min(longest, limits.buffer), binding: largest, bindings };
+}
+
+async function openDevice(plan: Plan, needs: Needs, given: GpuLike | undefined): Promise<GpuDevice> {
   const scope = globalThis as { readonly navigator?: { readonly gpu?: GpuLike } };
   const gpu = given ?? scope.navigator?.gpu;
   if (gpu === undefined) {
@@ -507,12 +600,15 @@ async function openDevice(plan: Plan, given: GpuLike | undefined): Promise<GpuDe
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (adapter === null)
     throw new NncError('NN541', null, ['WebGPU found no adapter: no GPU, or no driver that it accepts.']);
-  const { buffer, binding } = needs(plan);
+  const { buffer, binding, bindings } = needs;
+  const { limits } = adapter;
   const requiredLimits: Record<string, number> = {};
-  // The defaults (256 MiB a buffer, 128 MiB a binding) are everywhere; more is asked for only where it is needed.
-  if (buffer > 2 ** 28) requiredLimits['maxBufferSize'] = Math.min(buffer, adapter.limits.maxBufferSize);
+  // The defaults (256 MiB a buffer, 128 MiB a binding, 8 of them) are everywhere; more is asked for only where it is needed.
+  if (buffer > 2 ** 28) requiredLimits['maxBufferSize'] = Math.min(buffer, limits.maxBufferSize);
   if (binding !== null && binding.bytes > 2 ** 27)
-    requiredLimits['maxStorageBufferBindingSize'] = Math.min(binding.bytes, adapter.limits.maxStorageBufferBindingSize);
+    requiredLimits['maxStorageBufferBindingSize'] = Math.min(binding.bytes, limits.maxStorageBufferBindingSize);
+  if (bindings > 8)
+    requiredLimits['maxStorageBuffersPerShaderStage'] = Math.min(bindings, limits.maxStorageBuffersPerShaderStage);
   try {
     return await adapter.requestDevice({ label: plan.name, requiredLimits });
   } catch (error) {
@@ -520,17 +616,21 @@ async function openDevice(plan: Plan, given: GpuLike | undefined): Promise<GpuDe
   }
 }
 
-function checkLimits(plan: Plan, device: GpuDevice): void {
-  const { buffer, binding } = needs(plan);
+function checkLimits(plan: Plan, { buffer, binding, bindings }: Needs, { limits }: GpuDevice): void {
   const problems: string[] = [];
-  if (buffer > device.limits.maxBufferSize) {
+  if (buffer > limits.maxBufferSize) {
     problems.push(
-      `${plan.name} needs a buffer of ${buffer} bytes; this device has at most ${device.limits.maxBufferSize}. Smaller bounds of the sizes make it smaller.`,
+      `${plan.name} needs a buffer of ${buffer} bytes; this device has at most ${limits.maxBufferSize}. Compile it for buffers of that size, or with smaller bounds of the sizes.`,
     );
   }
-  if (binding !== null && binding.bytes > device.limits.maxStorageBufferBindingSize) {
+  if (binding !== null && binding.bytes > limits.maxStorageBufferBindingSize) {
     problems.push(
-      `${binding.name} takes ${binding.bytes} bytes; this device binds at most ${device.limits.maxStorageBufferBindingSize} at once.`,
+      `${binding.name} takes ${binding.bytes} bytes; this device binds at most ${limits.maxStorageBufferBindingSize} at once. Smaller bounds of the sizes make it smaller.`,
+    );
+  }
+  if (bindings > limits.maxStorageBuffersPerShaderStage) {
+    problems.push(
+      `A kernel of ${plan.name} uses ${bindings} tensors; this device binds at most ${limits.maxStorageBuffersPerShaderStage} at once.`,
     );
   }
   if (problems.length > 0) throw new NncError('NN543', binding?.name ?? null, problems);

@@ -2,7 +2,7 @@
 import { NncError } from '../errors.ts';
 import type { PlanLeaf } from '../plan.ts';
 import type { Checkpoint, CreateOptions, Weights, WeightTensor } from '../weights.ts';
-import { GpuMachine, type GpuOptions, type GpuProgramTable } from './machine.ts';
+import { GpuMachine, type GpuCompiledLimits, type GpuOptions, type GpuProgramTable } from './machine.ts';
 
 export interface GpuCreateOptions extends CreateOptions, GpuOptions {}
 
@@ -88,12 +88,18 @@ export function resetCarries(machine: GpuMachine, carries: Weights): void {
 export async function reopened(
   lost: GpuMachine,
   table: GpuProgramTable,
+  limits: GpuCompiledLimits,
   options: GpuCreateOptions,
   checkpoint: Checkpoint,
 ): Promise<GpuMachine> {
   lost.destroy();
   // A device that was given is the one that was lost.
-  const machine = await GpuMachine.create(lost.plan, table, options.gpu === undefined ? {} : { gpu: options.gpu });
+  const machine = await GpuMachine.create(
+    lost.plan,
+    table,
+    limits,
+    options.gpu === undefined ? {} : { gpu: options.gpu },
+  );
   machine.seed = checkpoint.seed;
   machine.initialise();
   putCheckpoint(machine, checkpoint);

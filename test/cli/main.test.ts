@@ -98,6 +98,7 @@ describe('help', () => {
         -o, --out <folder>        where to write (default: nnc-out)
         --target <target>         readable code, WebAssembly, WebGPU, or auto: the first of them that
                                   computes (choices: "ts", "wasm", "wgsl", "auto", default: "ts")
+        --gpu-binding <bytes>     greatest tensor on the GPUs that wgsl is for (default: 134217728)
         --emit <kinds>            ts, js or ts,js (default: ts,js)
         --bound <size=number...>  greatest values of sizes known at run time: B=64 T=1024
         --const <name=number...>  values in place of the source's consts: width=128

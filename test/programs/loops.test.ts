@@ -1,6 +1,5 @@
 /** Loops that stop, and what lives through them: carries of layers, states, sizes that a caller gives. */
 import { describe, expect, it } from 'vitest';
-import { compile } from '../../compiler/index.ts';
 import { agree as agreeing, type AgreeOptions } from '../support/agree.ts';
 import { runModel } from '../support/program.ts';
 
@@ -159,10 +158,4 @@ model Powers(x: float[B], N: size) -> float[B, N] {
     expect(runModel(text, { x: [2] }, { sizes: { N: 4 } })).toEqual({ y: [[1, 2, 4, 8]] });
     await agree(text, 'Powers', { B: 2, N: 3 });
   });
-});
-
-it('the WebGPU target says that it cannot end a loop early', () => {
-  const { reports, artifacts } = compile(halving, { path: 'halve.nn', bounds: { B: 2 }, targets: ['wgsl'] });
-  expect(reports.map((r) => r.code)).toEqual(['NN804']);
-  expect(artifacts.get('Halve')!.modules.has('wgsl')).toBe(false);
 });

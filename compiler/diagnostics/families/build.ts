@@ -12,6 +12,15 @@ export interface BuildProblems {
   NN805: { readonly what: string };
   /** A loss that looks at the batch in a way that cannot be added up over its parts. */
   NN806: { readonly op: string; readonly parts: number };
+  /** A tensor, or a kernel's tensors together, over the limits of the GPU that is compiled for. */
+  NN807: {
+    readonly unit: string;
+    /** The tensor, or the kernel. */
+    readonly what: string;
+    readonly over: 'binding' | 'buffers';
+    readonly needed: number;
+    readonly limit: number;
+  };
   /** `require` refuted with the sizes of this build. */
   NN150: { readonly condition: string; readonly message: string | null; readonly values: readonly string[] };
   /** An index letter whose extent nothing gives. */

@@ -60,6 +60,26 @@ export const buildProse: ProseTable<BuildProblems> = {
       notes: ['sums and means over the batch, masked or not, can be; or leave out `in … parts`'],
     }),
   },
+  NN807: {
+    severity: 'error',
+    title: 'over the limits of the GPU',
+    explain:
+      'A kernel on a GPU sees a tensor through a binding, whose size is limited: 128 MiB on every device that has WebGPU, more on most. The program is compiled for what every device has, unless `gpu: { binding }` of `compile`, or `--gpu-binding`, says more. Smaller bounds of the sizes (a smaller batch) make tensors smaller; a large table can be kept as several.',
+    render: ({ unit, what, over, needed, limit }) =>
+      over === 'binding'
+        ? {
+            message: `${what} of ${unit} takes ${mebibytes(needed)}; a binding of this GPU has at most ${mebibytes(limit)}`,
+            label: 'too large for one binding',
+            notes: [
+              'smaller bounds of the sizes make it smaller; `--gpu-binding` compiles for a device that allows more',
+            ],
+          }
+        : {
+            message: `the kernel ${what} of ${unit} uses ${needed} tensors; this GPU allows ${limit} in one`,
+            label: 'computed in one kernel',
+            notes: ['a value stored in between would split it'],
+          },
+  },
   NN150: {
     severity: 'error',
     title: 'a requirement does not hold',
@@ -170,3 +190,6 @@ in the model that is built from the same file: \`nnc build model.nn --only Model
     }),
   },
 };
+
+const mebibytes = (bytes: number): string =>
+  `${(bytes / 2 ** 20).toLocaleString('en-US', { maximumFractionDigits: 1 })} MiB`;

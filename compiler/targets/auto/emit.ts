@@ -9,7 +9,8 @@ import { autoText } from './runtime.generated.ts';
 
 /** Each target's JavaScript. */
 export interface Builds {
-  readonly wgsl: string;
+  /** Or why there is none. */
+  readonly wgsl: string | { readonly refusal: readonly string[] };
   readonly wasm: string;
   readonly ts: string;
 }
@@ -17,7 +18,9 @@ export interface Builds {
 /** The one class that all three have in common: an error is an NncError whoever throws it. */
 const ERROR = /^(?:export )?class NncError extends Error \{[\s\S]*?^\}\n/m;
 
-function inside(name: string, target: string, code: string): string {
+function inside(name: string, target: string, code: Builds[keyof Builds]): string {
+  if (typeof code !== 'string')
+    return `async function ${target}Build() {\n  throw new NncError('NN543', null, ${JSON.stringify(code.refusal)});\n}\n`;
   const body = code.replace(ERROR, '').replace(/^export /gm, '');
   if (body === code) throw new Error(`the module for ${target} has no NncError`);
   // Text is left as it is: indenting would change template literals.
@@ -29,7 +32,7 @@ export function emitAuto(plan: Plan, builds: Builds): { readonly code: string; r
   const code = [
     `// ${name}, compiled by nnc for WebGPU, WebAssembly and JavaScript: whichever there is first. What each does, the class ${name}, and what they share.`,
     '',
-    ...Object.entries(builds).map(([target, text]: [string, string]) => inside(name, target, text)),
+    ...Object.entries(builds).map(([target, text]: [string, Builds[keyof Builds]]) => inside(name, target, text)),
     'const builds = { wgsl: wgslBuild, wasm: wasmBuild, ts: tsBuild };',
     '',
     autoText.javascript.trimEnd(),

@@ -137,7 +137,7 @@ function methods(plan: Plan, types: boolean): Method[] {
       parameters: [{ name: 'options', type: 'GpuCreateOptions', initial: '{}' }],
       returns: `Promise<${plan.name}>`,
       body: [
-        'const machine = await GpuMachine.create(plan, table, options);',
+        'const machine = await GpuMachine.create(plan, table, limits, options);',
         `return new ${plan.name}(machine, await begin(machine, options), options);`,
       ],
       before: 'static async ',
@@ -179,7 +179,7 @@ function methods(plan: Plan, types: boolean): Method[] {
       'After NN542, a lost device: opens another, compiles anew, and goes on from a checkpoint.',
       [{ name: 'checkpoint', type: 'Checkpoint', initial: null }],
       'Promise<void>',
-      ['this.machine = await reopened(this.machine, table, this.options, checkpoint);'],
+      ['this.machine = await reopened(this.machine, table, limits, this.options, checkpoint);'],
       'async ',
     ),
     simple(

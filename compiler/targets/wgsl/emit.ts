@@ -2,6 +2,7 @@
  * One ES module for a unit, without imports: its kernels as WGSL, the plan (with this target's offsets) as rows of data, the runtime's text, and a typed
  * class named after the unit. A kernel is emitted once for each way in which its buffers lie in its calls (slots.ts).
  */
+import type { Span } from '../../../grammar/ast.ts';
 import type { Origins, OriginId } from '../../graph/origin.ts';
 import type { Unit } from '../../graph/types.ts';
 import type { Kernel, Schedule } from '../../kernel/types.ts';
@@ -13,7 +14,7 @@ import { literal } from '../ts/emit.ts';
 import { classLines, declarationLines } from './class.ts';
 import { closure, helperText, type Helper } from './helpers.ts';
 import { emitKernel, type EmittedKernel } from './kernel.ts';
-import { gpuPlan, overLimits, type GpuLimits, type OverLimit } from './layout.ts';
+import { GUARANTEED, gpuPlan, overLimits, type GpuLimits } from './layout.ts';
 import { webgpuText } from './runtime.generated.ts';
 import { slotMap, type SlotMap } from './slots.ts';
 
@@ -31,8 +32,17 @@ export interface EmittedWgsl {
   readonly code: string;
   /** The .d.ts; empty for TypeScript. */
   readonly declarations: string;
-  /** Too large for the limits: runs only on devices that offer more. */
-  readonly over: readonly OverLimit[];
+  /** Too much for the limits: runs only on devices that offer more. */
+  readonly excess: readonly Excess[];
+}
+
+export interface Excess {
+  /** A tensor (`over` is binding), or a kernel that uses many (buffers). */
+  readonly what: string;
+  readonly over: 'binding' | 'buffers';
+  readonly needed: number;
+  readonly limit: number;
+  readonly origin: OriginId;
 }
 
 interface Variant {
@@ -51,7 +61,8 @@ export function emitWgsl(
   options: WgslOptions,
 ): EmittedWgsl {
   const { types } = options;
-  const own = gpuPlan(plan);
+  const limits = options.limits ?? GUARANTEED;
+  const own = gpuPlan(plan, limits);
   const placeOf = places(options);
   const bounds = new Map(plan.sizes.map((s) => [s.name, s.bound]));
   const variants: Variant[] = [];
@@ -94,6 +105,7 @@ export function emitWgsl(
     ...tableLines(variants, calls, types),
     '',
     ...planLines(own, types),
+    `const limits${types ? ': GpuCompiledLimits' : ''} = ${literal(limits)};`,
     '',
     ...classLines(own, types),
     '',
@@ -103,18 +115,60 @@ export function emitWgsl(
   return {
     code: lines.join('\n'),
     declarations: types ? '' : [...declarationLines(own), '', webgpuText.declarations].join('\n'),
-    over: overLimits(own, options.limits),
+    excess: excessOf(unit, own, kernels, variants, limits),
   };
+}
+
+function excessOf(
+  unit: Unit,
+  plan: Plan,
+  kernels: readonly Kernel[],
+  variants: readonly Variant[],
+  limits: GpuLimits,
+): Excess[] {
+  const named = new Map([
+    ...unit.leaves.map((l) => [l.path, l.origin] as const),
+    ...unit.inputs.map((i) => [i.name, i.origin] as const),
+  ]);
+  /** Of the first kernel that writes it. */
+  const written = new Map<number, OriginId>();
+  const go = (steps: readonly PlanStep[]): void => {
+    for (const step of steps) {
+      if (step.kind === 'loop') go(step.body);
+      if (step.kind !== 'call') continue;
+      const kernel = kernels[step.kernel]!;
+      for (const [k, b] of step.buffers.entries())
+        if (kernel.buffers[k]!.access !== 'read' && !written.has(b)) written.set(b, kernel.origin);
+    }
+  };
+  for (const program of Object.values(plan.programs)) go(program.steps);
+  const tensors = overLimits(plan, limits).map((position): Excess => {
+    const { name, leaf, bytes } = plan.buffers[position]!;
+    const origin = (leaf === null ? undefined : named.get(leaf)) ?? written.get(position) ?? 0;
+    const limit = Math.min(limits.binding, limits.buffer);
+    return { what: leaf ?? name, over: 'binding', needed: bytes, limit, origin };
+  });
+  const many = variants
+    .filter((v) => v.emitted.slots.length > limits.bindings)
+    .map(({ kernel, emitted }): Excess => {
+      const needed = emitted.slots.length;
+      return { what: kernel.name, over: 'buffers', needed, limit: limits.bindings, origin: kernel.origin };
+    });
+  return [...tensors, ...many];
+}
+
+/** The library's own text is not the user's: up to the call in their file. */
+export function userSpan(origins: Origins, sources: Sources, origin: OriginId): Span | null {
+  let row = origins.rows[origin];
+  while (row !== undefined && row.parent !== null && sources.get(row.span.file).library) row = origins.rows[row.parent];
+  return row?.span ?? null;
 }
 
 function places({ origins, sources }: WgslOptions): (origin: OriginId) => string | null {
   return (origin) => {
     if (origins === undefined || sources === undefined) return null;
-    let row = origins.rows[origin];
-    // The library's own text is not the user's: go up to the call in their file.
-    while (row !== undefined && row.parent !== null && sources.get(row.span.file).library)
-      row = origins.rows[row.parent];
-    return row === undefined ? null : sources.place(row.span);
+    const span = userSpan(origins, sources, origin);
+    return span === null ? null : sources.place(span);
   };
 }
 

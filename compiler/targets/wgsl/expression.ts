@@ -306,7 +306,8 @@ export class Expressions {
           condition = condition === null ? inside : `${condition} && ${inside}`;
         }
         let value = this.expr(w.value);
-        const isRounded = w.value.dtype === 'f16';
+        // A register holds f32: what was computed has to be rounded, what was read or cast is.
+        const isRounded = w.value.dtype === 'f16' && isHalf(w.value);
         if (dtype === 'f16' && !isRounded) value = `${this.use('toHalf')}(${value})`;
         if (writes.length > 1 || w.mode !== 'store') {
           const name = `next${this.count++}`;
@@ -351,6 +352,10 @@ export class Expressions {
     });
   }
 }
+
+/** Whether the register holds a number that f16 has. */
+const isHalf = (e: Expr): boolean =>
+  (e.kind === 'read' && (e.otherwise === null || isHalf(e.otherwise))) || (e.kind === 'op' && e.op === 'cast');
 
 function rootsOf(stage: Kernel['stages'][number]): Expr[] {
   return [

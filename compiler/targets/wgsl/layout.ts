@@ -25,13 +25,21 @@ function members(plan: Plan): number[][] {
   });
 }
 
-export function gpuPlan(plan: Plan): Plan {
+/**
+ * Arenas are buffers of at most `limits.buffer` bytes, one behind the other: no tensor lies across the end of one, unless it is longer than a buffer itself, which
+ * `overLimits` tells.
+ */
+export function gpuPlan(plan: Plan, limits: GpuLimits = GUARANTEED): Plan {
   const buffers = plan.buffers.map((b) => ({ ...b, bytes: bytesOf(b) }));
+  const within = (offset: number, bytes: number): number => {
+    const end = (Math.floor(offset / limits.buffer) + 1) * limits.buffer;
+    return offset + bytes > end ? end : offset;
+  };
   let persistent = 0;
   for (const b of buffers) {
     if (b.arena !== 'persistent') continue;
-    b.offset = persistent;
-    persistent += align(b.bytes);
+    b.offset = within(persistent, b.bytes);
+    persistent = b.offset + align(b.bytes);
   }
   let work = 0;
   for (const own of members(plan)) {
@@ -45,6 +53,7 @@ export function gpuPlan(plan: Plan): Plan {
         if (offset + bytes <= before.offset)
           b.offset = Math.max(b.offset, align(buffers[other]!.offset + buffers[other]!.bytes));
       }
+      b.offset = within(b.offset, b.bytes);
       placed.push(position);
       work = Math.max(work, align(b.offset + b.bytes));
     }
@@ -55,28 +64,17 @@ export function gpuPlan(plan: Plan): Plan {
 export interface GpuLimits {
   /** Bytes of a buffer. */
   readonly buffer: number;
-  /** Bytes of a range that a shader can see. */
+  /** Bytes of a tensor, which a shader sees at once. */
   readonly binding: number;
+  /** Tensors of a kernel. */
+  readonly bindings: number;
 }
 
 /** What every WebGPU device has. */
-export const GUARANTEED: GpuLimits = { buffer: 2 ** 28, binding: 2 ** 27 };
+export const GUARANTEED: GpuLimits = { buffer: 2 ** 28, binding: 2 ** 27, bindings: 8 };
 
-/** What of a GPU plan is over the limits: tensors that are too large for a binding, arenas for a buffer. The runtime asks the device for more, if it has more. */
-export interface OverLimit {
-  readonly what: string;
-  /** Path of the leaf, or name of the input or output; null for arenas and temporaries. */
-  readonly leaf: string | null;
-  readonly bytes: number;
-  readonly limit: number;
-}
-
-export function overLimits(plan: Plan, limits: GpuLimits = GUARANTEED): OverLimit[] {
-  const arenas = Object.entries(plan.arenas)
-    .filter(([, bytes]) => bytes > limits.buffer)
-    .map(([name, bytes]) => ({ what: `${name} memory`, leaf: null, bytes, limit: limits.buffer }));
-  const tensors = plan.buffers
-    .filter((b) => b.bytes > limits.binding)
-    .map((b) => ({ what: b.name, leaf: b.leaf, bytes: b.bytes, limit: limits.binding }));
-  return [...arenas, ...tensors];
+/** Positions of buffers of a GPU plan that are larger than a binding, or than a buffer. */
+export function overLimits(plan: Plan, limits: GpuLimits = GUARANTEED): number[] {
+  const most = Math.min(limits.binding, limits.buffer);
+  return plan.buffers.flatMap((b, i) => (b.bytes > most ? [i] : []));
 }

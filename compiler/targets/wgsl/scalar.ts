@@ -91,7 +91,8 @@ export const scalars = {
   select: ([c, a, b]) => `select(${b}, ${a}, ${c})`,
   cast: ([a], { dtype, from, use }) => {
     const source = registerType(from[0]!);
-    if (dtype === 'f16' && from[0] !== 'f16') return `${use('toHalf')}(${source === 'f32' ? a : `f32(${a})`})`;
+    // f16 to f16 rounds too: in registers numbers are wider until then.
+    if (dtype === 'f16') return `${use('toHalf')}(${source === 'f32' ? a : `f32(${a})`})`;
     const target = registerType(dtype);
     if (source === target) return a!;
     if (target === 'bool') return source === 'i32' ? `(${a} != 0)` : `(${a} != 0.0f)`;

@@ -65,7 +65,7 @@ describe.skipIf(gpu === null)('on a device', () => {
     const tiny = new Proxy(device, {
       get: (target, key) =>
         key === 'limits'
-          ? { maxBufferSize: 1024, maxStorageBufferBindingSize: 512 }
+          ? { maxBufferSize: 1024, maxStorageBufferBindingSize: 512, maxStorageBuffersPerShaderStage: 2 }
           : (Reflect.get(target, key, target) as unknown),
     });
     const { code, message } = await codeOf(Fit.create({ device: tiny }));

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Artifact } from '../../../compiler/pipeline.ts';
 import type { Sources } from '../../../compiler/source/source.ts';
+import type { GpuLimits } from '../../../compiler/targets/wgsl/layout.ts';
 import { emitWgsl } from '../../../compiler/targets/wgsl/emit.ts';
 import type { GpuDevice } from '../../../runtime/webgpu/api.ts';
 
@@ -24,9 +25,15 @@ export async function onGpu(
   sources: Sources,
   device: GpuDevice,
   options: object,
+  limits?: GpuLimits,
 ): Promise<GpuInstance> {
   const { unit, plan, kernels, schedules, origins } = artifact;
-  const { code } = emitWgsl(unit, plan, kernels, schedules, { types: false, origins, sources });
+  const { code } = emitWgsl(unit, plan, kernels, schedules, {
+    types: false,
+    origins,
+    sources,
+    ...(limits === undefined ? {} : { limits }),
+  });
   const path = join(mkdtempSync(join(tmpdir(), 'nnc-')), 'module.mjs');
   writeFileSync(path, code);
   const module = (await import(/* @vite-ignore */ path)) as Record<string, { create(o: object): Promise<GpuInstance> }>;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../../compiler/index.ts';
-import { gpuPlan, overLimits } from '../../../compiler/targets/wgsl/layout.ts';
+import { GUARANTEED, gpuPlan, overLimits } from '../../../compiler/targets/wgsl/layout.ts';
 import type { Plan, PlanStep } from '../../../runtime/plan.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -55,12 +55,39 @@ describe('offsets for WebGPU', () => {
     expect(shared).toBeGreaterThan(0);
   });
 
-  it('tells what is over the limits that every device has', () => {
-    const { artifacts } = compile('model Net(x: float[N]) -> float[N] { return x + 1.0 }', { bounds: { N: 2 ** 26 } });
-    const { plan } = artifacts.get('Net')!;
-    const over = overLimits(gpuPlan(plan));
-    expect(over.map((o) => o.leaf)).toContain('x');
-    expect(over.every((o) => o.bytes > o.limit)).toBe(true);
-    expect(overLimits(gpuPlan(plan), { buffer: 2 ** 32, binding: 2 ** 31 })).toEqual([]);
+  const plus = 'model Net(x: float[N]) -> float[N] { return x + 1.0 }';
+
+  it('refuses a tensor that no device need have room for, with its line, unless told of more', () => {
+    const options = { path: 'plus.nn', bounds: { N: 2 ** 26 }, targets: ['wgsl', 'auto'] } as const;
+    const { reports, artifacts } = compile(plus, options);
+    expect(reports.map((r) => r.code)).toEqual(['NN807', 'NN807']);
+    expect(reports[0]!.message).toBe('x of Net takes 256 MiB; a binding of this GPU has at most 128 MiB');
+    expect(reports[0]!.span).toMatchObject({ start: plus.indexOf('float') });
+    expect(artifacts.get('Net')!.modules.has('wgsl')).toBe(false);
+    // On WebAssembly it runs.
+    expect(artifacts.get('Net')!.modules.get('auto')!.javascript).toMatch(/x takes 268435456 bytes/);
+    const more = compile(plus, { ...options, gpu: { binding: 2 ** 30, buffer: 2 ** 30 } });
+    expect(more.reports).toEqual([]);
+  });
+
+  it('refuses a kernel of more tensors than a device binds', () => {
+    const text = 'model Net(x: float[N], y: float[N], z: float[N]) -> float[N] { return x * y + z }';
+    const { reports } = compile(text, { bounds: { N: 8 }, targets: ['wgsl'], gpu: { bindings: 2 } });
+    expect(reports.map((r) => r.code)).toEqual(['NN807']);
+    expect(reports[0]!.message).toMatch(/uses [34] tensors; this GPU allows 2/);
+    const { reports: wrong } = compile(text, { bounds: { N: 8 }, gpu: { binding: 1000 } });
+    expect(wrong.map((r) => r.code)).toEqual(['NN792']);
+  });
+
+  it('lays no tensor across the end of a buffer', () => {
+    const text = readFileSync(join(root, 'examples/digits.nn'), 'utf8');
+    const { plan } = compile(text, { only: 'Fit' }).artifacts.get('Fit')!;
+    const buffer = 32_768;
+    const own = gpuPlan(plan, { ...GUARANTEED, buffer });
+    expect(own.arenas.persistent).toBeGreaterThan(buffer);
+    for (const b of own.buffers)
+      expect(Math.floor(b.offset / buffer), b.name).toBe(Math.floor((b.offset + b.bytes - 1) / buffer));
+    expect(overLimits(own, { ...GUARANTEED, buffer })).toEqual([]);
+    expect(overLimits(own, { ...GUARANTEED, binding: 1024 }).length).toBeGreaterThan(0);
   });
 });

@@ -10,6 +10,7 @@ import { evaluate } from '../../../compiler/graph/evaluate.ts';
 import type { Tensor } from '../../../compiler/ops/record.ts';
 import type { Artifact } from '../../../compiler/pipeline.ts';
 import { evaluate as evaluateSize } from '../../../compiler/sizes/poly.ts';
+import { GUARANTEED } from '../../../compiler/targets/wgsl/layout.ts';
 import type { GpuDevice } from '../../../runtime/webgpu/api.ts';
 import { toTensor } from '../../support/program.ts';
 import { instantiate } from '../../support/emitted.ts';
@@ -138,6 +139,23 @@ describe.skipIf(gpu === null)('WGSL computes what the evaluator computes', { tim
     expect(y!.data.length).toBe(count);
     expect(y!.data.findIndex((v, i) => v !== 2 * x[i]! + 1)).toBe(-1);
     net.close();
+  });
+
+  it('computes the same with its memory in several buffers', async () => {
+    const text = readFileSync(join(root, 'examples/digits.nn'), 'utf8');
+    const result = compile(text, { only: 'Fit', bounds: { B: 4 } });
+    const artifact = result.artifacts.get('Fit')!;
+    const inputs = {
+      image: Float32Array.from({ length: 256 }, (_, k) => (k * 5) % 17),
+      label: Int32Array.of(1, 2, 3, 4),
+    };
+    const losses: unknown[] = [];
+    for (const limits of [GUARANTEED, { ...GUARANTEED, buffer: 32_768 }]) {
+      const net = await onGpu(artifact, result.sources, device!, { seed: 4 }, limits);
+      losses.push([await net.step(inputs), await net.step(inputs), [...(await net.checkpoint()).tensors]]);
+      net.close();
+    }
+    expect(losses[1]).toEqual(losses[0]);
   });
 
   it('draws the masks that the TypeScript target draws', async () => {
