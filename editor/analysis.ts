@@ -46,6 +46,7 @@ const unchecked = (): CheckResult => ({
   trains: new Map(),
   consts: new Map(),
   constants: new Map(),
+  written: new Map(),
   bodyChecks: new Map(),
 });
 

@@ -10,19 +10,31 @@ export interface AnyNode {
 const isPlace = (key: string): boolean =>
   key === 'span' || key.endsWith('Span') || key === 'lineStarts' || key === 'comments';
 
+const children = new WeakMap<object, readonly AnyNode[]>();
+
+/** The objects directly below a node, lists opened. Trees do not change, so each node is looked through once. */
+function childrenOf(node: object): readonly AnyNode[] {
+  const known = children.get(node);
+  if (known !== undefined) return known;
+  const made: AnyNode[] = [];
+  const collect = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    if (Array.isArray(value)) for (const item of value) collect(item);
+    else made.push(value as AnyNode);
+  };
+  for (const key in node) if (!isPlace(key)) collect((node as Readonly<Record<string, unknown>>)[key]);
+  children.set(node, made);
+  return made;
+}
+
 /** Calls `enter` for every object of the tree, parents first; `false` keeps it out of the node. */
 export function walk(node: object, enter: (node: AnyNode, parent: AnyNode | null) => boolean | undefined): void {
-  const visit = (value: unknown, parent: AnyNode | null): void => {
-    if (Array.isArray(value)) {
-      for (const item of value) visit(item, parent);
-      return;
-    }
-    if (typeof value !== 'object' || value === null) return;
-    const own = value as AnyNode;
+  const visit = (own: AnyNode, parent: AnyNode | null): void => {
     if (enter(own, parent) === false) return;
-    for (const [key, child] of Object.entries(value)) if (!isPlace(key)) visit(child, own);
+    for (const child of childrenOf(own)) visit(child, own);
   };
-  visit(node, null);
+  if (Array.isArray(node)) for (const item of node as readonly AnyNode[]) visit(item, null);
+  else visit(node as AnyNode, null);
 }
 
 const lists = new WeakMap<object, readonly AnyNode[]>();

@@ -5,7 +5,7 @@
  * every expression, signatures with lifted requirements, and problems as data. Never throws on any program; what one mistake causes is
  * reported once. Fixes are offered only where applying them removes the problem and adds none (`fixes.ts`).
  */
-import type { Callable, Expr, ScanExpr, TrainDeclaration } from '../../grammar/ast.ts';
+import type { Callable, Declaration, Expr, ScanExpr, TrainDeclaration } from '../../grammar/ast.ts';
 import type { Fix, Problem } from '../diagnostics/problem.ts';
 import { checkCheckpoint } from './checkpoints.ts';
 import type { Poly } from '../sizes/poly.ts';
@@ -39,6 +39,8 @@ export interface CheckResult {
   readonly consts: ReadonlyMap<object, Type>;
   /** The internal name of a literal constant → its value. */
   readonly constants: ReadonlyMap<string, Poly>;
+  /** What was written of each declaration: the same object for as long as its check is repeated and not done again. */
+  readonly written: ReadonlyMap<Declaration, object>;
   /** How often each body was checked: always once. */
   readonly bodyChecks: ReadonlyMap<Callable, number>;
 }
@@ -93,6 +95,7 @@ export function check(program: Program, options: CheckOptions = {}): CheckResult
     trains: session.trains,
     consts,
     constants: session.constValues,
+    written: session.written,
     bodyChecks: session.bodyChecks,
   };
 }

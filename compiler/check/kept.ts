@@ -8,10 +8,10 @@
 import type { Module, Span } from '../../grammar/ast.ts';
 import { parse, type ParseResult } from '../../grammar/parse.ts';
 import { pieces } from '../../grammar/pieces.ts';
-import { Place } from '../../grammar/place.ts';
+import { Place, PlacedSpan } from '../../grammar/place.ts';
 import type { Problem } from '../diagnostics/problem.ts';
 import { Tables } from './tables.ts';
-import type { Definition, NamedDeclaration, ProgramModule } from './program.ts';
+import type { Definition, NamedDeclaration, Program, ProgramModule } from './program.ts';
 
 interface KeptPiece {
   readonly text: string;
@@ -125,8 +125,28 @@ export class Kept {
     }
   }
 
+  /** The same facts with places that move with the text, as those of the trees do. */
+  anchoredIn<T>(value: T, program: Program): T {
+    if (typeof value !== 'object' || value === null || value instanceof PlacedSpan) return value;
+    if (Array.isArray(value)) {
+      const items = (value as readonly unknown[]).map((v) => this.anchoredIn(v, program));
+      return (items.every((v, k) => v === value[k]) ? value : items) as T;
+    }
+    if (Object.getPrototypeOf(value) !== Object.prototype || ('kind' in value && 'span' in value)) return value;
+    if ('file' in value && 'start' in value && 'end' in value) {
+      const span = value as unknown as Span;
+      return this.anchored(program.sources.get(span.file).path, span) as T;
+    }
+    const entries = Object.entries(value as object).map(
+      ([k, v]) => [k, this.anchoredIn(v as unknown, program), v as unknown] as const,
+    );
+    return entries.every(([, now, before]) => now === before)
+      ? value
+      : (Object.fromEntries(entries.map(([k, now]) => [k, now])) as T);
+  }
+
   /** A span that moves with the piece it lies in, where the file is kept in pieces. */
-  anchored(path: string, span: Span): Span {
+  private anchored(path: string, span: Span): Span {
     const piece = this.files
       .get(path)
       ?.find(({ place, text }) => place.offset <= span.start && span.end <= place.offset + text.length);

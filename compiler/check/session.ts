@@ -12,7 +12,6 @@ import { either, formatCondition, negate } from './conditions.ts';
 import { Knowledge } from './knowledge.ts';
 import type { Definition, Program, ProgramModule } from './program.ts';
 import type { LocalBinding, ValueBinding } from './scope.ts';
-import { PlacedSpan } from '../../grammar/place.ts';
 import { Tables } from './tables.ts';
 import { Units } from './units.ts';
 import { Scope } from './scope.ts';
@@ -97,6 +96,7 @@ export class Session {
   readonly program: Program;
   readonly problems: Problem[] = [];
   readonly units: Units;
+  readonly written: Tables['written'];
   readonly types: Tables['types'];
   readonly signatures: Tables['signatures'];
   readonly scanAxes: Tables['scanAxes'];
@@ -118,6 +118,7 @@ export class Session {
     this.program = program;
     const tables = program.kept?.tables ?? new Tables();
     tables.begin();
+    this.written = tables.written;
     ({
       types: this.types,
       signatures: this.signatures,
@@ -200,23 +201,9 @@ export class Session {
     return true;
   }
 
-  /** Places that were computed move with the text as those of the trees do. */
   private anchored<T>(value: T): T {
-    const { kept, sources } = this.program;
-    if (kept === null || typeof value !== 'object' || value === null || value instanceof PlacedSpan) return value;
-    if (Array.isArray(value)) {
-      const items = (value as readonly unknown[]).map((v) => this.anchored(v));
-      return (items.every((v, k) => v === value[k]) ? value : items) as T;
-    }
-    if (Object.getPrototypeOf(value) !== Object.prototype || ('kind' in value && 'span' in value)) return value;
-    if ('file' in value && 'start' in value && 'end' in value) {
-      const span = value as unknown as Span;
-      return kept.anchored(sources.get(span.file).path, span) as T;
-    }
-    const entries = Object.entries(value as object).map(([k, v]) => [k, this.anchored(v as unknown), v] as const);
-    return entries.every(([, now, before]) => now === before)
-      ? value
-      : (Object.fromEntries(entries.map(([k, now]) => [k, now])) as T);
+    const { kept } = this.program;
+    return kept === null ? value : kept.anchoredIn(value, this.program);
   }
 
   /** Runs `f` without reporting; says how many problems it would have reported. */

@@ -33,6 +33,7 @@ import type { LintProblems } from '../diagnostics/families/lint.ts';
 import type { Fix, Problem, ProblemData } from '../diagnostics/problem.ts';
 import { problem } from '../diagnostics/problem.ts';
 import { proseOf } from '../diagnostics/render/index.ts';
+import { LintMemory } from './memory.ts';
 import { asConst, substitute, type Poly } from '../sizes/poly.ts';
 
 /** An index equation: `let y[…] = …`, `y[…] = …` or `yield y[…] = …`. */
@@ -79,10 +80,14 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer U)[] 
 export class Context {
   readonly program: Program;
   readonly checked: CheckResult;
+  /** Those to look at: all, except what is remembered. */
   readonly bodies: readonly Body[];
   readonly problems: Problem[] = [];
   /** Candidates; each is tried before it is offered. */
   readonly candidates = new Map<Problem, readonly Fix[]>();
+  private readonly memory: LintMemory;
+  private readonly homes = new Map<object, ProgramModule>();
+  private readonly indexed = new Map<object, Body>();
   private readonly parents = new Map<object, object>();
   private readonly applied = new Map<object, Application>();
   private readonly seen = new Set<string>();
@@ -91,13 +96,28 @@ export class Context {
     this.program = program;
     this.checked = checked;
     const bodies: Body[] = [];
-    for (const module of program.modules) {
-      if (module.library && !library) continue;
-      for (const d of module.ast.declarations)
-        if (d.kind !== 'import' && d.kind !== 'bad' && d.kind !== 'const' && d.kind !== 'checkpoint')
-          bodies.push(this.index(module, d));
-    }
+    this.memory = new LintMemory(program, checked);
+    for (const module of program.modules)
+      for (const d of module.ast.declarations) {
+        if (d.kind === 'import' || d.kind === 'bad' || d.kind === 'const' || d.kind === 'checkpoint') continue;
+        this.homes.set(d, module);
+        if (module.library && !library) continue;
+        const known = this.memory.recall(d);
+        if (known === null) bodies.push(this.body(d)!);
+        else for (const { problem: p, fixes } of known) this.deliver(p, fixes);
+      }
     this.bodies = bodies;
+  }
+
+  /** Any body of the program's own files. */
+  body(owner: Callable | TrainDeclaration): Body | null {
+    const known = this.indexed.get(owner);
+    if (known !== undefined) return known;
+    const module = this.homes.get(owner);
+    if (module === undefined) return null;
+    const made = this.index(module, owner);
+    this.indexed.set(owner, made);
+    return made;
   }
 
   private index(module: ProgramModule, owner: Callable | TrainDeclaration): Body {
@@ -329,16 +349,26 @@ export class Context {
 
   /** The configurations of a body that are applied to nothing yet. */
   configured(owner: object): readonly Application[] {
-    return this.bodies.find((b) => b.owner === owner)?.configured ?? [];
+    return this.indexed.get(owner)?.configured ?? [];
   }
 
   report<C extends keyof LintProblems>(code: C, span: Span, data: LintProblems[C], fixes: readonly Fix[] = []): void {
+    this.deliver(problem(code, span, data as unknown as ProblemData[C]), fixes);
+  }
+
+  private deliver(made: Problem, fixes: readonly Fix[]): void {
+    const { code } = made;
+    const span = made.span!;
     const key = `${code}@${span.file}:${span.start}:${span.end}`;
     if (this.seen.has(key)) return;
     this.seen.add(key);
-    const made = problem(code, span, data as unknown as ProblemData[C]);
     this.problems.push(made);
     if (fixes.length > 0) this.candidates.set(made, fixes);
+  }
+
+  /** Remembers what was said of the bodies that were looked at. `repeatable`: by lints that read no more than a body and what it calls. */
+  remember(repeatable: readonly Problem[]): void {
+    this.memory.remember(this.bodies, repeatable, this.candidates);
   }
 }
 

@@ -27,11 +27,11 @@ export function producer(c: Context, body: Body, e: Expr, depth = 0): Applicatio
   if (c.isLibrary(a, TRANSPARENT) && first !== undefined) return producer(c, body, first, depth + 1);
   const d = a.definition.declaration as Callable;
   if (d.kind === 'model') {
-    const own = c.bodies.find((b) => b.owner === d);
+    const own = c.body(d);
     const results = d.body.statements.flatMap((s) =>
       s.kind === 'return' ? (s.value ?? []) : s.kind === 'expression' ? s.value : [],
     );
-    if (own !== undefined && results.length === 1) return producer(c, own, results[0]!, depth + 1);
+    if (own !== null && results.length === 1) return producer(c, own, results[0]!, depth + 1);
     return null;
   }
   return a;

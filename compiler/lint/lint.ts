@@ -52,7 +52,13 @@ function damaged(program: Program, errors: readonly Problem[]): (p: Problem) => 
 /** What the lints alone find, without levels. */
 export function lint(program: Program, checked: CheckResult, options: LintOptions = {}): Problem[] {
   const context = new Context(program, checked, options.library === true);
-  for (const one of lints) one.run(context);
+  const repeatable: Problem[] = [];
+  for (const one of lints) {
+    const before = context.problems.length;
+    one.run(context);
+    if (one.whole !== true) repeatable.push(...context.problems.slice(before));
+  }
+  context.remember(repeatable);
   const errors = [...checked.problems, ...(options.loading ?? [])].filter((p) => proseOf(p.code).severity === 'error');
   const quiet = damaged(program, errors);
   const clean = context.problems.filter((p) => !quiet(p));

@@ -1,6 +1,6 @@
 /** Numbers that cannot work: rates and shares out of range, epsilons that are nothing in single precision or that drown what they protect. */
 import type { Callable, Expr } from '../../grammar/ast.ts';
-import type { Application, Context } from './context.ts';
+import type { Application, Body, Context } from './context.ts';
 import type { Lint } from './record.ts';
 
 interface Range {
@@ -75,9 +75,9 @@ export const rateRange: Lint = {
 };
 
 /** Every argument whose parameter has a range, in optimizers, schedules and layers of the library. */
-function settings(c: Context, owner: object): [string, string, Expr, Range][] {
+function settings(c: Context, owner: Body['owner']): [string, string, Expr, Range][] {
   const out: [string, string, Expr, Range][] = [];
-  const body = c.bodies.find((b) => b.owner === owner)!;
+  const body = c.body(owner)!;
   const add = (a: Application): void => {
     if (a.definition?.module.library !== true) return;
     for (const [parameter, value] of [...a.config, ...a.tensors]) {

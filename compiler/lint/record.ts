@@ -19,5 +19,7 @@ export interface Lint {
   readonly level: Level;
   readonly looksFor: string;
   readonly avoids: string;
+  /** What it says of a declaration depends on more than that and what it calls: an editor must not repeat it. */
+  readonly whole?: boolean;
   readonly run: (c: Context) => void;
 }

@@ -13,6 +13,7 @@ export const noGradient: Lint = {
     'parameters of a trained network that the loss does not depend on, or only through argmax, comparisons, indices or rounding',
   avoids:
     'networks that are frozen, programs that compute with parameters as values, parameters that at least one objective reaches',
+  whole: true,
   run(c) {
     for (const body of c.bodies) {
       const { owner } = body;
