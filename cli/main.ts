@@ -185,6 +185,7 @@ Memory is taken once, for the greatest sizes: a size that the source does not li
       .addOption(runTarget())
       .addOption(threads())
       .option('-o, --out <folder>', 'where to write (default: nnc-out/NAME)')
+      .option('--checkpoint <name>', 'a checkpoint map by which to write the weights, too')
       .option('--resume', 'go on from the checkpoint in the folder, bit for bit as if never stopped')
       .option('-q, --quiet', 'no progress, only problems and final figures'),
   ).addHelpText(
@@ -204,6 +205,7 @@ over its batches, weighted by rows; with two numbers, the second is the validati
     command<RunOptions>('run <file>', "compute a model's results for data", (file, options) => run(io, file, options))
       .option('--only <name>', 'the model, where there are several')
       .requiredOption('--weights <path>', 'weights.safetensors from training')
+      .option('--checkpoint <name>', "the checkpoint map by which to read another's file")
       .requiredOption('--data <[input=]path...>', 'columns meet inputs by name')
       .option('--store <rule...>', 'store the weights smaller: int8, int4:32, f16, "h.*.attn.**=int8"')
       .option('--compare <rule...>', 'show what is lost by that: differences of the results, and the metrics')

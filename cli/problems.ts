@@ -55,6 +55,7 @@ export interface CliProblems {
   /** A study that cannot be made as asked. */
   NN934: { readonly reason: string; readonly advice: string };
   /** `--target wgsl` where there is no WebGPU. */
+  NN940: { readonly path: string; readonly checkpoint: string; readonly reasons: readonly string[] };
   NN938: { readonly unit: string };
   /** `--program` for one that the block does not have. */
   NN936: { readonly unit: string; readonly program: string; readonly known: readonly string[] };
@@ -206,6 +207,16 @@ axes, or none of them (such an input is given whole to every step).`,
     render: ({ unit }) => ({
       message: `${unit} cannot run on WebGPU here: the npm package webgpu is not installed`,
       notes: ['install it beside nnc (`npm install webgpu`), or take --target auto or wasm'],
+    }),
+  },
+  NN940: {
+    severity: 'error',
+    title: 'weights that do not fit a checkpoint map',
+    explain:
+      "With `--checkpoint NAME` the file is read by the source's `checkpoint NAME for Model { … }`: its names and layouts become those of the network. The source has no such map, or a tensor of the file has another shape than the map says.",
+    render: ({ path, checkpoint, reasons }) => ({
+      message: `${path} cannot be read as ${checkpoint}`,
+      notes: reasons,
     }),
   },
   NN932: {

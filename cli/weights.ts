@@ -1,5 +1,7 @@
 /** Weights in files: written with what they belong to, and read with a report of everything that does not fit a network. */
 import { problem } from '../compiler/diagnostics/problem.ts';
+import { NncError } from '../runtime/errors.ts';
+import { importWeights } from '../runtime/exchange.ts';
 import { decodeWeights, encodeWeights } from '../runtime/files.ts';
 import type { Plan, PlanLeaf } from '../runtime/plan.ts';
 import type { Weights, WeightTensor } from '../runtime/weights.ts';
@@ -68,6 +70,17 @@ export function adopted(plan: Plan, tensors: Weights): Map<string, WeightTensor>
 }
 
 export const isWeight = ({ kind }: PlanLeaf): boolean => kind === 'param' || kind === 'state';
+
+/** A file under the names and layouts of a `checkpoint` map, as ours; what the network has no use for is told. */
+export function translatedWeights(plan: Plan, file: WeightsFile, checkpoint: string, path: string) {
+  try {
+    const { weights, unused } = importWeights(plan, checkpoint, file.weights);
+    return { file: { weights, metadata: {} }, unused };
+  } catch (error) {
+    if (!(error instanceof NncError)) throw error;
+    return refuse('NN940', { path, checkpoint, reasons: error.problems });
+  }
+}
 
 /**
  * A model's weights out of a file. A train block with several networks has their names in front of the paths: then the model's own are

@@ -28,6 +28,7 @@ export {
   type TrialsOptions,
   type TrialsResult,
 } from './trials.ts';
+export { exportWeights, importWeights, type Imported } from './exchange.ts';
 export { decodeCheckpoint, decodeWeights, encodeCheckpoint, encodeWeights, type DecodedWeights } from './files.ts';
 export { Machine, type Bind, type GivenSizes, type Inputs, type Result } from './execute.ts';
 export type { View } from './memory.ts';

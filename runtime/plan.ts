@@ -123,6 +123,24 @@ export interface PlanTraining {
   readonly runs?: number;
 }
 
+/** Which tensor of another file a leaf is: rows over the same letters, in another order. */
+export interface PlanLeafMap {
+  readonly ours: string;
+  readonly theirs: string;
+  /** Extents of the letters, in our order. */
+  readonly extents: readonly number[];
+  /** The letters in their order, as positions in ours. */
+  readonly order: readonly number[];
+  /** Theirs. */
+  readonly shape: readonly number[];
+}
+
+export interface PlanCheckpoint {
+  readonly name: string;
+  /** Leaves that are not here have the same name and layout on both sides. */
+  readonly leaves: readonly PlanLeafMap[];
+}
+
 export interface Plan {
   readonly name: string;
   readonly kind: 'model' | 'train';
@@ -136,4 +154,6 @@ export interface Plan {
   /** Kernel function names, by position. */
   readonly kernels: readonly string[];
   readonly programs: Readonly<Record<string, PlanProgram>>;
+  /** Names and layouts of other files, where the source has any. */
+  readonly checkpoints?: readonly PlanCheckpoint[];
 }

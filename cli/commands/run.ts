@@ -17,12 +17,14 @@ import { encodeResults, formatOf, type NamedTensor } from '../results.ts';
 import { openRunData, type RunData } from '../train/data.ts';
 import type { Artifact } from '../../compiler/index.ts';
 import type { Weights } from '../../runtime/weights.ts';
-import { modelWeights, readWeights } from '../weights.ts';
+import { modelWeights, readWeights, translatedWeights } from '../weights.ts';
 import { comparisonText, differences, metricsBeside } from './smaller.ts';
 
 export interface RunOptions extends LookOptions {
   readonly only?: string;
   readonly weights: string;
+  /** A `checkpoint` map of the source: the names and layouts of the weights' file. */
+  readonly checkpoint?: string;
   readonly data: readonly string[];
   readonly out?: string;
   readonly batch?: number;
@@ -66,7 +68,16 @@ export async function run(io: Io, file: string, options: RunOptions): Promise<nu
   const remarks = [...reports, ...data.remarks.map(report)].filter(({ severity }) => severity === 'warning');
   showReports(io, remarks, sources, options);
   const artifact = artifacts.get(name)!;
-  const own = modelWeights(artifact.plan, weights, options.weights);
+  let named = weights;
+  if (options.checkpoint !== undefined) {
+    const translated = translatedWeights(artifact.plan, weights, options.checkpoint, options.weights);
+    named = translated.file;
+    if (translated.unused.length > 0)
+      io.stderr.write(
+        `note: ${options.weights} also has ${translated.unused.length} tensors that ${name} does not use\n`,
+      );
+  }
+  const own = modelWeights(artifact.plan, named, options.weights);
 
   const first = await results(artifact);
   if (options.compare !== undefined) {

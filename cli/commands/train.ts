@@ -14,6 +14,8 @@ import {
   type EventualTrainable,
   type Metrics,
 } from '../../runtime/fit.ts';
+import { exportWeights } from '../../runtime/exchange.ts';
+import { encodeWeights } from '../../runtime/files.ts';
 import { spread, trialsOf, type Trial } from '../../runtime/trials.ts';
 import {
   awaited,
@@ -48,6 +50,8 @@ export interface TrainOptions extends LookOptions {
   readonly seed?: number;
   readonly out?: string;
   readonly resume?: boolean;
+  /** A `checkpoint` map of the source: weights are also written under its names and in its layouts. */
+  readonly checkpoint?: string;
   readonly quiet?: boolean;
   readonly target: RunTarget;
   readonly threads: Threads;
@@ -96,6 +100,13 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
   prepareFolder(io, out);
   const settings = artifact.unit.training;
   const parts = settings?.batch?.parts ?? 1;
+  const maps = (artifact.plan.checkpoints ?? []).map((c) => c.name);
+  if (options.checkpoint !== undefined && !maps.includes(options.checkpoint))
+    refuse('NN940', {
+      path: project.path,
+      checkpoint: options.checkpoint,
+      reasons: [`the source has ${maps.length === 0 ? 'no checkpoint map' : `the checkpoint maps ${maps.join(', ')}`}`],
+    });
   if (batch < parts) refuse('NN927', { rows: data.rows, reason: `a step takes its batch in ${parts} equal parts` });
   const trials = trialsOf(settings?.runs ?? 1, settings?.folds ?? null, options.seed ?? 0);
 
@@ -148,8 +159,13 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
       // Weights of a language model go with the tokenizer of the text that they were trained on.
       const tokenizer = tokenizerOfData(io, files.train);
       const further: Record<string, string> = tokenizer === null ? {} : { tokenizer: JSON.stringify(tokenizer) };
-      const bytes = weightsBytes(await unit.weights(), name, kept + 1, further);
+      const trained = await unit.weights();
+      const bytes = weightsBytes(trained, name, kept + 1, further);
       writeFile(io, join(out, 'weights.safetensors'), bytes);
+      if (options.checkpoint !== undefined) {
+        const theirs = exportWeights(artifact.plan, options.checkpoint, trained);
+        writeFile(io, join(out, `weights.${options.checkpoint}.safetensors`), encodeWeights(theirs));
+      }
     }
     const tested =
       test === null || !usable ? null : await testMeasures(artifact, trainable(unit, test, batchSize), test, batch);

@@ -42,6 +42,8 @@ export function checkCheckpoint(session: Session, module: ProgramModule, d: Chec
       );
       continue;
     }
+    // Without indices it is another name for the same layout.
+    if (entry.indices.length === 0 && entry.sourceIndices.length === 0) continue;
     if (entry.indices.length !== shape.length && !entry.indices.some((i) => i.kind === 'index' && i.run)) {
       f.report('NN113', entry.span, {
         tensor: entry.path,

@@ -4,7 +4,7 @@
  * The whole language above tensors is gone afterwards: blocks are called, rounds unrolled, conditions decided, index equations are movements
  * and contractions. Sizes known only at run time stay symbolic.
  */
-import type { Callable, Expr, Name, TrainDeclaration } from '../../grammar/ast.ts';
+import type { Callable, CheckpointDeclaration, Expr, Name, TrainDeclaration } from '../../grammar/ast.ts';
 import { lookup, type Program, type ProgramModule } from '../check/program.ts';
 import type { Problem } from '../diagnostics/problem.ts';
 import { problem } from '../diagnostics/problem.ts';
@@ -14,7 +14,8 @@ import { name as sizeName, names } from '../sizes/poly.ts';
 import { asTensor } from './arithmetic.ts';
 import { Elaboration, Refusal, refuse, UnitState } from './elaboration.ts';
 import { NotKept } from './cells.ts';
-import { bindParameters, callResult, dtypeOf, instantiate, sizesOf } from './instances.ts';
+import { checkpointMap } from './checkpoints.ts';
+import { bindParameters, callResult, dtypeOf, instantiate, scopeOfModule, sizesOf } from './instances.ts';
 import { integer, type InstanceValue, type Value } from './values.ts';
 import { initialValue } from './statements.ts';
 import { dataInput, modelsOf, settingsOf, trainGraph } from './training.ts';
@@ -92,7 +93,7 @@ function modelUnit(
   const programs = new Map<ProgramName, Graph>([['forward', cx.root.finish(outputs)]]);
   const stream = streamGraph(program, origins, unit, model, module, axes, expose);
   if (stream !== null) programs.set('stream', stream);
-  return finishUnit(program, origins, unit, name, 'model', inputs, programs, axes, null);
+  return finishUnit(program, origins, unit, name, 'model', inputs, programs, axes, null, name);
 }
 
 /**
@@ -165,7 +166,9 @@ function trainUnit(
     for (const i of forward.inputs) if (!inputs.some((known) => known.name === i.name)) inputs.push(i);
     demand(expose, train.name, cx, evaluation.cx);
   } else demand(expose, train.name, evaluation.cx);
-  return finishUnit(program, origins, unit, name, 'train', inputs, programs, axes, settings);
+  const network = models.length === 1 ? models[0]!.declaration : null;
+  const model = network?.kind === 'model' ? network.name.text : null;
+  return finishUnit(program, origins, unit, name, 'train', inputs, programs, axes, settings, model);
 }
 
 /** A model applied to data inputs named like its parameters; an input that the train block has with another type gets the model's name in front. */
@@ -303,6 +306,8 @@ function finishUnit(
   programs: Map<ProgramName, Graph>,
   axes: Axes,
   training: Unit['training'],
+  /** Whose leaves these are; null: several networks'. */
+  network: string | null,
 ): Unit {
   demandSelectors(unit);
   const cx = new Elaboration(`${name}.init`, program, origins, unit, false, axes);
@@ -318,5 +323,19 @@ function finishUnit(
   const all = new Map<ProgramName, Graph>([['init', cx.root.finish(outputs)], ...programs]);
   const sizeNames = new Set([...unit.sizes, ...inputs.flatMap((i) => i.type.sizes.flatMap((s) => [...names(s)]))]);
   const sizes: SizeSpec[] = [...sizeNames].map((n) => ({ name: n, bound: unit.bounds.get(n) ?? null }));
-  return { name, kind, leaves, inputs, sizes, requirements: [...unit.requirements.values()], programs: all, training };
+  const own = program.entry.ast.declarations.filter(
+    (d): d is CheckpointDeclaration => d.kind === 'checkpoint' && d.model.text === network,
+  );
+  const scope = scopeOfModule(program.entry);
+  return {
+    name,
+    kind,
+    leaves,
+    inputs,
+    sizes,
+    requirements: [...unit.requirements.values()],
+    programs: all,
+    checkpoints: own.map((d) => cx.at(d.span, () => checkpointMap(cx, d, leaves, scope))),
+    training,
+  };
 }

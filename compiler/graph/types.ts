@@ -231,6 +231,24 @@ export interface RuntimeRequirement {
   readonly program?: ProgramName;
 }
 
+/** Which tensor of another file a leaf is: rows over the same letters, in another order. */
+export interface LeafMap {
+  readonly ours: string;
+  readonly theirs: string;
+  /** Extents of the letters, in our order. */
+  readonly extents: readonly number[];
+  /** The letters in their order, as positions in ours. */
+  readonly order: readonly number[];
+  /** Theirs. */
+  readonly shape: readonly number[];
+}
+
+export interface CheckpointMap {
+  readonly name: string;
+  /** Leaves that are not here have the same name and layout on both sides. */
+  readonly leaves: readonly LeafMap[];
+}
+
 export type ProgramName = 'init' | 'forward' | 'stream' | 'step' | 'evaluate';
 
 /**
@@ -247,6 +265,8 @@ export interface Unit {
   readonly sizes: readonly SizeSpec[];
   readonly requirements: readonly RuntimeRequirement[];
   readonly programs: ReadonlyMap<ProgramName, Graph>;
+  /** `checkpoint name for Model { … }` of its network. */
+  readonly checkpoints: readonly CheckpointMap[];
   /** How a train block wants to be run; null for a model. */
   readonly training: TrainSettings | null;
 }

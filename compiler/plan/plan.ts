@@ -401,6 +401,7 @@ export function plan(
       })),
       kernels: table.kernels.map((k) => k.name),
       programs: planned,
+      ...(unit.checkpoints.length === 0 ? {} : { checkpoints: unit.checkpoints }),
     },
     kernels: table.kernels,
     schedules: table.schedules,

@@ -20,6 +20,22 @@ model M(x: float[B, T, 3]) -> float[B, T, 3] {
     expected: ['NN803 2'],
   },
   {
+    name: 'an equation of a checkpoint map that does not divide',
+    text: `model M(x: float[B, 4]) -> float[B, 6] { x |> out: Linear(6) }
+checkpoint other for M {
+  out.weight[(a: 4 b), d] = "w"[d, a, b]
+}`,
+    expected: ['NN808 3'],
+  },
+  {
+    name: 'two parameters with one name in another file',
+    text: `model M(x: float[B, 4]) -> float[B, 6] { x |> out: Linear(6) |> up: Linear(6) }
+checkpoint other for M {
+  out.bias = "up.bias"
+}`,
+    expected: ['NN809 2'],
+  },
+  {
     name: 'a selector of with that names nothing',
     text: `model Net(x: float[N, 2]) -> float[N, 1] { x |> a: Linear(1) }
 train Fit {

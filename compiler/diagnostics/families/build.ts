@@ -21,6 +21,10 @@ export interface BuildProblems {
     readonly needed: number;
     readonly limit: number;
   };
+  /** Two leaves that a checkpoint map gives the same name. */
+  NN809: { readonly name: string; readonly first: string; readonly second: string };
+  /** An equation of a checkpoint map that is no bijection for a leaf's shape. */
+  NN808: { readonly path: string; readonly what: string };
   /** `require` refuted with the sizes of this build. */
   NN150: { readonly condition: string; readonly message: string | null; readonly values: readonly string[] };
   /** An index letter whose extent nothing gives. */

@@ -80,6 +80,23 @@ export const buildProse: ProseTable<BuildProblems> = {
             notes: ['a value stored in between would split it'],
           },
   },
+  NN809: {
+    severity: 'error',
+    title: 'two parameters with one name in a file',
+    explain:
+      'A `checkpoint` map gives every parameter of the network a name in another file. Parameters that no equation names keep their own. Two of them may not have the same name there.',
+    render: ({ name, first, second }) => ({
+      message: `both \`${first}\` and \`${second}\` are "${name}" in this file`,
+      label: 'here',
+    }),
+  },
+  NN808: {
+    severity: 'error',
+    title: 'an equation that does not fit a parameter',
+    explain:
+      'An equation of a `checkpoint` map says where each element of a parameter lies in another file: both sides have the same letters, each once, in any order, as axes of their own or in groups (`(h e)`), whose extents are written where more than one is open.',
+    render: ({ path, what }) => ({ message: `this equation does not fit \`${path}\`: ${what}`, label: 'here' }),
+  },
   NN150: {
     severity: 'error',
     title: 'a requirement does not hold',

@@ -131,6 +131,7 @@ function planLines(plan: Plan, types: boolean): string[] {
     ...rows('leaves', plan.leaves),
     ...rows('inputs', plan.inputs),
     ...rows('requirements', plan.requirements),
+    ...(plan.checkpoints === undefined ? [] : rows('checkpoints', plan.checkpoints)),
     `  kernels: ${literal(plan.kernels)},`,
     '  programs: {',
     ...programs,

@@ -230,6 +230,7 @@ function planLines(plan: Plan, types: boolean): string[] {
     ...list('leaves', plan.leaves),
     ...list('inputs', plan.inputs),
     ...list('requirements', plan.requirements),
+    ...(plan.checkpoints === undefined ? [] : list('checkpoints', plan.checkpoints)),
     `  kernels: ${literal(plan.kernels)},`,
     '  programs: {',
     ...Object.entries(plan.programs).flatMap(([name, p]) => [

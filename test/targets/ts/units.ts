@@ -78,6 +78,7 @@ export function unitOf(
       inputs: [],
       sizes: [],
       requirements: [],
+      checkpoints: [],
       training: null,
       ...unit,
       programs: new Map(entries.map(([n]) => [n, empty(n)])),
