@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { folder, nnc, tensors } from './support.ts';
 
 const program = (settings: string): string => `
-model Net(x: float[B, 2]) -> float[B, 1] { return x |> Linear(4) |> tanh |> Linear(1) }
+model Net(x: float[B, 2]) -> float[B, 1] { return x |> a: Linear(4) |> tanh |> b: Linear(1) }
 train Fit {
   input x: float[B, 2]
   input y: float[B, 1]
@@ -60,11 +60,11 @@ describe('runs and folds', () => {
     expect(out).toMatch(/3 trainings, training, mean ± deviation: loss [\d.]+ ± [\d.]+ \([\d.]+ to [\d.]+\)/);
     // The best one's weights; and each is what one training from its seed is.
     const best = 1 + losses.indexOf(Math.min(...losses));
-    const weights = (path: string) => tensors(join(cwd, path, 'weights.safetensors')).get('linear.weight')!.data;
+    const weights = (path: string) => tensors(join(cwd, path, 'weights.safetensors')).get('a.weight')!.data;
     expect(weights('nnc-out/Fit')).toEqual(weights(`nnc-out/Fit/run-${best}`));
     const alone = folder({ 'net.nn': program('batch B = 8\n  epochs 2'), 'rows.csv': rows(22) });
     expect((await nnc(alone, [...train, '--seed', '6'])).code).toBe(0);
-    expect(tensors(join(alone, 'nnc-out/Fit/weights.safetensors')).get('linear.weight')!.data).toEqual(
+    expect(tensors(join(alone, 'nnc-out/Fit/weights.safetensors')).get('a.weight')!.data).toEqual(
       weights('nnc-out/Fit/run-2'),
     );
     const html = readFileSync(join(cwd, 'nnc-out/Fit/report.html'), 'utf8');
@@ -110,5 +110,31 @@ describe('a batch in parts', () => {
     expect(err).toBe('');
     expect(code).toBe(0);
     expect(record(cwd, 'nnc-out/Fit').epochs.length).toBe(2);
+  });
+});
+
+describe('a checkpoint map', () => {
+  const map = `
+checkpoint other for Net {
+  a.weight[o, d] = "in.kernel"[d, o]
+  b.weight[o, d] = "out.kernel"[d, o]
+}`;
+  it('writes the weights of a training in the other layout, which run reads', async () => {
+    const cwd = folder({ 'net.nn': program('batch B = 8') + map, 'rows.csv': rows(16) });
+    expect(await nnc(cwd, [...train, '--checkpoint', 'other'])).toMatchObject({ code: 0, err: '' });
+    const theirs = tensors(join(cwd, 'nnc-out/Fit/weights.other.safetensors'));
+    expect(theirs.get('in.kernel')!.shape).toEqual([2, 4]);
+    const run = ['run', 'net.nn', '--data', 'rows.csv', '--weights'];
+    const own = await nnc(cwd, [...run, 'nnc-out/Fit/weights.safetensors']);
+    const other = await nnc(cwd, [...run, 'nnc-out/Fit/weights.other.safetensors', '--checkpoint', 'other']);
+    expect(own.code).toBe(0);
+    expect(other).toEqual(own);
+  });
+  it('that there is not is an error', async () => {
+    const cwd = folder({ 'net.nn': program('batch B = 8') + map, 'rows.csv': rows(16) });
+    const { code, err } = await nnc(cwd, [...train, '--checkpoint', 'another']);
+    expect(code).not.toBe(0);
+    expect(err).toMatch(/NN940/);
+    expect(err).toMatch(/other/);
   });
 });
