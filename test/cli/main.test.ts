@@ -68,6 +68,7 @@ describe('help', () => {
         --threads <n>             of the wasm target: a number, or auto for all cores; results are the
                                   same bits (default: "auto")
         -o, --out <folder>        where to write (default: nnc-out/NAME)
+        --checkpoint <name>       a checkpoint map by which to write the weights, too
         --resume                  go on from the checkpoint in the folder, bit for bit as if never stopped
         -q, --quiet               no progress, only problems and final figures
         --width <columns>         width of reports
@@ -126,6 +127,7 @@ describe('help', () => {
       Options:
         --only <name>             the model, where there are several
         --weights <path>          weights.safetensors from training
+        --checkpoint <name>       the checkpoint map by which to read another's file
         --data <[input=]path...>  columns meet inputs by name
         --store <rule...>         store the weights smaller: int8, int4:32, f16, "h.*.attn.**=int8"
         --compare <rule...>       show what is lost by that: differences of the results, and the metrics
