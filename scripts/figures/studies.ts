@@ -8,12 +8,14 @@ import type { StudyRecord } from '../../cli/study/record.ts';
 import { curvePanels, studyPanels } from '../../cli/study/show.ts';
 import { save } from './support.ts';
 
+const silent = { ...nodeIo(), stdout: { write: () => true } };
+
 /** The record of a command; one that lies in nnc-out/learn from before is taken as it is. Remove that folder to run everything anew. */
 export async function recorded<T>(words: readonly string[], name: string, file: string): Promise<T> {
   const out = join('nnc-out', 'learn', name);
   const path = join(out, file);
   if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as T;
-  const code = await main([...words, '--out', out], { ...nodeIo(), stdout: { write: () => true } });
+  const code = await main([...words, '--out', out], silent);
   if (code !== 0) throw new Error(`nnc ${words.join(' ')} ended with ${code}`);
   return JSON.parse(readFileSync(path, 'utf8')) as T;
 }
