@@ -58,7 +58,7 @@ for (const name of ['exp', 'log', 'tanh', 'erf', 'half'] as const) {
 }
 builder.constants(pool.start, pool.bytes());
 const code = builder.encode();
-const memory = new WebAssembly.Memory({ initial: 1 });
+const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536 });
 const functions = new WebAssembly.Instance(new WebAssembly.Module(code), { e: { m: memory } }).exports as Record<
   string,
   (...args: number[]) => number

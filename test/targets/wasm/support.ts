@@ -95,9 +95,12 @@ export function run(
     for (const step of steps) {
       if (step.kind === 'copy') buffers.get(step.to)!.set(buffers.get(step.from)!);
       else if (step.kind === 'loop') {
-        const count = evaluate(step.count, of);
-        for (let k = 0; k < count; k++)
+        const all = evaluate(step.count, of);
+        const count = step.limit === null ? all : Math.min(all, buffers.get(step.limit)![0]!);
+        for (let k = 0; k < count; k++) {
           go(step.body, new Map([...names_, [step.variable, step.reversed ? count - 1 - k : k]]));
+          if (step.until !== null && buffers.get(step.until)![0] !== 0) break;
+        }
       } else {
         // What is shared is done in three parts, in any order.
         const isShared = schedules(kernels[originals.indexOf(step.kernel)]!).share !== null;

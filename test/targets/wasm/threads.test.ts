@@ -111,6 +111,35 @@ describe('the same bits', () => {
   });
 });
 
+test('a loop that the data end: all threads leave it in the same round', async () => {
+  const { Fit } = await emitted(
+    `model Settle(x: float[B, 256]) -> float[B, 256] {
+       let cell = Linear(256)
+       let y = x
+       scan n in 12 {
+         let next = tanh(cell(y)) * 0.5
+         let small = abs(next - y) < 3e-3
+         y = next
+         until all(small)
+       }
+       return y
+     }
+     train Fit { input x: float[B, 256]
+       minimize mean((Settle(x) - x) ^ 2)
+       optimizer SGD(lr: 0.1)
+       batch B = 32 }`,
+    { B: 32 },
+  );
+  const [one, many] = [Fit.create({ seed: 1 }), Fit.create({ seed: 1, threads: 3 })];
+  nets.push(one, many);
+  await started(many, 3);
+  for (let k = 0; k < 40; k++) {
+    const x = Float32Array.from({ length: 32 * 256 }, (_, i) => Math.sin(i * 0.37 + k) * (k % 4));
+    expect(many.step({ x })).toEqual(one.step({ x }));
+  }
+  expect(weightsOf(many)).toEqual(weightsOf(one));
+});
+
 test('threads meet while other work keeps the machine busy', async () => {
   const busy = Array.from(
     { length: 4 },
