@@ -206,6 +206,7 @@ export function programFunction(
       code.op('select');
       code.set(count);
       fn.release(limit, 'i32');
+      told();
     }
     const body = (variable: number): void => {
       const outer = names.get(step.variable);

@@ -113,21 +113,23 @@ describe('the same bits', () => {
 
 test('a loop that the data end: all threads leave it in the same round', async () => {
   const { Fit } = await emitted(
-    `model Settle(x: float[B, 256]) -> float[B, 256] {
-       let cell = Linear(256)
-       let y = x
-       scan n in 12 {
-         let next = tanh(cell(y)) * 0.5
-         let small = abs(next - y) < 3e-3
-         y = next
-         until all(small)
-       }
-       return y
-     }
-     train Fit { input x: float[B, 256]
-       minimize mean((Settle(x) - x) ^ 2)
-       optimizer SGD(lr: 0.1)
-       batch B = 32 }`,
+    `
+model Settle(x: float[B, 256]) -> float[B, 256] {
+  let cell = Linear(256)
+  let y = x
+  scan n in 12 {
+    let next = tanh(cell(y)) * 0.5
+    let small = abs(next - y) < 3e-3
+    y = next
+    until all(small)
+  }
+  return y
+}
+train Fit { input x: float[B, 256]
+  minimize mean((Settle(x) - x) ^ 2)
+  optimizer SGD(lr: 0.1)
+  batch B = 32 }
+`,
     { B: 32 },
   );
   const [one, many] = [Fit.create({ seed: 1 }), Fit.create({ seed: 1, threads: 3 })];
