@@ -18,7 +18,7 @@ import { checkpointMap } from './checkpoints.ts';
 import { bindParameters, callResult, dtypeOf, instantiate, scopeOfModule, sizesOf } from './instances.ts';
 import { integer, type InstanceValue, type Value } from './values.ts';
 import { initialValue } from './statements.ts';
-import { dataInput, modelsOf, settingsOf, trainGraph } from './training.ts';
+import { dataInput, isHalf, modelsOf, settingsOf, trainGraph } from './training.ts';
 
 export interface Elaborated {
   readonly units: readonly Unit[];
@@ -144,6 +144,7 @@ function trainUnit(
     const models = modelsOf(cx, train, module);
     // One network keeps its own paths; several have their names in front.
     cx.networkPrefix = (model) => (models.length > 1 ? model : '');
+    cx.half = isHalf(train);
     const { outputs, inputs } = cx.at(train.name.span, () => trainGraph(cx, train, module));
     const further = training ? [] : exposed(cx, expose, outputs);
     return { cx, graph: cx.root.finish([...outputs, ...further]), inputs };
@@ -159,6 +160,7 @@ function trainUnit(
   const models = modelsOf(step.cx, train, module);
   if (models.length === 1) {
     const cx = new Elaboration(`${name}.forward`, program, origins, unit, false, axes);
+    cx.half = isHalf(train);
     const model = models[0]!.declaration as Callable;
     const taken = new Map(inputs.map((i) => [i.name, i]));
     const forward = forwardGraph(cx, model, models[0]!.module, '', taken, expose);

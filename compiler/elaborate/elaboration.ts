@@ -150,6 +150,8 @@ export class Elaboration {
   /** For each `until` of the scan being made, its condition in the round; null: the scan has none. */
   stops: Node[] | null = null;
   private count = 0;
+  /** `precision f16`. */
+  half = false;
   /** What the layer being called reads in place of its own leaves. */
   overrides: readonly Override[] = [];
   /** What `step` is in an optimizer whose parameters are not updated in every step. */
@@ -208,6 +210,12 @@ export class Elaboration {
   /** Where the leaves of a network stand. */
   networkPath(model: string): string {
     return this.networkPrefix === null ? '' : this.networkPrefix(model);
+  }
+
+  /** An operand of a product of tensors: with `precision f16` rounded to half precision, its gradient not. */
+  operand(x: Node): Node {
+    const b = this.builder;
+    return this.half && x.type.dtype === 'f32' ? b.surrogate(b.cast(b.cast(x, 'f16'), 'f32'), x) : x;
   }
 
   /** A number that no other call gives. */

@@ -197,9 +197,10 @@ function update(
   if (d === null || d.declaration.kind !== 'optimizer')
     return refuse('NN802', o.value.span, { what: 'something that is no optimizer' });
   const optimizer: Callable = d.declaration;
-  const { slotOf, updates } = cx;
+  const { slotOf, updates, half } = cx;
   const before = new Map(cx.current);
   cx.slotOf = path;
+  cx.half = false;
   cx.updates = countOf(cx, periods);
   try {
     cx.inside(o.span, `optimizer ${optimizer.name.text}`, () => {
@@ -237,5 +238,6 @@ function update(
   } finally {
     cx.slotOf = slotOf;
     cx.updates = updates;
+    cx.half = half;
   }
 }

@@ -293,7 +293,12 @@ function contractAll(cx: Elaboration, eq: Equation, factors: readonly Labelled[]
       const shared = present.filter((l) => x.labels.includes(l) && y.labels.includes(l));
       const labels = eq.order([...x.labels, ...y.labels].filter((l) => !shared.includes(l)));
       if (shared.length === 0) result = { kind: 'labelled', ...multiply(x, y) };
-      else result = { kind: 'labelled', node: b.contract(x.node, y.node, x.labels, y.labels, labels), labels };
+      else
+        result = {
+          kind: 'labelled',
+          node: b.contract(cx.operand(x.node), cx.operand(y.node), x.labels, y.labels, labels),
+          labels,
+        };
     }
   }
   if (scale === ONE) return result;

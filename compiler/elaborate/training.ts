@@ -6,7 +6,7 @@ import { lookup, type Definition, type ProgramModule } from '../check/program.ts
 import type { DataInput, Node, Output, TrainSettings } from '../graph/types.ts';
 import { name as sizeName, num, type Poly } from '../sizes/poly.ts';
 import { asTensor, constantOf } from './arithmetic.ts';
-import { joinPath, notYet, refuse, type Elaboration } from './elaboration.ts';
+import { joinPath, refuse, type Elaboration } from './elaboration.ts';
 import { evaluate, nameValue, sizeOf } from './expressions.ts';
 import { dtypeOf, namesIn, persistentLeaf, scopeOfModule, sizesOf } from './instances.ts';
 import { minimise, type Objective } from './objectives.ts';
@@ -108,10 +108,6 @@ export function settingsOf(cx: Elaboration, train: TrainDeclaration, module: Pro
       case 'runs':
         runs = number(s.value);
         break;
-      case 'precision':
-        if (s.name.text !== 'f32')
-          notYet(s.span, `precision ${s.name.text}`, 'leave it out: everything is computed in f32');
-        break;
       case 'metric':
         metrics.push(s.name.text);
         break;
@@ -196,6 +192,10 @@ export function trainGraph(
     if (cx.initial.has(path) && node !== cx.initial.get(path)) result.push({ name: path, node, updates: path });
   return { outputs: result, inputs };
 }
+
+/** Whether products are computed from halves. */
+export const isHalf = (train: TrainDeclaration): boolean =>
+  ofKind(train, 'precision').some((s) => s.name.text === 'f16');
 
 /** `loss`; further ones by their networks (`loss_Generator`) or number (`loss_2`). The first is the one that validation goes by. */
 function lossName(s: Statement<'minimize'>, before: readonly string[]): string {

@@ -219,3 +219,44 @@ train Fit {
     );
   });
 });
+
+describe('precision f16', () => {
+  const text = (precision: string) => `
+model Net(x: float[B, 3]) -> float[B, 2] { return x |> Linear(5, bias: false) |> tanh |> Linear(2, bias: false) }
+train Fit {
+  input x: float[B, 3]
+  minimize mean(Net(x) ^ 2)
+  optimizer SGD(lr: 0.5)
+  batch B = 4
+  ${precision}
+}`;
+  it('rounds the operands of products, and nothing else', async () => {
+    await agree(text('precision f16'), 'Fit', { B: 4 });
+    const [half, single] = [await unit(text('precision f16')), await unit(text('precision f32'))];
+    const x = wave(12);
+    // By hand: the same network with operands rounded to 11 bits.
+    const round = (v: number): number => {
+      if (v === 0) return 0;
+      const step = 2 ** (Math.max(-14, Math.floor(Math.log2(Math.abs(v)))) - 10);
+      return Math.round(v / step) * step;
+    };
+    const [w1, w2] = ['linear.weight', 'linear_2.weight'].map((p) => [...half.weights().get(p)!.data].map(round));
+    let total = 0;
+    for (let b = 0; b < 4; b++) {
+      const h = Array.from({ length: 5 }, (_, o) =>
+        round(Math.tanh([0, 1, 2].reduce((s, d) => s + round(x[b * 3 + d]!) * w1![o * 3 + d]!, 0))),
+      );
+      for (let o = 0; o < 2; o++) total += h.reduce((s, v, k) => s + v * w2![o * 5 + k]!, 0) ** 2;
+    }
+    const [a, c] = [half.step({ x })['loss']!, single.step({ x })['loss']!];
+    expect(a).toBeCloseTo(total / 8, 6);
+    // A value that differs in the last bit of f32 may round to the next half: 2^-11 of it.
+    const wasm = await unit(text('precision f16'), 'wasm');
+    expect(wasm.step({ x })['loss']! / a).toBeCloseTo(1, 2);
+    expect(Math.abs(a - c)).toBeGreaterThan(1e-7);
+    expect(a).toBeCloseTo(c, 2);
+    // Parameters stay in single precision: they move by less than a half would show.
+    const moved = numbers(half)['linear.weight']!;
+    expect(moved.some((v) => round(v) !== v)).toBe(true);
+  });
+});
