@@ -141,7 +141,7 @@ function dots(isHalfByte: boolean): FunctionBody {
   const most = isHalfByte ? 2 : 4;
   const weights = integers(fn, most);
   const scales = integers(fn, most);
-  const [x, xs, correction, end, column] = integers(fn, 5);
+  const [x, xs, correction, end, column, ahead, last, touched] = integers(fn, 8);
   const low = vectors(fn, most);
   const high = isHalfByte ? vectors(fn, most) : [];
   const total = vectors(fn, most);
@@ -159,6 +159,21 @@ function dots(isHalfByte: boolean): FunctionBody {
     fn.code.set(into);
   };
 
+  /** One byte of what comes next: rows of a few hundred bytes are too short for the hardware to see where they lead. */
+  const touch = (by: number): void => {
+    fn.code.get(ahead!);
+    fn.code.get(last!);
+    fn.code.get(ahead!);
+    fn.code.get(last!);
+    fn.code.op('i32.lt_u');
+    fn.code.op('select');
+    fn.code.access('i32.load8_u');
+    fn.code.get(touched!);
+    fn.code.op('i32.or');
+    fn.code.set(touched!);
+    advance(fn, ahead!, by);
+  };
+
   const chunk = (count: number): void => {
     const rows = vectors(fn, isHalfByte ? 4 : 2);
     for (const [k, row] of rows.entries()) {
@@ -169,9 +184,12 @@ function dots(isHalfByte: boolean): FunctionBody {
     const word = fn.local('v128');
     for (let k = 0; k < count; k++) {
       if (!isHalfByte) {
+        fn.code.get(weights[k]!);
+        fn.code.access('v128.load');
+        fn.code.set(word);
         for (const part of [0, 1]) {
-          fn.code.get(weights[k]!);
-          fn.code.access('v128.load8x8_s', 8 * part);
+          fn.code.get(word);
+          fn.code.op(part === 0 ? 'i16x8.extend_low_i8x16_s' : 'i16x8.extend_high_i8x16_s');
           dotInto(low[k]!, rows[part]!);
         }
       } else {
@@ -197,6 +215,8 @@ function dots(isHalfByte: boolean): FunctionBody {
       }
       advance(fn, weights[k]!, 16);
     }
+    // Of 4 bits a row's lines are few, and are found without.
+    if (!isHalfByte) touch(16 * count);
     advance(fn, x!, isHalfByte ? 64 : 32);
   };
 
@@ -210,6 +230,8 @@ function dots(isHalfByte: boolean): FunctionBody {
       advance(fn, weights[k]!, { local: ROW });
       advance(fn, scales[k]!, { local: SCALES });
     }
+    copyTo(fn, ahead!, weights[count - 1]!);
+    advance(fn, ahead!, { local: ROW });
     copyTo(fn, x!, X);
     copyTo(fn, xs!, XS);
     copyTo(fn, correction!, CORRECTIONS);
@@ -271,12 +293,25 @@ function dots(isHalfByte: boolean): FunctionBody {
   };
 
   fn.code.get(COLUMNS);
+  fn.code.get(ROW);
+  fn.code.op('i32.mul');
+  fn.code.get(W);
+  fn.code.op('i32.add');
+  fn.code.i32(1);
+  fn.code.op('i32.sub');
+  fn.code.set(last!);
+  fn.code.get(COLUMNS);
   fn.code.i32(-most);
   fn.code.op('i32.and');
   fn.code.set(end!);
   fn.for(0, { local: end! }, most, () => some(most));
   copyTo(fn, column!, end!);
   fn.for({ local: column! }, { local: COLUMNS }, 1, () => some(1));
+  // Never so; but what was touched must be wanted.
+  fn.code.get(touched!);
+  fn.code.i32(-1);
+  fn.code.op('i32.eq');
+  fn.if(() => fn.code.op('unreachable'));
   return fn.done();
 }
 
