@@ -122,6 +122,44 @@ export function prepareAll(plan: Plan, kernels: readonly Kernel[]): Prepared {
   };
 }
 
+/** What the runtime needs of the plan: one step a program, and the buffers that can be seen from outside. */
+function visiblePlan(plan: Plan, names: readonly string[]): Plan {
+  const seen = new Set<number>();
+  for (const { buffer, stored } of plan.leaves) {
+    seen.add(buffer);
+    if (stored !== undefined && stored.scales !== null) seen.add(stored.scales);
+  }
+  for (const { inputs, outputs } of Object.values(plan.programs))
+    for (const b of [...Object.values(inputs), ...Object.values(outputs)]) seen.add(b);
+  const kept = [...seen].sort((a, b) => a - b);
+  const at = new Map(kept.map((b, k) => [b, k]));
+  const moved = (table: Readonly<Record<string, number>>): Record<string, number> =>
+    Object.fromEntries(Object.entries(table).map(([name, b]) => [name, at.get(b)!]));
+  return {
+    ...plan,
+    buffers: kept.map((b) => plan.buffers[b]!),
+    leaves: plan.leaves.map(({ stored, ...leaf }) => ({
+      ...leaf,
+      buffer: at.get(leaf.buffer)!,
+      ...(stored === undefined
+        ? {}
+        : { stored: { ...stored, scales: stored.scales === null ? null : at.get(stored.scales)! } }),
+    })),
+    kernels: names,
+    programs: Object.fromEntries(
+      names.map((name, k) => [
+        name,
+        {
+          ...plan.programs[name]!,
+          steps: [{ kind: 'call' as const, kernel: k, buffers: [0], sizes: plan.sizes.map((s) => s.name) }],
+          inputs: moved(plan.programs[name]!.inputs),
+          outputs: moved(plan.programs[name]!.outputs),
+        },
+      ]),
+    ),
+  };
+}
+
 /** `kernels` in the plan's order. */
 export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): EmittedWasm {
   const { joined, schedules, layout, pages } = prepareAll(plan, kernels);
@@ -156,19 +194,7 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): Em
       );
   }
   const bytes = module.encode();
-  const shown: Plan = {
-    ...plan,
-    kernels: names,
-    programs: Object.fromEntries(
-      names.map((name, k) => [
-        name,
-        {
-          ...plan.programs[name]!,
-          steps: [{ kind: 'call' as const, kernel: k, buffers: [0], sizes: plan.sizes.map((s) => s.name) }],
-        },
-      ]),
-    ),
-  };
+  const shown = visiblePlan(plan, names);
   const sizes = plan.sizes.map((_, k) => `s[at[${k}]]`);
   const tiles = { relaxed: tileModule(true), plain: tileModule(false) };
   const code = [
@@ -241,7 +267,7 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): Em
     '',
     `const plan = ${literal(shown)};`,
     '',
-    ...classLines(plan, false, `allocate(plan${threads ? ', options.threads' : ''})`),
+    ...classLines(shown, false, `allocate(plan${threads ? ', options.threads' : ''})`),
     '',
     machineText(plan, threads),
     '',
