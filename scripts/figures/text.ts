@@ -56,7 +56,7 @@ export async function translation(): Promise<void> {
   console.log(`${run.parameters} parameters, ${Math.round(run.seconds)} s; validation ${JSON.stringify(run.test)}`);
   const weights = join('nnc-out', 'learn', 'translation', 'weights.safetensors');
   for (const beam of [1, 4]) {
-    const words = `translate examples/translation.nn --weights ${weights} --data ${verses('test')} --beam ${beam} --most 40 --target wasm`;
+    const words = `translate examples/translation.nn --weights ${weights} --data ${verses('test')} --limit 200 --beam ${beam} --most 40 --target wasm`;
     const found = await recorded<TranslateRecord>(words.split(' '), `translation-beam-${beam}`, 'translate.json');
     console.log(
       `beam ${beam}: BLEU ${found.bleu!.toFixed(1)}, chrF ${found.chrf!.toFixed(1)}, ${found.sentences} sentences, ${found.seconds.toFixed(0)} s`,
