@@ -37,10 +37,15 @@ export function wantedByTrain(program: Program, train: TrainDeclaration): Wanted
 export function wantedByModel(program: Program, model: Callable): Wanted {
   const reader = new Reader(program);
   const specs = model.parameters.flatMap((p) =>
-    p.type === null || p.default !== null ? [] : [reader.spec(p.name.text, p.type)],
+    p.type === null || p.default !== null || isSize(p) ? [] : [reader.spec(p.name.text, p.type)],
   );
   return { specs, batch: sharedAxis(specs) };
 }
+
+const isSize = (p: Callable['parameters'][number]): boolean => p.type?.dtype.text === 'size';
+
+/** Sizes that a model takes as parameters: `N: size`. */
+export const sizesOfModel = (model: Callable): string[] => model.parameters.filter(isSize).map((p) => p.name.text);
 
 function sharedAxis(specs: readonly InputSpec[]): Wanted['batch'] {
   const first = specs.map(({ dims }) => dims[0]).filter((dim) => typeof dim === 'string');

@@ -206,6 +206,9 @@ over its batches, weighted by rows; with two numbers, the second is the validati
       .option('--only <name>', 'the model, where there are several')
       .requiredOption('--weights <path>', 'weights.safetensors from training')
       .option('--checkpoint <name>', "the checkpoint map by which to read another's file")
+      .addOption(
+        new Option('--size <size=number...>', "of the model's parameters that are sizes: N=20").argParser(assignments),
+      )
       .requiredOption('--data <[input=]path...>', 'columns meet inputs by name')
       .option('--store <rule...>', 'store the weights smaller: int8, int4:32, f16, "h.*.attn.**=int8"')
       .option('--compare <rule...>', 'show what is lost by that: differences of the results, and the metrics')

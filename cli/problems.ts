@@ -55,6 +55,7 @@ export interface CliProblems {
   /** A study that cannot be made as asked. */
   NN934: { readonly reason: string; readonly advice: string };
   /** `--target wgsl` where there is no WebGPU. */
+  NN941: { readonly model: string; readonly size: string };
   NN940: { readonly path: string; readonly checkpoint: string; readonly reasons: readonly string[] };
   NN938: { readonly unit: string };
   /** `--program` for one that the block does not have. */
@@ -207,6 +208,16 @@ axes, or none of them (such an input is given whole to every step).`,
     render: ({ unit }) => ({
       message: `${unit} cannot run on WebGPU here: the npm package webgpu is not installed`,
       notes: ['install it beside nnc (`npm install webgpu`), or take --target auto or wasm'],
+    }),
+  },
+  NN941: {
+    severity: 'error',
+    title: 'a size that a model takes as a parameter',
+    explain:
+      'A parameter `N: size` of a model is a number that no data give: how many words to write, say. `nnc run` takes it from `--size N=20`.',
+    render: ({ model, size }) => ({
+      message: `${model} takes the size ${size} as a parameter`,
+      notes: [`give it: --size ${size}=…`],
     }),
   },
   NN940: {

@@ -10,8 +10,9 @@ import {
   type Values,
 } from '../artifact.ts';
 import { writeFile } from '../files.ts';
-import { wantedByModel } from '../inputs.ts';
+import { sizesOfModel, wantedByModel } from '../inputs.ts';
 import type { Io, LookOptions } from '../io.ts';
+import { refuse } from '../problems.ts';
 import { checkedProgram, chooseModel, compiled, openProject, showReports } from '../project.ts';
 import { encodeResults, formatOf, type NamedTensor } from '../results.ts';
 import { openRunData, type RunData } from '../train/data.ts';
@@ -23,6 +24,8 @@ import { comparisonText, differences, metricsBeside } from './smaller.ts';
 export interface RunOptions extends LookOptions {
   readonly only?: string;
   readonly weights: string;
+  /** Values of the model's parameters that are sizes. */
+  readonly size?: Readonly<Record<string, number>>;
   /** A `checkpoint` map of the source: the names and layouts of the weights' file. */
   readonly checkpoint?: string;
   readonly data: readonly string[];
@@ -53,6 +56,19 @@ export async function run(io: Io, file: string, options: RunOptions): Promise<nu
   const batch = Math.min(options.batch ?? usualBatch, data.rows);
   const sizes = new Map(data.sizes);
   if (wanted.batch !== null) sizes.set(wanted.batch.size, batch);
+  const asked = sizesOfModel(model);
+  const told: Record<string, number> = {};
+  for (const size of asked) {
+    const value = options.size?.[size];
+    if (value === undefined) refuse('NN941', { model: name, size });
+    else {
+      told[size] = value;
+      sizes.set(size, value);
+    }
+  }
+  for (const size of Object.keys(options.size ?? {}))
+    if (!asked.includes(size))
+      refuse('NN929', { path: `--size ${size}`, reason: `${name} has no such size as a parameter` });
   const limits = await gpuLimits(options.target);
   const made = (rules: readonly string[]) =>
     compiled(project, {
@@ -99,11 +115,12 @@ export async function run(io: Io, file: string, options: RunOptions): Promise<nu
       const to = Math.min(from + batch, data.rows);
       const inputs = Object.fromEntries(taken.map((input) => [input, rowsOf(data, input, from, to)]));
       // An array's length alone does not tell B and T of [B, T].
-      const told = {
+      const given = {
+        ...told,
         ...Object.fromEntries(data.sizes),
         ...(batchName === undefined ? {} : { [batchName]: to - from }),
       };
-      const results = await awaited(artifact, () => unit.forward(inputs, told));
+      const results = await awaited(artifact, () => unit.forward(inputs, given));
       for (const [result, value] of Object.entries(results)) {
         // The arrays are the program's own, and hold other values after the next call.
         const copy =

@@ -128,6 +128,7 @@ describe('help', () => {
         --only <name>             the model, where there are several
         --weights <path>          weights.safetensors from training
         --checkpoint <name>       the checkpoint map by which to read another's file
+        --size <size=number...>   of the model's parameters that are sizes: N=20
         --data <[input=]path...>  columns meet inputs by name
         --store <rule...>         store the weights smaller: int8, int4:32, f16, "h.*.attn.**=int8"
         --compare <rule...>       show what is lost by that: differences of the results, and the metrics

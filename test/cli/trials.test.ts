@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { encodeWeights } from '../../runtime/files.ts';
 import { folder, nnc, tensors } from './support.ts';
 
 const program = (settings: string): string => `
@@ -137,4 +138,20 @@ checkpoint other for Net {
     expect(err).toMatch(/NN940/);
     expect(err).toMatch(/other/);
   });
+});
+
+it('nnc run takes a size that the model has as a parameter', async () => {
+  const model = `model Powers(x: float[B], N: size) -> float[B, N] {
+  require N <= 8
+  let y[b, n: N] = x[b] ^ n
+  return y
+}`;
+  const cwd = folder({ 'powers.nn': model, 'x.csv': 'x\n2\n3\n', 'none.safetensors': encodeWeights(new Map()) });
+  const run = ['run', 'powers.nn', '--data', 'x.csv', '--weights', 'none.safetensors'];
+  const { code, out, err } = await nnc(cwd, [...run, '--size', 'N=3']);
+  expect([code, err]).toEqual([0, '']);
+  expect(out.trim().split('\n').slice(1)).toEqual(['1,2,4', '1,3,9']);
+  const missing = await nnc(cwd, run);
+  expect(missing.code).not.toBe(0);
+  expect(missing.err).toMatch(/NN941.*size N/);
 });
