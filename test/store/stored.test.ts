@@ -15,7 +15,7 @@ import { wasmSchedule } from '../../compiler/schedule/wasm.ts';
 import { prepare } from '../../compiler/targets/wasm/prepare.ts';
 import { decodeWeights, encodeWeights } from '../../runtime/files.ts';
 import type { Weights } from '../../runtime/weights.ts';
-import { instantiate } from '../support/emitted.ts';
+import { instantiate, loadModule, type Instance } from '../support/emitted.ts';
 import { folder, nnc } from '../cli/support.ts';
 
 const source = `
@@ -111,6 +111,22 @@ describe('numbers', () => {
         }
       }
     }
+  });
+
+  it.each(['int8', 'int4:32'])('%s: the same bits with one thread and with two', async (rule) => {
+    const text = 'model M(x: float[R, 768]) -> float[R, 1030] { return x |> w: Linear(1030) |> gelu }';
+    const artifact = built(text, [rule], { R: 3 });
+    const weights = (await instantiate(built(text, [], { R: 3 }), 5)).weights();
+    const module = await loadModule(artifact.modules.get('wasm')!.javascript);
+    const M = module['M'] as { create(options: object): Instance & { close(): void } };
+    const x = Float32Array.from({ length: 3 * 768 }, (_, i) => Math.cos(i));
+    const [one, two] = [1, 2].map((threads) => {
+      const net = M.create({ weights, threads });
+      const data = [...Object.values(net.forward({ x }))[0]!.data];
+      net.close();
+      return data;
+    });
+    expect(two).toEqual(one);
   });
 
   it('what is no number comes through', async () => {
