@@ -375,6 +375,7 @@ class ModulePrinter {
     const show = (inner: Statement): Doc => this.statement(inner);
     const condition = indent(this.expressions.expression(statement.condition));
     const { otherwise, span } = statement;
+    if (this.oneLine(span)) return group(this.shortBranch(statement));
     // Up to the `else`, as far as the tree knows where that is.
     const thenEnd = otherwise === null ? span.end : (statement.then.at(-1)?.span.end ?? statement.condition.span.end);
     const then = this.block(statement.then, { ...span, end: this.oneLine(span) ? span.end : thenEnd }, show);
@@ -383,6 +384,30 @@ class ModulePrinter {
     const chained = otherwise[0];
     if (otherwise.length === 1 && chained?.kind === 'if') return [head, ' else ', this.branch(chained)];
     return [head, ' else ', this.block(otherwise, span, show)];
+  }
+
+  /** On one line, or every branch on lines of its own: for one group. */
+  private shortBranch({ condition, then, otherwise }: Statement & { kind: 'if' }): Doc {
+    const body = (list: readonly Statement[]): Doc =>
+      list.length === 0
+        ? '{}'
+        : [
+            '{',
+            indent(
+              line,
+              join(
+                [ifBreak('', ';'), line],
+                list.map((s) => this.statement(s)),
+              ),
+            ),
+            line,
+            '}',
+          ];
+    const head: Doc = ['if ', indent(this.expressions.expression(condition)), ' ', body(then)];
+    if (otherwise === null) return head;
+    const chained = otherwise[0];
+    const rest = otherwise.length === 1 && chained?.kind === 'if' ? this.shortBranch(chained) : body(otherwise);
+    return [head, ' else ', rest];
   }
 
   /** The first branch is on one line only if the whole statement is. */
