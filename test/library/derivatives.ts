@@ -3,7 +3,7 @@
  * directions of the case's own tensors. The gradient of Lk by every tensor, layers' parameters among them, must be what differences of the gradient of L(k - 1) say (by the
  * evaluator in float64), and what a target emits must compute the same in f32. Not a test: the table in docs/library.md and the tests are made with it.
  */
-import { compile, type Artifact } from '../../compiler/index.ts';
+import { compile, type Artifact, type CompileResult } from '../../compiler/index.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import type { Tensor } from '../../compiler/ops/record.ts';
 import { loadModule, type Instance } from '../support/emitted.ts';
@@ -11,13 +11,37 @@ import { toTensor } from '../support/program.ts';
 import { flat, groups, inputsOf, off, shapeOf, type Case, type Nested } from './cases.ts';
 
 export const ORDERS = 3;
-export type Emitting = 'ts' | 'wasm';
+
+export type Weights = ReadonlyMap<
+  string,
+  { readonly dtype: 'f32'; readonly shape: readonly number[]; readonly data: Float32Array }
+>;
+
+/** One step of a train block on a target: its leaves afterwards. */
+export type Runner = (
+  artifact: Artifact,
+  compiled: CompileResult,
+  weights: Weights,
+  inputs: Record<string, Int32Array | Float32Array>,
+) => Promise<ReadonlyMap<string, { readonly data: ArrayLike<number> }>>;
+
+const emitted =
+  (target: 'ts' | 'wasm'): Runner =>
+  async (artifact, _, weights, inputs) => {
+    const module = await loadModule(artifact.modules.get(target)!.javascript);
+    const net = (module[artifact.name] as { create(o: object): Instance }).create({ seed: 1, weights });
+    net.step(inputs, { B: 1 });
+    return net.weights();
+  };
+
+/** The targets that every machine has. */
+export const RUNNERS: Readonly<Record<string, Runner>> = { ts: emitted('ts'), wasm: emitted('wasm') };
 
 /** How many orders hold: by differences, and on each target. `why` says what stopped the first that does not. */
 export interface Verified {
   readonly case: string;
   readonly orders: number;
-  readonly targets: Readonly<Record<Emitting, number>>;
+  readonly targets: Readonly<Record<string, number>>;
   readonly why?: string;
 }
 
@@ -188,53 +212,47 @@ function differ(c: Case, artifacts: readonly Artifact[], leaves: Leaves, order: 
   return '';
 }
 
-async function onTarget(artifact: Artifact, target: Emitting, c: Case, leaves: Leaves, here: Step): Promise<string> {
-  const module = await loadModule(artifact.modules.get(target)!.javascript);
+function weightsOf(artifact: Artifact, leaves: Leaves): Weights {
   const paths = new Set(artifact.plan.leaves.map((l) => l.path));
-  const weights = new Map(
+  return new Map(
     [...leaves]
       .filter(([path]) => paths.has(path))
       .map(([path, { shape, data }]) => [path, { dtype: 'f32', shape, data: Float32Array.from(data) }]),
   );
-  const net = (module[artifact.name] as { create(o: object): Instance }).create({ seed: 1, weights });
-  net.step(inputsOf(c), { B: 1 });
-  const after = net.weights();
+}
+
+/** Which parameter a target's step moved otherwise than the evaluator's; empty where none. */
+function missed(after: ReadonlyMap<string, { readonly data: ArrayLike<number> }>, leaves: Leaves, here: Step): string {
   for (const [path, gradient] of here.gradient) {
     const before = leaves.get(path)!.data;
     const actual = Array.from(after.get(path)!.data, (v, k) => before[k]! - v);
     const far = off(actual, gradient, ON_TARGET);
-    if (!(far < Math.max(1, ...before.map(Math.abs))))
-      return `${path} on ${target}: ${actual.join(' ')} for ${gradient.join(' ')}`;
+    if (!(far < Math.max(1, ...before.map(Math.abs)))) return `${path}: ${actual.join(' ')} for ${gradient.join(' ')}`;
   }
   return '';
 }
 
-/** Verifies one function. */
-export async function verify(c: Case): Promise<Verified> {
+/** Verifies one function, on some targets. */
+export async function verify(c: Case, runners: Readonly<Record<string, Runner>> = RUNNERS): Promise<Verified> {
   const compiled = compile(programOf(c), { path: 'derivatives.nn', bounds: { B: 1 }, targets: ['wasm'] });
   const wrong = compiled.reports.find((r) => r.severity === 'error');
-  if (wrong !== undefined)
-    return { case: c.name, orders: 0, targets: { ts: 0, wasm: 0 }, why: `${wrong.code} ${wrong.message}` };
+  const held: Record<string, number> = Object.fromEntries(Object.keys(runners).map((target) => [target, 0]));
+  if (wrong !== undefined) return { case: c.name, orders: 0, targets: held, why: `${wrong.code} ${wrong.message}` };
   const artifacts = Array.from({ length: ordersOf(c) }, (_, k) => compiled.artifacts.get(`Fit${k + 1}`)!);
   const leaves = leavesOf(c);
-  const held = { orders: 0, ts: 0, wasm: 0 };
+  let orders = 0;
   let why = '';
   for (let order = 1; order <= artifacts.length; order++) {
     const artifact = artifacts[order - 1]!;
     const here = byEvaluator(artifact, c, leaves);
     const stopped = differ(c, artifacts, leaves, order, here);
-    if (stopped === '' && held.orders === order - 1) held.orders = order;
+    if (stopped === '' && orders === order - 1) orders = order;
     why ||= stopped === '' ? '' : `order ${order}: ${stopped}`;
-    for (const target of ['ts', 'wasm'] as const) {
-      const missed = await onTarget(artifact, target, c, leaves, here);
-      if (missed === '' && held[target] === order - 1) held[target] = order;
-      why ||= missed === '' ? '' : `order ${order}: ${missed}`;
+    for (const [target, run] of Object.entries(runners)) {
+      const stop = missed(await run(artifact, compiled, weightsOf(artifact, leaves), inputsOf(c)), leaves, here);
+      if (stop === '' && held[target] === order - 1) held[target] = order;
+      why ||= stop === '' ? '' : `order ${order} on ${target}: ${stop}`;
     }
   }
-  return {
-    case: c.name,
-    orders: held.orders,
-    targets: { ts: held.ts, wasm: held.wasm },
-    ...(why === '' ? {} : { why: why.slice(0, 300) }),
-  };
+  return { case: c.name, orders, targets: held, ...(why === '' ? {} : { why: why.slice(0, 300) }) };
 }
