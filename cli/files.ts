@@ -49,6 +49,25 @@ export function prepareFolder(io: Io, path: string): void {
   }
 }
 
+/** The beginning of a file, or null where there is none that can be read. */
+export function headOf(io: Io, path: string): string | null {
+  try {
+    return readFileSync(located(io, path), 'utf8').slice(0, 400);
+  } catch {
+    return null;
+  }
+}
+
+/** Removes a file that is not true any more. Says whether there was one. */
+export function removeFile(io: Io, path: string): boolean {
+  try {
+    rmSync(located(io, path));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Under another name first, renamed when complete: a reader sees the old file or the new one, never a half. */
 export function writeFile(io: Io, path: string, content: string | Uint8Array): void {
   const target = located(io, path);

@@ -186,6 +186,7 @@ Memory is taken once, for the greatest sizes: a size that the source does not li
       .addOption(threads())
       .option('-o, --out <folder>', 'where to write (default: nnc-out/NAME)')
       .option('--checkpoint <name>', 'a checkpoint map by which to write the weights, too')
+      .option('--allow-nonfinite', 'go on with NaN and infinity in the data')
       .option('--resume', 'go on from the checkpoint in the folder, bit for bit as if never stopped')
       .option('-q, --quiet', 'no progress, only problems and final figures'),
   ).addHelpText(

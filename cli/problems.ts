@@ -1,6 +1,6 @@
 /**
  * Problems of the command line itself: code → facts, and their prose. Those of programs and data are the compiler's; these know files to
- * write, blocks to choose, weights that do not fit. Codes NN900 and NN920 to NN939 and NN999 are this file's.
+ * write, blocks to choose, weights that do not fit. Codes NN900, NN920 to NN949 and NN999 are this file's.
  */
 import type { Code, Problem, Prose, ProseTable, Report } from '../compiler/diagnostics/problem.ts';
 import { report } from '../compiler/diagnostics/render/index.ts';
@@ -64,6 +64,18 @@ export interface CliProblems {
   NN935: { readonly reason: string; readonly advice: string };
   /** Text that cannot be tokenized or written as asked. */
   NN939: { readonly reason: string; readonly advice: string };
+  /** `--only` names a block of the other kind. */
+  NN943: {
+    readonly name: string;
+    readonly is: string;
+    readonly kind: 'train block' | 'model';
+    readonly path: string;
+    readonly known: readonly string[];
+  };
+  /** A module of another target stands where one is to be written. */
+  NN941: { readonly path: string; readonly was: string; readonly target: string };
+  /** Data that are no numbers, before training. */
+  NN944: { readonly places: readonly string[] };
   /** An exception that nobody expected. */
   NN999: { readonly message: string };
   /** No such code to explain. */
@@ -279,6 +291,36 @@ names the value: a layer's label, \`label.argument\`, or a \`let\`.`,
     explain: `\`nnc tokens\` makes rows of numbers from text and keeps the tokenizer in the file; \`nnc train\` hands it on to the weights; \`nnc sample\` reads it from there. A language
 model takes i32[B, T] symbols and gives logits[B, T, V].`,
     render: ({ reason, advice }) => ({ message: reason, notes: [advice] }),
+  },
+  NN943: {
+    severity: 'error',
+    title: 'a block of the other kind',
+    explain:
+      '`nnc train` takes a `train` block and `nnc run` a `model`. `--only` names one of them; a train block cannot be run, and a model says nothing of how it is trained.',
+    render: ({ name, is, kind, path, known }) => ({
+      message: `${name} is a ${is}, and this command takes a ${kind}`,
+      notes: [known.length === 0 ? `${path} has no ${kind}` : `${kind}s of ${path}: ${known.join(', ')}`],
+    }),
+  },
+  NN941: {
+    severity: 'error',
+    title: 'a module of another target would be overwritten',
+    explain: `Modules of all targets bear the name of their block, so two targets in one folder would overwrite each other. Give each a folder of its own with \`--out\`, or remove
+the old files.`,
+    render: ({ path, was, target }) => ({
+      message: `${path} was built for ${was}; building for ${target} would overwrite it`,
+      notes: ['choose another folder with --out, or remove the file'],
+    }),
+  },
+  NN944: {
+    severity: 'error',
+    title: 'data that are no numbers',
+    explain: `One NaN or infinity in a batch makes the loss, and after one step every weight, no number either. Clean the data; where such values are masked by the program,
+\`--allow-nonfinite\` goes on.`,
+    render: ({ places }) => ({
+      message: `the data hold values that are no finite numbers: ${places[0] ?? ''}`,
+      notes: [...places.slice(1), 'clean the data, or go on with --allow-nonfinite where the program masks them'],
+    }),
   },
   NN999: {
     severity: 'error',

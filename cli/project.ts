@@ -116,6 +116,12 @@ export function compiled({ path, text, host }: Project, wishes: CompileWishes): 
       const strange = (wishes.demanded ?? []).find((name) => !known.includes(name));
       return strange === undefined ? result : refuse('NN933', { what: 'size', name: strange, path, known });
     }
+    // `--bound` for a size that the program does not have.
+    for (const p of result.problems)
+      if (p.code === 'NN792' && p.data.option.startsWith('bounds.') && p.data.value === 'given') {
+        const known = /\((.*)\)/.exec(p.data.wanted)?.[1]?.split(', ') ?? [];
+        return refuse('NN933', { what: 'size', name: p.data.option.slice('bounds.'.length), path, known });
+      }
     // A model beside the train block may have sizes of its own.
     const unbound = result.problems.flatMap((p) => (p.code === 'NN520' ? [p.data.size] : []));
     const fresh = unbound.filter((size) => bounds[size] === undefined);
@@ -127,6 +133,7 @@ export function compiled({ path, text, host }: Project, wishes: CompileWishes): 
 /** The train block that `--only` names, or the only one. */
 export const chooseTrain = (program: Program, path: string, only: string | undefined): TrainDeclaration =>
   choose(
+    program,
     program.entry.ast.declarations.filter((d) => d.kind === 'train'),
     'train block',
     path,
@@ -135,6 +142,7 @@ export const chooseTrain = (program: Program, path: string, only: string | undef
 
 export const chooseModel = (program: Program, path: string, only: string | undefined): Callable =>
   choose(
+    program,
     program.entry.ast.declarations.filter((d): d is Callable => d.kind === 'model'),
     'model',
     path,
@@ -142,6 +150,7 @@ export const chooseModel = (program: Program, path: string, only: string | undef
   );
 
 function choose<D extends TrainDeclaration | Callable>(
+  program: Program,
   all: readonly D[],
   kind: 'train block' | 'model',
   path: string,
@@ -149,5 +158,8 @@ function choose<D extends TrainDeclaration | Callable>(
 ): D {
   const known = all.map(({ name }) => name.text);
   if (only === undefined) return all.length === 1 ? all[0]! : refuse('NN922', { path, kind, known });
+  const other = program.entry.ast.declarations.find((d) => 'name' in d && d.name.text === only);
+  if (other !== undefined && !all.some((d) => d === other))
+    return refuse('NN943', { name: only, is: other.kind === 'train' ? 'train block' : other.kind, kind, path, known });
   return all.find(({ name }) => name.text === only) ?? refuseProblems([problem('NN790', null, { name: only, known })]);
 }

@@ -50,6 +50,8 @@ export interface CompileOptions {
    * many elements of a row), `['f16']`, or by path: `['h.*.attn.**=int8', 'int4:32']`. The first rule that matches decides.
    */
   readonly weights?: readonly string[];
+  /** Try guesses at what was meant where an error knows no fix: seconds in a large program. */
+  readonly guesses?: boolean;
   /** Called after every stage with its name, what it made as text (on demand) and its time is the caller's to take. */
   readonly trace?: Trace;
 }
@@ -84,7 +86,7 @@ export function checkSource(
     options.consts,
   );
   options.trace?.('parse', () => loaded.program.modules.map((m) => m.path).join('\n'));
-  const checked = check(loaded.program);
+  const checked = check(loaded.program, { guesses: options.guesses === true });
   options.trace?.('check', () => '');
   const problems = [
     ...diagnoseLoading(loaded.program, loaded.problems),
@@ -94,14 +96,28 @@ export function checkSource(
   return { program: loaded.program, checked, problems, reports: problems.map(report) };
 }
 
+/** The sizes of the file's own models and train blocks, and those of what they use. */
+function sizesIn(program: Program, checked: CheckResult): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const [callable, signature] of checked.signatures)
+    if (!signature.definition.module.library || callable.kind === 'model')
+      for (const s of [...signature.sizes, ...signature.runs]) found.add(s);
+  for (const train of checked.trains.values()) for (const s of train.sizes) found.add(s);
+  void program;
+  return found;
+}
+
 /** What is wrong with bounds, consts and targets. */
-function optionProblems(program: Program, options: CompileOptions): Problem[] {
+function optionProblems(program: Program, checked: CheckResult, options: CompileOptions): Problem[] {
   const found: Problem[] = [];
   const wrong = (option: string, value: string, wanted: string): void => {
     found.push(problem('NN792', null, { option, value, wanted }));
   };
+  const sizes = sizesIn(program, checked);
   for (const [name, bound] of Object.entries(options.bounds ?? {}))
     if (!Number.isInteger(bound) || bound < 1) wrong(`bounds.${name}`, String(bound), 'a whole number from 1');
+    else if (!sizes.has(name))
+      wrong(`bounds.${name}`, 'given', `a size of the file (${[...sizes].join(', ') || 'it has none'})`);
   const known = program.entry.ast.declarations.flatMap((d) => (d.kind === 'const' ? [d.name.text] : []));
   for (const [name, value] of Object.entries(options.consts ?? {})) {
     if (!known.includes(name))
@@ -124,7 +140,7 @@ function optionProblems(program: Program, options: CompileOptions): Problem[] {
 export function compile(text: string, options: CompileOptions = {}): CompileResult {
   const { program, checked, problems, reports } = checkSource(text, options);
   if (reports.some(isError)) return { ok: false, problems, reports, sources: program.sources, artifacts: new Map() };
-  const wrong = optionProblems(program, options);
+  const wrong = optionProblems(program, checked, options);
   if (wrong.length > 0)
     return {
       ok: false,

@@ -73,7 +73,7 @@ export function analyse(path: string, text: string, host: Host, kept: Kept | nul
   const reported = (fixes: boolean): Report[] =>
     guarded(
       () => {
-        const known = fixes ? check(program) : result;
+        const known = fixes ? check(program, { guesses: true }) : result;
         const loading = fixes ? diagnoseLoading(program, loaded.problems) : loaded.problems;
         return [...loading, ...diagnose(program, known, { fixes, loading: loaded.problems })].map(report);
       },

@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import type { Artifact, Target } from '../../compiler/index.ts';
 import { memoryOf, parametersOf } from '../artifact.ts';
-import { prepareFolder, writeFile } from '../files.ts';
+import { headOf, prepareFolder, writeFile } from '../files.ts';
 import type { Io, LookOptions } from '../io.ts';
-import { formatBytes } from '../problems.ts';
+import { formatBytes, refuse } from '../problems.ts';
 import { batchBounds, checkedProgram, compiled, openProject, showReports } from '../project.ts';
 import { views, type View } from '../views.ts';
 
@@ -46,6 +46,7 @@ export function build(io: Io, file: string, options: BuildOptions): number {
   }
   const out = options.out ?? 'nnc-out';
   prepareFolder(io, out);
+  for (const artifact of artifacts.values()) keepOthers(io, join(out, `${artifact.name}.js`), options.target);
   for (const artifact of artifacts.values()) {
     const written: string[] = [];
     for (const [name, content] of filesOf(artifact, options)) {
@@ -55,6 +56,20 @@ export function build(io: Io, file: string, options: BuildOptions): number {
     io.stdout.write(`${summary(artifact)}\n${written.join('\n')}\n`);
   }
   return 0;
+}
+
+/** What the first line of an emitted module says it is for. */
+function targetOf(head: string): string | null {
+  const [line = ''] = head.split('\n');
+  if (!line.includes('compiled by nnc')) return null;
+  return /WebAssembly/.test(line) ? 'wasm' : /WebGPU/.test(line) ? 'wgsl' : 'ts';
+}
+
+/** Modules of all targets bear the same name: one does not silently take another's place. */
+function keepOthers(io: Io, path: string, target: string): void {
+  const head = headOf(io, path);
+  const was = head === null ? null : targetOf(head);
+  if (was !== null && was !== target && target !== 'auto') refuse('NN941', { path, was, target });
 }
 
 function filesOf({ name, modules, plan }: Artifact, { target, emit }: BuildOptions): [string, string][] {

@@ -118,7 +118,7 @@ const weight = (reports: Refusal['reports']): number =>
 function checked(io: Io, file: string, levels: LevelOptions): Pick<Refusal, 'reports' | 'sources'> {
   try {
     const { path, text, host } = openProject(io, file);
-    const { reports, program } = checkSource(text, { path, host, levels });
+    const { reports, program } = checkSource(text, { path, host, levels, guesses: true });
     return { reports, sources: program.sources };
   } catch (error) {
     // A missing file is one more report; the others are still checked.

@@ -26,7 +26,7 @@ import {
   type RunTarget,
   type Threads,
 } from '../artifact.ts';
-import { prepareFolder, readBytes, writeFile } from '../files.ts';
+import { prepareFolder, readBytes, removeFile, writeFile } from '../files.ts';
 import { wantedByTrain } from '../inputs.ts';
 import { lookOf, type Io, type LookOptions } from '../io.ts';
 import { cliReport, formatBytes, refuse } from '../problems.ts';
@@ -53,6 +53,8 @@ export interface TrainOptions extends LookOptions {
   /** A `checkpoint` map of the source: weights are also written under its names and in its layouts. */
   readonly checkpoint?: string;
   readonly quiet?: boolean;
+  /** Go on with NaN and infinity in the data. */
+  readonly allowNonfinite?: boolean;
   readonly target: RunTarget;
   readonly threads: Threads;
   readonly const?: Readonly<Record<string, number>>;
@@ -78,6 +80,11 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
   );
   const data = openRunData(io, files.train, wanted);
   const test = files.test.length === 0 || wanted.specs.length === 0 ? null : openRunData(io, files.test, wanted);
+
+  const broken = [...data.remarks, ...(test?.remarks ?? [])]
+    .filter(({ code }) => code === 'NN526')
+    .map((p) => report(p).message);
+  if (broken.length > 0 && options.allowNonfinite !== true) refuse('NN944', { places: broken });
 
   const batch = batchOf(options.batch ?? wanted.batch?.value ?? usualBatch, data.rows, wanted.batch?.parts ?? 1);
   const sizes = greatest(data, test);
@@ -155,6 +162,9 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
 
     const kept = result.best?.epoch ?? (result.epochs.at(-1)?.epoch ?? 0) - 1;
     const usable = result.end !== 'diverged' || result.best !== null;
+    // A run that kept nothing does not leave an earlier one's weights under its report.
+    const stale = ['weights.safetensors', ...(result.epochs.length === 0 ? ['checkpoint.safetensors'] : [])];
+    const removed = usable ? [] : stale.filter((file) => removeFile(io, join(out, file)));
     if (usable) {
       // Weights of a language model go with the tokenizer of the text that they were trained on.
       const tokenizer = tokenizerOfData(io, files.train);
@@ -203,6 +213,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
     unit.close();
     if (usable) io.stdout.write(`weights: ${join(out, 'weights.safetensors')}\n`);
     io.stdout.write(`report: ${reportPath}\n`);
+    if (removed.length > 0) io.stdout.write(`removed ${removed.join(' and ')} of an earlier run from ${out}\n`);
     if (result.diverged !== null) {
       const diverged = cliReport('NN926', {
         ...result.diverged,

@@ -6,12 +6,14 @@
  * reported once. Fixes are offered only where applying them removes the problem and adds none (`fixes.ts`).
  */
 import type { Callable, Declaration, Expr, ScanExpr, TrainDeclaration } from '../../grammar/ast.ts';
-import type { Fix, Problem } from '../diagnostics/problem.ts';
+import type { Problem } from '../diagnostics/problem.ts';
 import { checkCheckpoint } from './checkpoints.ts';
 import type { Poly } from '../sizes/poly.ts';
+import { proseOf } from '../diagnostics/render/index.ts';
 import { constType } from './constants.ts';
 import { verifiedFixes } from './fixes.ts';
 import type { Definition, Program } from './program.ts';
+import { guesses } from './repairs.ts';
 import { Session } from './session.ts';
 import type { Reference, Signature } from './session.ts';
 import { ensureBody, signatureOf } from './signature.ts';
@@ -48,6 +50,8 @@ export interface CheckResult {
 export interface CheckOptions {
   /** False leaves candidates of fixes out instead of re-checking them. */
   readonly fixes?: boolean;
+  /** True also tries guesses at what was meant, where an error knows no fix: seconds in a large program, so only where somebody asks. */
+  readonly guesses?: boolean;
   /** True checks every body of the library; otherwise only those that the program uses. */
   readonly library?: boolean;
 }
@@ -86,7 +90,9 @@ export function check(program: Program, options: CheckOptions = {}): CheckResult
   const consts = new Map<object, Type>();
   for (const [d, type] of session.consts) if (type !== 'checking') consts.set(d, type);
   return {
-    problems: ordered(options.fixes === false ? session.problems : withFixes(program, session)),
+    problems: ordered(
+      options.fixes === false ? session.problems : withFixes(program, session, options.guesses === true),
+    ),
     types: session.types,
     signatures: session.signatures,
     scanAxes: session.scanAxes,
@@ -111,19 +117,26 @@ function ordered(problems: readonly Problem[]): Problem[] {
   return [...problems].sort((a, b) => key(a)[0] - key(b)[0] || key(a)[1] - key(b)[1]);
 }
 
-function withFixes(program: Program, session: Session): Problem[] {
-  return session.problems.map((p) => {
-    const candidates: readonly Fix[] = session.candidates.get(p) ?? [];
-    if (candidates.length === 0) return p;
-    return {
-      ...p,
-      fixes: verifiedFixes(
-        program,
-        p,
-        session.problems,
-        candidates,
-        (again) => check(again, { fixes: false }).problems,
-      ),
-    };
+/** Their own fixes are a way out; what was meant may be simpler. */
+const GUESS_FIRST: ReadonlySet<string> = new Set(['NN103', 'NN124', 'NN126']);
+
+/** Guesses are tried for the first of few errors: in a program full of them none is a help, and each costs a check. */
+const FEW = 3;
+
+function withFixes(program: Program, session: Session, guessing: boolean): Problem[] {
+  const { problems } = session;
+  const recheck = (again: Program): readonly Problem[] => check(again, { fixes: false }).problems;
+  const errors = problems.filter((p) => proseOf(p.code).severity === 'error');
+  return problems.map((p) => {
+    const known = verifiedFixes(program, p, problems, session.candidates.get(p) ?? [], recheck);
+    const guessed =
+      !guessing || errors.length > FEW || errors[0] !== p || (known.length > 0 && !GUESS_FIRST.has(p.code))
+        ? []
+        : guesses(program, p, session.types);
+    if (guessed.length === 0) return known.length === 0 ? p : { ...p, fixes: known };
+    return { ...p, fixes: [...verifiedFixes(program, p, problems, guessed, recheck, MOST_GUESSES), ...known] };
   });
 }
+
+/** More than these would only make the reader choose. */
+const MOST_GUESSES = 2;

@@ -304,6 +304,13 @@ function isIndex(f: Frame, t: Type, span: Span): t is TensorType | NumberType {
   return false;
 }
 
+/** `x[…] else 0`, in parentheses where it has none: `else` is the loosest operator. */
+function orZero(f: Frame, span: Span): string {
+  const { text } = f.session.program.sources.get(span.file);
+  const inner = `${text.slice(span.start, span.end)} else 0`;
+  return /\(\s*$/.test(text.slice(0, span.start)) && /^\s*\)/.test(text.slice(span.end)) ? inner : `(${inner})`;
+}
+
 /** Whether a computed index stays in its axis; otherwise an enclosing `else` takes it, or a report. */
 function inside(f: Frame, e: ReadExpr, place: TensorType | NumberType, axis: Axis, index: Expr, at: number): boolean {
   if (axis.kind === 'run') return true;
@@ -320,7 +327,7 @@ function inside(f: Frame, e: ReadExpr, place: TensorType | NumberType, axis: Axi
   const outside: Fix[] = [
     {
       title: 'say what stands outside',
-      edits: [{ span: e.span, text: `(${f.session.program.sources.text(e.span)} else 0)` }],
+      edits: [{ span: e.span, text: orZero(f, e.span) }],
       applicability: 'maybe',
     },
   ];
@@ -399,7 +406,14 @@ function reduceElement(f: Frame, e: ReduceExpr): Type {
   const nothing = e.operator === 'max' || e.operator === 'min' || e.operator === 'argmax';
   if (nothing && guard !== null && !everReached(f, guard.condition, letters)) {
     const what = `${e.operator} of nothing`;
-    if (f.undefinedness === null) f.report('NN111', e.span, { what });
+    if (f.undefinedness === null)
+      f.report('NN111', e.span, { what }, [
+        {
+          title: 'say what it is where there is nothing',
+          edits: [{ span: { file: e.span.file, start: e.span.end, end: e.span.end }, text: ' else 0' }],
+          applicability: 'maybe',
+        },
+      ]);
     else f.undefinedness.push(opaque(what));
   }
   return reduced(f, e, value, letters);

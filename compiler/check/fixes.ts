@@ -24,15 +24,18 @@ export function verifiedFixes(
   all: readonly Problem[],
   candidates: readonly Fix[],
   recheck: Recheck,
+  most = Infinity,
 ): readonly Fix[] {
   if (all.length > MOST_TRIALS) return [];
-  return candidates.filter((fix) =>
+  const holds = (fix: Fix): boolean =>
     tried(
       program,
       fix,
       (loaded) => loaded.problems.length <= program.problems.length && better(problem, all, recheck(loaded.program)),
-    ),
-  );
+    );
+  const out: Fix[] = [];
+  for (const fix of candidates) if (out.length < most && holds(fix)) out.push(fix);
+  return out;
 }
 
 /** The same for what the parser and the loader found: their fixes are candidates until they have been tried. */

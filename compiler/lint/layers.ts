@@ -1,6 +1,7 @@
 /** Layers in a row: two affine ones with nothing between, normalisation of one value, initialisers, logits where probabilities are due. */
 import type { Callable, Expr, LeafStatement, NameExpr, ReadExpr } from '../../grammar/ast.ts';
 import { walk } from '../../grammar/walk.ts';
+import type { Fix } from '../diagnostics/problem.ts';
 import { formatShape, type TensorType } from '../check/types.ts';
 import { mul, name as nameAtom, ONE, substitute, type Poly } from '../sizes/poly.ts';
 import { type Application, type Body, type Context } from './context.ts';
@@ -91,6 +92,7 @@ export const linearLinear: Lint = {
           { first: c.text(first.stage), second: c.text(second.stage), firstSpan: first.stage },
           second.node.kind === 'pipe'
             ? [
+                ...twice(c, first, second),
                 {
                   title: 'put a non-linearity between',
                   edits: [
@@ -107,6 +109,19 @@ export const linearLinear: Lint = {
       }
   },
 };
+
+/** The same stage written twice in a row: one of them is too many. */
+function twice(c: Context, first: Application, second: Application): Fix[] {
+  if (second.node.kind !== 'pipe' || c.text(first.stage) !== c.text(second.stage)) return [];
+  const { value, stage } = second.node;
+  return [
+    {
+      title: 'leave the second one out',
+      edits: [{ span: { file: stage.span.file, start: value.span.end, end: stage.span.end }, text: '' }],
+      applicability: 'maybe',
+    },
+  ];
+}
 
 const labelStart = (a: Application): number =>
   a.node.kind === 'pipe' && a.node.label !== null ? a.node.label.span.start : a.stage.start;

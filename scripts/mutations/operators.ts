@@ -418,7 +418,9 @@ export const operators: readonly Operator[] = [
                     at(value.span, {
                       start: value.span.start,
                       end: value.span.end,
-                      text: `(${m.context.text(value.span)}) |> softmax`,
+                      text: ['pipe', 'call', 'name'].includes(value.kind)
+                        ? `${m.context.text(value.span)} |> softmax`
+                        : `(${m.context.text(value.span)}) |> softmax`,
                     }),
                   ];
             }),

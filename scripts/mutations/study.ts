@@ -37,6 +37,8 @@ export interface Mutant {
   readonly codes: readonly string[];
   /** Of the first report: its place lies on the changed expression. Null where nothing is reported. */
   readonly onTarget: boolean | null;
+  /** The place of the first report, one that it shows beside, or what its first fix changes, lies there. */
+  readonly named: boolean | null;
   readonly fix: 'first' | 'any' | 'none' | null;
   /** A missed one: the types that the checker infers differ from the original's. */
   readonly typesDiffer: boolean;
@@ -74,7 +76,7 @@ interface Looked {
 
 function look(text: string, library: Library, fixes: boolean): Looked {
   const { program, problems } = loadProgram('program.nn', text, none, library);
-  const checked = check(program, { fixes });
+  const checked = check(program, { fixes, guesses: fixes });
   const loading = fixes ? diagnoseLoading(program, problems) : problems;
   const all = [...loading, ...diagnose(program, checked, { fixes, loading: problems })];
   return { program, reports: all.map(report), typed: printTyped(program, checked, program.entry) };
@@ -221,13 +223,12 @@ export function study(source: Source, library: Library, options: StudyOptions): 
     const moved = site.edits.every((e) => e.end <= site.target.start)
       ? { start: site.target.start + shift, end: site.target.end + shift }
       : { start: site.target.start, end: site.target.end + shift };
-    const onTarget =
-      first === null
-        ? null
-        : first.span !== null &&
-          first.span.file === found.program.entry.ast.file &&
-          first.span.start < Math.max(moved.end, moved.start + 1) &&
-          first.span.end > moved.start;
+    const hits = (s: { file: number; start: number; end: number } | null): boolean =>
+      s !== null &&
+      s.file === found.program.entry.ast.file &&
+      s.start < Math.max(moved.end, moved.start + 1) &&
+      s.end > moved.start;
+    const onTarget = first === null ? null : hits(first.span);
     const restores = (fix: Report['fixes'][number]): boolean => {
       if (fix.edits.some((e) => e.span.file !== found.program.entry.ast.file)) return false;
       return canonical(applyEdits(mutated, fix, found.program.entry.ast.file)) === plain;
@@ -253,6 +254,14 @@ export function study(source: Source, library: Library, options: StudyOptions): 
       outcome,
       codes: [...new Set(reports.map((r) => r.code))],
       onTarget,
+      named:
+        first === null
+          ? null
+          : hits(first.span) ||
+            first.related.some((r) => hits(r.span)) ||
+            (first.fixes[0]?.edits ?? []).some((e) =>
+              hits({ file: e.span.file, start: e.span.start, end: e.span.end + 1 }),
+            ),
       fix,
       typesDiffer: outcome === 'missed' && found.typed !== original.typed,
     };

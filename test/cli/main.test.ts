@@ -69,6 +69,7 @@ describe('help', () => {
                                   same bits (default: "auto")
         -o, --out <folder>        where to write (default: nnc-out/NAME)
         --checkpoint <name>       a checkpoint map by which to write the weights, too
+        --allow-nonfinite         go on with NaN and infinity in the data
         --resume                  go on from the checkpoint in the folder, bit for bit as if never stopped
         -q, --quiet               no progress, only problems and final figures
         --width <columns>         width of reports

@@ -204,8 +204,8 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
     title: 'statement in the wrong body',
     explain: explain(
       'A `train` declaration says how to train: inputs, `let`, `minimize`, `metric`, `optimizer`, `gradient`, `batch`, `epochs`, `validate`, `runs`, `precision`. Computation with parameters, loops and branches belongs into a `block` or `fn`.',
-      'train Fit {\n  input x: float[B, 4]\n  param w: float[4] = 0\n  minimize mean(x)\n}',
-      'model Scale(x: float[B, 4]) -> float[B, 4] {\n  param w: float[4] = 0\n  let y[b, d] = x[b, d] * w[d]\n  return y\n}\ntrain Fit {\n  input x: float[B, 4]\n  minimize mean(Scale(x) ^ 2)\n  optimizer Adam(lr: 1e-3)\n}',
+      'train Fit {\n  input x: float[B, 4]\n  mean(x)\n  minimize mean((x |> Linear(1)) ^ 2)\n  optimizer SGD()\n}',
+      'train Fit {\n  input x: float[B, 4]\n  minimize mean((x |> Linear(1)) ^ 2)\n  optimizer SGD()\n}',
     ),
     render: ({ statement, place }) => ({
       message:
