@@ -73,7 +73,7 @@ export interface CliProblems {
     readonly known: readonly string[];
   };
   /** A module of another target stands where one is to be written. */
-  NN941: { readonly path: string; readonly was: string; readonly target: string };
+  NN945: { readonly path: string; readonly was: string; readonly target: string };
   /** Data that are no numbers, before training. */
   NN944: { readonly places: readonly string[] };
   /** An exception that nobody expected. */
@@ -302,7 +302,7 @@ model takes i32[B, T] symbols and gives logits[B, T, V].`,
       notes: [known.length === 0 ? `${path} has no ${kind}` : `${kind}s of ${path}: ${known.join(', ')}`],
     }),
   },
-  NN941: {
+  NN945: {
     severity: 'error',
     title: 'a module of another target would be overwritten',
     explain: `Modules of all targets bear the name of their block, so two targets in one folder would overwrite each other. Give each a folder of its own with \`--out\`, or remove

@@ -69,7 +69,7 @@ function targetOf(head: string): string | null {
 function keepOthers(io: Io, path: string, target: string): void {
   const head = headOf(io, path);
   const was = head === null ? null : targetOf(head);
-  if (was !== null && was !== target && target !== 'auto') refuse('NN941', { path, was, target });
+  if (was !== null && was !== target && target !== 'auto') refuse('NN945', { path, was, target });
 }
 
 function filesOf({ name, modules, plan }: Artifact, { target, emit }: BuildOptions): [string, string][] {

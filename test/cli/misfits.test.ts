@@ -83,7 +83,7 @@ describe('two targets in one folder', () => {
     const before = readFileSync(join(cwd, 'dist/Line.js'), 'utf8');
     const { code, err } = await nnc(cwd, ['build', 'net.nn', '--only', 'Line', '--out', 'dist', '--target', 'wasm']);
     expect(code).toBe(1);
-    expect(err).toContain('error[NN941]');
+    expect(err).toContain('error[NN945]');
     expect(readFileSync(join(cwd, 'dist/Line.js'), 'utf8')).toBe(before);
     expect((await nnc(cwd, ['build', 'net.nn', '--only', 'Line', '--out', 'dist'])).code).toBe(0);
     expect((await nnc(cwd, ['build', 'net.nn', '--only', 'Line', '--out', 'other', '--target', 'wasm'])).code).toBe(0);
