@@ -80,7 +80,7 @@ describe.each([...groups])('%s', (_, cases) => {
   let artifacts: ReadonlyMap<string, Artifact> = new Map();
   beforeAll(() => {
     artifacts = compiled(programOf(cases));
-  });
+  }, 300_000);
 
   it.each(cases.map((c, k): Case & { k: number } => ({ ...c, k })))('$name', async (c) => {
     const artifact = artifacts.get(`Fit${c.k}`)!;
