@@ -116,12 +116,6 @@ export function compiled({ path, text, host }: Project, wishes: CompileWishes): 
       const strange = (wishes.demanded ?? []).find((name) => !known.includes(name));
       return strange === undefined ? result : refuse('NN933', { what: 'size', name: strange, path, known });
     }
-    // `--bound` for a size that the program does not have.
-    for (const p of result.problems)
-      if (p.code === 'NN792' && p.data.option.startsWith('bounds.') && p.data.value === 'given') {
-        const known = /\((.*)\)/.exec(p.data.wanted)?.[1]?.split(', ') ?? [];
-        return refuse('NN933', { what: 'size', name: p.data.option.slice('bounds.'.length), path, known });
-      }
     // A model beside the train block may have sizes of its own.
     const unbound = result.problems.flatMap((p) => (p.code === 'NN520' ? [p.data.size] : []));
     const fresh = unbound.filter((size) => bounds[size] === undefined);

@@ -116,8 +116,16 @@ function optionProblems(program: Program, checked: CheckResult, options: Compile
   const sizes = sizesIn(program, checked);
   for (const [name, bound] of Object.entries(options.bounds ?? {}))
     if (!Number.isInteger(bound) || bound < 1) wrong(`bounds.${name}`, String(bound), 'a whole number from 1');
+    // One set of bounds may serve many programs: said, and no reason to stop.
     else if (!sizes.has(name))
-      wrong(`bounds.${name}`, 'given', `a size of the file (${[...sizes].join(', ') || 'it has none'})`);
+      found.push({
+        ...problem('NN792', null, {
+          option: `bounds.${name}`,
+          value: 'given',
+          wanted: `a size of the file (${[...sizes].join(', ') || 'it has none'})`,
+        }),
+        severity: 'warning',
+      });
   const known = program.entry.ast.declarations.flatMap((d) => (d.kind === 'const' ? [d.name.text] : []));
   for (const [name, value] of Object.entries(options.consts ?? {})) {
     if (!known.includes(name))
@@ -141,7 +149,7 @@ export function compile(text: string, options: CompileOptions = {}): CompileResu
   const { program, checked, problems, reports } = checkSource(text, options);
   if (reports.some(isError)) return { ok: false, problems, reports, sources: program.sources, artifacts: new Map() };
   const wrong = optionProblems(program, checked, options);
-  if (wrong.length > 0)
+  if (wrong.some((p) => p.severity !== 'warning'))
     return {
       ok: false,
       problems: [...problems, ...wrong],
@@ -150,10 +158,10 @@ export function compile(text: string, options: CompileOptions = {}): CompileResu
       artifacts: new Map(),
     };
   const built = build(program, checked, options);
-  const all = [...reports, ...built.problems.map(report)];
+  const all = [...reports, ...wrong.map(report), ...built.problems.map(report)];
   return {
     ok: !all.some(isError),
-    problems: [...problems, ...built.problems],
+    problems: [...problems, ...wrong, ...built.problems],
     reports: all,
     sources: program.sources,
     artifacts: built.artifacts,
