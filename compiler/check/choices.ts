@@ -71,6 +71,12 @@ export function checkElse(f: Frame, e: ElseExpr): Type {
   return join(f, e, left, right);
 }
 
+/** `0 where negative else x`: the number has the shape of its condition, and still takes the element type of what stands beside it. */
+function chosen(f: Frame, e: Expr, type: TensorType | NumberType): TensorType | NumberType {
+  const value = e.kind === 'where' ? f.session.types.get(e.value) : undefined;
+  return value?.kind === 'number' ? value : type;
+}
+
 /** One type for two alternatives. */
 function join(f: Frame, e: ElseExpr, left: Type, right: Type): Type {
   if (left.kind === 'error' || right.kind === 'error') return ERROR;
@@ -88,7 +94,7 @@ function join(f: Frame, e: ElseExpr, left: Type, right: Type): Type {
   }
   const a = left as TensorType | NumberType;
   const b = right as TensorType | NumberType;
-  const dtype = joinElements(a, b);
+  const dtype = joinElements(chosen(f, e.left, a), chosen(f, e.right, b));
   if (dtype === null) {
     f.report('NN124', e.right.span, {
       what: 'the right side of `else`',

@@ -1,6 +1,13 @@
 /** Right programs in many styles: none may raise an alarm. */
 export const right: readonly { readonly name: string; readonly text: string }[] = [
   {
+    name: 'numbers chosen by conditions on tensors',
+    text: `model Clip(x: float[B, 4]) -> float[B, 4] {
+  let y = 0 where x < 0 else 1 where x > 1 else x
+  return y
+}`,
+  },
+  {
     name: 'contrastive loss with a diagonal',
     text: `fn normalise(x: float[B, D]) -> float[B, D] {
   let length[b] = sqrt(sum[d] x[b, d] ^ 2)
