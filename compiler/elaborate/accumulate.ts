@@ -88,7 +88,10 @@ class Parts {
     }
     const seeds = this.fill(f.seeds, totals, f.leaves);
     const rest = sums.filter((s) => !totals.has(s.node));
-    const second = this.pass(rest, { sums, seeds: f.seedOf.map((row) => row.map((at) => (at === null ? null : seeds[at]!))) }); // prettier-ignore
+    const second = this.pass(rest, {
+      sums,
+      seeds: f.seedOf.map((row) => row.map((at) => (at === null ? null : seeds[at]!))),
+    });
     rest.forEach((s, k) => totals.set(s.node, second.carries[k]!));
     const finals = this.fill(f.values, totals, f.leaves);
     const count = whole.objectives.length;
@@ -155,7 +158,15 @@ class Parts {
     for (const n of this.root.nodes) {
       if (!this.outside.has(n) || copies.has(n)) continue;
       if (n.op === 'input') leaf(n);
-      else copies.set(n, again(made, n, n.inputs.map((x) => copies.get(x)!))); // prettier-ignore
+      else
+        copies.set(
+          n,
+          again(
+            made,
+            n,
+            n.inputs.map((x) => copies.get(x)!),
+          ),
+        );
     }
     const floats = sums.filter((s) => isFloat(s.node.type.dtype));
     const seeds: Node[] = [];
@@ -256,7 +267,13 @@ class Parts {
             const seed = backward!.seeds[k]![j] ?? null;
             return seed === null ? [] : [{ node: copies.get(s.node)!, gradient: inner.local(seed) }];
           });
-          found.push(...pullback(inner, seeds, o.wrt.map((w) => inner.local(w)))); // prettier-ignore
+          found.push(
+            ...pullback(
+              inner,
+              seeds,
+              o.wrt.map((w) => inner.local(w)),
+            ),
+          );
         });
         return {
           carries: [
@@ -320,7 +337,16 @@ class Parts {
     for (const n of this.root.nodes) {
       if (!needed.has(n) || copies.has(n)) continue;
       if (n.op === 'input') copies.set(n, inner.local(n));
-      else copies.set(n, resized(inner, n, n.inputs.map((x) => copies.get(x)!), sizes)); // prettier-ignore
+      else
+        copies.set(
+          n,
+          resized(
+            inner,
+            n,
+            n.inputs.map((x) => copies.get(x)!),
+            sizes,
+          ),
+        );
     }
     return copies;
   }
@@ -384,7 +410,16 @@ function resizedBody(body: Graph, sizes: Sizes, b: GraphBuilder): Graph {
   const made = new GraphBuilder(body.name, b.origins);
   made.origin = b.origin;
   const copies = new Map<Node, Node>();
-  for (const n of body.nodes) copies.set(n, resized(made, n, n.inputs.map((x) => copies.get(x)!), sizes)); // prettier-ignore
+  for (const n of body.nodes)
+    copies.set(
+      n,
+      resized(
+        made,
+        n,
+        n.inputs.map((x) => copies.get(x)!),
+        sizes,
+      ),
+    );
   return made.finish(body.outputs.map((o) => ({ ...o, node: copies.get(o.node)! })));
 }
 

@@ -343,13 +343,29 @@ function ofRecord(cx: Elaboration, name: string, values: readonly Value[], span:
   const join = { sum: '+', mean: '+', prod: '*', min: 'min', max: 'max', any: 'or', all: 'and' } as const;
   const one = name === 'mean' ? 'sum' : (name as Exclude<keyof typeof join, 'mean'>);
   const of = (v: Value): Node => cx.builder.local(asTensor(cx, v, span, null));
-  const reduce = (v: Value): Value => tensor(cx.builder.reduce(one, of(v), of(v).type.sizes.map((_, k) => k))); // prettier-ignore
+  const reduce = (v: Value): Value =>
+    tensor(
+      cx.builder.reduce(
+        one,
+        of(v),
+        of(v).type.sizes.map((_, k) => k),
+      ),
+    );
   const total = reduceRecord(cx, first, span, reduce, join[name as keyof typeof join], both);
   return name === 'mean' ? binary(cx, null, '/', total, recordSize(first), span) : total;
 }
 
 const recordSize = (r: LeavesValue): Value =>
-  integer(entriesOf(r).reduce((n, [, node]) => addSizes(n, node.type.sizes.reduce((p, s) => mul(p, s), ONE)), num(0))); // prettier-ignore
+  integer(
+    entriesOf(r).reduce(
+      (n, [, node]) =>
+        addSizes(
+          n,
+          node.type.sizes.reduce((p, s) => mul(p, s), ONE),
+        ),
+      num(0),
+    ),
+  );
 
 /** The value of one, the derivative of the other. */
 function surrogate(cx: Elaboration, args: readonly Argument[], scope: Scope, eq: Equation | null, span: Span): Value {

@@ -59,7 +59,9 @@ export function carryCell(cx: Elaboration, s: LeafStatement, scope: Scope): { ce
   const lexical = loop !== undefined && loop.body === cx.bodyRun;
   if (!lexical && cx.store === null) return null;
   // One that a scan declares in a branch or round of its own begins with the scan; others with their instance.
-  const owner = lexical ? { name: `loop ${loop.id}`, depth: cx.loops.length - 1 } : { name: `store ${cx.store!.id}`, depth: cx.store!.depth }; // prettier-ignore
+  const owner = lexical
+    ? { name: `loop ${loop.id}`, depth: cx.loops.length - 1 }
+    : { name: `store ${cx.store!.id}`, depth: cx.store!.depth };
   const cell: Cell = { key: `~${owner.name} ${joinPath(cx.path, s.name.text)}`, depth: owner.depth };
   const known = cx.current.get(cell.key);
   if (known !== undefined) return { cell, node: known };

@@ -74,7 +74,8 @@ const lettersOf = (indices: readonly Index[]): IndexName[][] =>
 
 function mapOf(cx: Elaboration, entry: CheckpointEntry, leaf: Leaf, theirs: string, scope: Scope): LeafMap {
   const sizes = leaf.type.sizes.map((s) => asConst(s)!);
-  if (entry.indices.length === 0) return { ours: leaf.path, theirs, extents: sizes, order: sizes.map((_, k) => k), shape: sizes }; // prettier-ignore
+  if (entry.indices.length === 0)
+    return { ours: leaf.path, theirs, extents: sizes, order: sizes.map((_, k) => k), shape: sizes };
   const [ours, others] = [lettersOf(entry.indices), lettersOf(entry.sourceIndices)];
   const written = new Map<string, number>();
   for (const part of [...ours, ...others].flat()) {

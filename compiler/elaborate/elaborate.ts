@@ -293,7 +293,12 @@ function demandSelectors(unit: UnitState): void {
     const known = [...unit.leaves.keys()].flatMap((path) =>
       below === '' ? [path] : path.startsWith(`${below}.`) ? [path.slice(below.length + 1)] : [],
     );
-    refuse('NN720', e.span, { path: text, of: below === '' ? 'the network' : below, suggestion: null, known: known.slice(0, 12) }); // prettier-ignore
+    refuse('NN720', e.span, {
+      path: text,
+      of: below === '' ? 'the network' : below,
+      suggestion: null,
+      known: known.slice(0, 12),
+    });
   }
 }
 

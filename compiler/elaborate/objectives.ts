@@ -53,7 +53,10 @@ export function minimise(cx: Elaboration, t: Training): { losses: readonly Node[
   paths.forEach((own, k) => {
     const reached = own.filter((_, j) => gradients[k]![j] !== null);
     const touching = groups.filter((g) => reached.some((p) => g.paths.has(p)));
-    const joined = { members: [...touching.flatMap((g) => g.members), k], paths: new Set([...touching.flatMap((g) => [...g.paths]), ...reached]) }; // prettier-ignore
+    const joined = {
+      members: [...touching.flatMap((g) => g.members), k],
+      paths: new Set([...touching.flatMap((g) => [...g.paths]), ...reached]),
+    };
     for (const g of touching) groups.splice(groups.indexOf(g), 1);
     groups.push(joined);
   });

@@ -188,7 +188,8 @@ export const frozen = (instance: InstanceValue): InstanceValue =>
   withOverride(instance, (cx, _path, ask, own) => (ask.sort === 'param' ? cx.builder.stopGradient(own()) : null));
 
 export function evaluateWith(cx: Elaboration, e: WithExpr, scope: Scope, label: string | null): Value {
-  const target = e.target.kind === 'call' ? evaluateCall(cx, e.target, scope, null, label) : evaluate(cx, e.target, scope, null); // prettier-ignore
+  const target =
+    e.target.kind === 'call' ? evaluateCall(cx, e.target, scope, null, label) : evaluate(cx, e.target, scope, null);
   const instance = networkOf(cx, target, e.target.span);
   if (e.record !== null) {
     const record = evaluate(cx, e.record, scope, null);

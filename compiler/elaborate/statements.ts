@@ -282,7 +282,9 @@ function leaf(cx: Elaboration, s: LeafStatement, scope: Scope): void {
   const path = slot ? `${cx.slotOf!}/${s.name.text}` : joinPath(cx.path, s.name.text);
   const sort = s.leaf;
   const own = (): Node => cx.leaf(persistentLeaf(cx, s, scope, path, slot ? 'slot' : sort));
-  const seen = slot ? { node: own(), isOwn: true } : seenLeaf(cx, cx.overrides, path, { statement: s, scope, sort: s.leaf }, own); // prettier-ignore
+  const seen = slot
+    ? { node: own(), isOwn: true }
+    : seenLeaf(cx, cx.overrides, path, { statement: s, scope, sort: s.leaf }, own);
   scope.set(s.name.text, tensor(seen.node), s.leaf === 'state' && seen.isOwn ? { key: path, depth: 0 } : null);
 }
 

@@ -52,8 +52,21 @@ export const contract: OpRecord<'contract'> = {
         let sum = 0;
         eachPosition(summedSizes, (bound) => {
           const all = [...free, ...bound];
-          const left = x!.data[offsetOf(x!.sizes, ofA.map((k) => all[k]!))]!; // prettier-ignore
-          sum += left * y!.data[offsetOf(y!.sizes, ofB.map((k) => all[k]!))]!; // prettier-ignore
+          const left =
+            x!.data[
+              offsetOf(
+                x!.sizes,
+                ofA.map((k) => all[k]!),
+              )
+            ]!;
+          sum +=
+            left *
+            y!.data[
+              offsetOf(
+                y!.sizes,
+                ofB.map((k) => all[k]!),
+              )
+            ]!;
         });
         return sum;
       }),

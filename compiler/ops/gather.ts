@@ -28,7 +28,13 @@ function follow(
   indices: readonly Tensor[],
   position: readonly number[],
 ): number[] {
-  const read = (x: Tensor): number => x.data[offsetOf(x.sizes, on.map((k) => position[k]!))]!; // prettier-ignore
+  const read = (x: Tensor): number =>
+    x.data[
+      offsetOf(
+        x.sizes,
+        on.map((k) => position[k]!),
+      )
+    ]!;
   return sources.map((s) => (s.from === 'axis' ? position[s.axis]! : read(indices[s.which]!)));
 }
 

@@ -84,7 +84,14 @@ export const transpose: OpRecord<'transpose'> = {
   vjp: ({ builder, node, gradients }) => {
     const g = gradients[0] ?? null;
     const { perm } = node.attrs;
-    return [g === null ? null : builder.transpose(g, perm.map((_, k) => perm.indexOf(k)))]; // prettier-ignore
+    return [
+      g === null
+        ? null
+        : builder.transpose(
+            g,
+            perm.map((_, k) => perm.indexOf(k)),
+          ),
+    ];
   },
   evaluate: ([x], node) => {
     const { perm } = node.attrs;
@@ -92,7 +99,11 @@ export const transpose: OpRecord<'transpose'> = {
       fill(
         x!.dtype,
         perm.map((p) => x!.sizes[p]!),
-        (position) => elementAt(x!, perm.map((_, k) => position[perm.indexOf(k)]!)), // prettier-ignore
+        (position) =>
+          elementAt(
+            x!,
+            perm.map((_, k) => position[perm.indexOf(k)]!),
+          ),
       ),
     ];
   },
@@ -100,7 +111,10 @@ export const transpose: OpRecord<'transpose'> = {
     kind: 'scalar',
     lower: (cx, node, at) => {
       const { perm } = node.attrs;
-      return cx.read(0, perm.map((_, k) => at[perm.indexOf(k)]!)); // prettier-ignore
+      return cx.read(
+        0,
+        perm.map((_, k) => at[perm.indexOf(k)]!),
+      );
     },
   },
   cost: () => 0,

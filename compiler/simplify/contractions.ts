@@ -21,14 +21,22 @@ function withoutBroadcast(b: GraphBuilder, n: Contract, side: 0 | 1): Node | nul
   let partner = n.inputs[1 - side]!;
   // Summed over: only the partner varies along it, so the partner is summed first.
   const summed = repeated.filter((label) => others.includes(label) && !n.attrs.out.includes(label));
-  partner = b.reduce('sum', partner, summed.map((label) => others.indexOf(label))); // prettier-ignore
+  partner = b.reduce(
+    'sum',
+    partner,
+    summed.map((label) => others.indexOf(label)),
+  );
   const partnerLabels = others.filter((label) => !summed.includes(label));
   // In neither what is left of the operand nor the partner: the result repeats along it.
   const out = n.attrs.out.filter((label) => kept.includes(label) || partnerLabels.includes(label));
   const x = inner.inputs[0]!;
   const small =
     side === 0 ? b.contract(x, partner, kept, partnerLabels, out) : b.contract(partner, x, partnerLabels, kept, out);
-  return b.broadcast(small, n.type.sizes, out.map((label) => n.attrs.out.indexOf(label))); // prettier-ignore
+  return b.broadcast(
+    small,
+    n.type.sizes,
+    out.map((label) => n.attrs.out.indexOf(label)),
+  );
 }
 
 export const contractionRules: readonly Rule[] = [

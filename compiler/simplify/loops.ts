@@ -187,7 +187,14 @@ function tidy(
     } else if (operand?.kind === 'constant') {
       note('scan_yield_of_operand');
       const { sizes } = operand.input.type;
-      result.set(index, b.broadcast(operand.input, [length, ...sizes], sizes.map((_, k) => k + 1))); // prettier-ignore
+      result.set(
+        index,
+        b.broadcast(
+          operand.input,
+          [length, ...sizes],
+          sizes.map((_, k) => k + 1),
+        ),
+      );
     } else wanted.push(index);
   }
 
@@ -259,7 +266,14 @@ function tidy(
 
   for (const node of body.nodes) {
     if (copies.has(node) || !needed.has(node)) continue;
-    copies.set(node, remake(made, node, node.inputs.map((x) => copies.get(x)!))); // prettier-ignore
+    copies.set(
+      node,
+      remake(
+        made,
+        node,
+        node.inputs.map((x) => copies.get(x)!),
+      ),
+    );
   }
   const outputs: Output[] = [
     ...carryOrder.map((k, n) => ({ name: `carry${n}`, node: copies.get(body.outputs[k]!.node)!, updates: null })),
@@ -413,7 +427,13 @@ function yieldsOutside(
       stacked: product.inputs.filter((_, k) => given[k] === null),
       total: (b, stackOf) => {
         const [x, y] = product.inputs.map((n, k) => given[k]?.input ?? stackOf(n));
-        return overRounds(b, product, x!, y!, given.map((o) => o?.kind !== 'constant')); // prettier-ignore
+        return overRounds(
+          b,
+          product,
+          x!,
+          y!,
+          given.map((o) => o?.kind !== 'constant'),
+        );
       },
     });
   }

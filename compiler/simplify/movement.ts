@@ -23,7 +23,12 @@ export const movementRules: readonly Rule[] = [
   }),
   rule('transpose_transpose', 'transpose', (b, n) => {
     const inner = as(n.inputs[0], 'transpose');
-    return inner === null ? null : b.transpose(inner.inputs[0]!, n.attrs.perm.map((p) => inner.attrs.perm[p]!)); // prettier-ignore
+    return inner === null
+      ? null
+      : b.transpose(
+          inner.inputs[0]!,
+          n.attrs.perm.map((p) => inner.attrs.perm[p]!),
+        );
   }),
   rule('transpose_broadcast', 'transpose', (b, n) => {
     const inner = as(n.inputs[0], 'broadcast');
@@ -40,7 +45,11 @@ export const movementRules: readonly Rule[] = [
   rule('broadcast_broadcast', 'broadcast', (b, n) => {
     const inner = as(n.inputs[0], 'broadcast');
     if (inner === null) return null;
-    return b.broadcast(inner.inputs[0]!, n.attrs.sizes, inner.attrs.axes.map((a) => n.attrs.axes[a]!)); // prettier-ignore
+    return b.broadcast(
+      inner.inputs[0]!,
+      n.attrs.sizes,
+      inner.attrs.axes.map((a) => n.attrs.axes[a]!),
+    );
   }),
 
   rule('merge_split', 'merge', (_, n) => {
@@ -142,7 +151,12 @@ export const movementRules: readonly Rule[] = [
     const places = u!.type.sizes.map((_, k) => sources.findIndex((s) => s.from === 'axis' && s.axis === k));
     if (places.length !== sources.length - 1 || places.some((p, k) => p < 0 || sizes[p] !== u!.type.sizes[k]))
       return null;
-    const at = spread(b, index!, on.map((k) => places[k]!), sizes); // prettier-ignore
+    const at = spread(
+      b,
+      index!,
+      on.map((k) => places[k]!),
+      sizes,
+    );
     return b.select(b.eq(at, b.iota(sizes, picked)), spread(b, u!, places, sizes), b.zeros(n.type));
   }),
   rule('concat_concat', 'concat', (b, n) => {
@@ -202,7 +216,10 @@ export const movementRules: readonly Rule[] = [
   rule('reduce_reduce', 'reduce', (b, n) => {
     const inner = as(n.inputs[0], 'reduce');
     if (inner === null || inner.attrs.op !== n.attrs.op) return null;
-    const left = without(inner.inputs[0]!.type.sizes.map((_, k) => k), inner.attrs.axes); // prettier-ignore
+    const left = without(
+      inner.inputs[0]!.type.sizes.map((_, k) => k),
+      inner.attrs.axes,
+    );
     return b.reduce(n.attrs.op, inner.inputs[0]!, [...inner.attrs.axes, ...n.attrs.axes.map((a) => left[a]!)]);
   }),
   // Repeated elements: a sum multiplies, max, min, any and all need one of them. (A zero summed stays one.)
@@ -213,7 +230,10 @@ export const movementRules: readonly Rule[] = [
     const fresh = freshAxes(inner);
     const repeated = axes.filter((a) => fresh.includes(a));
     if (repeated.length === 0) return null;
-    const kept = without(inner.attrs.sizes.map((_, k) => k), repeated); // prettier-ignore
+    const kept = without(
+      inner.attrs.sizes.map((_, k) => k),
+      repeated,
+    );
     const once = b.broadcast(
       inner.inputs[0]!,
       kept.map((k) => inner.attrs.sizes[k]!),

@@ -35,7 +35,11 @@ function rewriteOnce(graph: Graph, origins: Origins, rules: ReadonlyMap<OpName, 
   const builder = new GraphBuilder(graph.name, origins);
   const copies = new Map<Node, Node>();
   for (const node of graph.nodes) {
-    const copy = remake(builder, node, node.inputs.map((x) => copies.get(x)!)); // prettier-ignore
+    const copy = remake(
+      builder,
+      node,
+      node.inputs.map((x) => copies.get(x)!),
+    );
     copies.set(
       node,
       builder.at(node.origin, () => applied(builder, copy, rules, trace)),

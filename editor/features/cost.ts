@@ -94,8 +94,24 @@ function operations(a: Analysis, e: Expr): Poly | null {
 }
 
 const COUNTED = new Set([
-  'neg', 'recip', 'exp', 'log', 'sin', 'cos', 'tanh', 'erf', 'sqrt', 'add', 'sub', 'mul', 'div', 'pow', 'max', 'min', 'mod',
-]); // prettier-ignore
+  'neg',
+  'recip',
+  'exp',
+  'log',
+  'sin',
+  'cos',
+  'tanh',
+  'erf',
+  'sqrt',
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'pow',
+  'max',
+  'min',
+  'mod',
+]);
 
 export function graphOperations(graph: Graph): Poly {
   return graph.nodes.reduce((total, node) => add(total, nodeOperations(node)), ZERO);

@@ -90,7 +90,10 @@ describe('meetInputs', () => {
       { name: 'y', dtype: 'f32', dims: ['B', plus('T', 1)] },
     ];
     const meeting = meetInputs(data(floats('y', [2, 4]), floats('x', [2, 3])), inputs);
-    expect(meeting.ok && [...meeting.sizes]).toEqual([['B', 2], ['T', 3]]); // prettier-ignore
+    expect(meeting.ok && [...meeting.sizes]).toEqual([
+      ['B', 2],
+      ['T', 3],
+    ]);
     expect(told(data(floats('x', [2, 3]), floats('y', [2, 3])), inputs)).toMatchInlineSnapshot(`
       "NN523: input y wants [B, T + 1], but column y is [2, 3]
         the second axis is 3, not T + 1 (4 here)

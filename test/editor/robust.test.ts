@@ -23,9 +23,24 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const edits = Number(process.env['NNC_EDITS'] ?? 800);
 
 const METHODS = [
-  'hover', 'definition', 'references', 'documentHighlight', 'prepareRename', 'rename', 'completion', 'signatureHelp', 'documentSymbol',
-  'foldingRange', 'inlayHint', 'semanticTokens/full', 'formatting', 'rangeFormatting', 'codeAction', 'codeLens', 'noSuchThing',
-]; // prettier-ignore
+  'hover',
+  'definition',
+  'references',
+  'documentHighlight',
+  'prepareRename',
+  'rename',
+  'completion',
+  'signatureHelp',
+  'documentSymbol',
+  'foldingRange',
+  'inlayHint',
+  'semanticTokens/full',
+  'formatting',
+  'rangeFormatting',
+  'codeAction',
+  'codeLens',
+  'noSuchThing',
+];
 
 it('a fuzzed session: every request is answered, and afterwards it says what a fresh check says', async () => {
   const client = new Client(server);
@@ -97,11 +112,21 @@ it('a fuzzed session: every request is answered, and afterwards it says what a f
         break;
       }
       default:
-        send(`textDocument/${pick(...METHODS)}`, pick<object>(
-          { textDocument, position: position(), range, context: { diagnostics: [], only: pick<unknown>(undefined, ['quickfix'], ['source.fixAll'], 5) }, newName: pick('q', 'let', '', '1x'), options: {} },
-          { textDocument, position: position() },
-          {},
-        )); // prettier-ignore
+        send(
+          `textDocument/${pick(...METHODS)}`,
+          pick<object>(
+            {
+              textDocument,
+              position: position(),
+              range,
+              context: { diagnostics: [], only: pick<unknown>(undefined, ['quickfix'], ['source.fixAll'], 5) },
+              newName: pick('q', 'let', '', '1x'),
+              options: {},
+            },
+            { textDocument, position: position() },
+            {},
+          ),
+        );
     }
   }
   await Promise.all(answers);

@@ -416,7 +416,14 @@ describe('every example with its gradients', () => {
         const first = gradients;
         const norm = first.reduce<Node | null>((sum, g) => {
           if (g === null) return sum;
-          const square = b.cast(b.reduce('sum', b.mul(g, g), g.type.sizes.map((_, k) => k)), 'f32'); // prettier-ignore
+          const square = b.cast(
+            b.reduce(
+              'sum',
+              b.mul(g, g),
+              g.type.sizes.map((_, k) => k),
+            ),
+            'f32',
+          );
           return sum === null ? square : b.add(sum, square);
         }, null);
         if (norm !== null) gradients = [...gradients, ...differentiate(b, norm, floats)];
@@ -452,7 +459,14 @@ function randomGraph(choices: readonly number[]): { graph: Graph; builder: Graph
       () => b.sub(b.neg(x), y),
       () => b.select(b.lt(x, y), x, b.neg(y)),
       () => b.tanh(x),
-      () => (rank < 3 ? b.broadcast(x, [...shape.slice(0, axis), extents[pick(4)]!, ...shape.slice(axis)], shape.map((_, k) => (k < axis ? k : k + 1))) : null), // prettier-ignore
+      () =>
+        rank < 3
+          ? b.broadcast(
+              x,
+              [...shape.slice(0, axis), extents[pick(4)]!, ...shape.slice(axis)],
+              shape.map((_, k) => (k < axis ? k : k + 1)),
+            )
+          : null,
       () => b.transpose(x, [...shape.keys()].reverse()),
       () => (rank > 0 ? b.reduce((['sum', 'max', 'min'] as const)[pick(3)]!, x, [axis]) : null),
       () => (rank > 1 ? b.merge(x, 0, 2) : null),
@@ -461,7 +475,14 @@ function randomGraph(choices: readonly number[]): { graph: Graph; builder: Graph
       () => (rank > 0 ? b.pad(x, axis, ONE, ZERO, [0, 1][pick(2)]!) : null),
       () => (rank > 0 ? b.slice(b.pad(x, axis, ONE, two, 0), axis, ONE, shape[axis]!) : null),
       () => (rank > 0 ? b.slice(b.concat([x, y], axis), axis, shape[axis]!, shape[axis]!) : null),
-      () => b.contract(x, y, shape.map((_, k) => `l${k}`), shape.map((_, k) => `l${k}`), shape.map((_, k) => `l${k}`).slice(0, pick(rank + 1))), // prettier-ignore
+      () =>
+        b.contract(
+          x,
+          y,
+          shape.map((_, k) => `l${k}`),
+          shape.map((_, k) => `l${k}`),
+          shape.map((_, k) => `l${k}`).slice(0, pick(rank + 1)),
+        ),
       () => (rank > 0 ? b.reverse(x, axis) : null),
     ];
     const made = make[pick(make.length)]!();

@@ -15,7 +15,10 @@ function fake(isTTY: boolean, columns = 80) {
     wait: (ms: number) => void (time += ms),
     /** The lines on the screen, drawings over drawings. */
     screen: () =>
-      written.join('').split('\n').map((line) => line.split('\r\x1b[K').at(-1)!), // prettier-ignore
+      written
+        .join('')
+        .split('\n')
+        .map((line) => line.split('\r\x1b[K').at(-1)!),
   };
 }
 
@@ -84,15 +87,41 @@ describe('progress', () => {
     expect(io.screen()[0]).toMatch(/^epoch 3\/4 .* 3\.0 s left$/);
   });
   it('formats numbers', () => {
-    expect([0, 1.23456, 12.3456, 123.456, 1234.56, 0.0123456, 0.00012345, 1.2345e-5, 123456, NaN, Infinity].map(formatMeasure)).toEqual([
-      '0.0000', '1.235', '12.35', '123.5', '1235', '0.01235', '0.0001234', '1.234e-5', '1.235e+5', 'NaN', '∞',
-    ]); // prettier-ignore
+    expect(
+      [0, 1.23456, 12.3456, 123.456, 1234.56, 0.0123456, 0.00012345, 1.2345e-5, 123456, NaN, Infinity].map(
+        formatMeasure,
+      ),
+    ).toEqual([
+      '0.0000',
+      '1.235',
+      '12.35',
+      '123.5',
+      '1235',
+      '0.01235',
+      '0.0001234',
+      '1.234e-5',
+      '1.235e+5',
+      'NaN',
+      '∞',
+    ]);
     expect([0, 7.5, 42, 950, 999.99, 12345, 999960, 4.56e6].map(formatCount)).toEqual([
-      '0.00', '7.50', '42', '950', '1.00k', '12.3k', '1.00M', '4.56M',
-    ]); // prettier-ignore
+      '0.00',
+      '7.50',
+      '42',
+      '950',
+      '1.00k',
+      '12.3k',
+      '1.00M',
+      '4.56M',
+    ]);
     expect([0.44, 9.96, 59.7, 185, 3599.6, 7620].map(formatSeconds)).toEqual([
-      '0.4 s', '10 s', '1 min 00 s', '3 min 05 s', '1 h 00 min', '2 h 07 min',
-    ]); // prettier-ignore
+      '0.4 s',
+      '10 s',
+      '1 min 00 s',
+      '3 min 05 s',
+      '1 h 00 min',
+      '2 h 07 min',
+    ]);
   });
 });
 

@@ -49,7 +49,14 @@ describe('encode', () => {
     expect(encode(new Map([...tensors].reverse()))).toEqual(encode(tensors));
   });
   it('keeps names that look like numbers in order', () => {
-    const result = decode(encode(new Map([['b', tensors.get('b')!], ['10', tensors.get('b')!]]))); // prettier-ignore
+    const result = decode(
+      encode(
+        new Map([
+          ['b', tensors.get('b')!],
+          ['10', tensors.get('b')!],
+        ]),
+      ),
+    );
     expect(result.ok && [...result.tensors.keys()]).toEqual(['10', 'b']);
   });
   it('refuses data that are not their type', () => {

@@ -98,7 +98,11 @@ function* box(facts: readonly Statement[], extent: Expression): Iterable<Env> {
   for (let h = 1; h <= MOST; h++) {
     for (let w = 1; w <= MOST; w++) {
       for (let n = 1; n <= MOST; n++) {
-        const env = new Map([['H', h], ['W', w], ['k', n]]); // prettier-ignore
+        const env = new Map([
+          ['H', h],
+          ['W', w],
+          ['k', n],
+        ]);
         if (!facts.every((f) => truth(f, env))) continue;
         const end = value(extent, env);
         for (let v = 0; v < end && v < 12; v++) yield new Map([...env, ['i', v]]);
