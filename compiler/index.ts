@@ -96,14 +96,15 @@ export function checkSource(
   return { program: loaded.program, checked, problems, reports: problems.map(report) };
 }
 
-/** The sizes of the file's own models and train blocks, and those of what they use. */
-function sizesIn(program: Program, checked: CheckResult): ReadonlySet<string> {
+/** The sizes of the file's own models and train blocks, and those of what they use; those that a model takes as parameters, too. */
+function sizesIn(checked: CheckResult): ReadonlySet<string> {
   const found = new Set<string>();
-  for (const [callable, signature] of checked.signatures)
-    if (!signature.definition.module.library || callable.kind === 'model')
-      for (const s of [...signature.sizes, ...signature.runs]) found.add(s);
+  for (const [callable, signature] of checked.signatures) {
+    if (signature.definition.module.library && callable.kind !== 'model') continue;
+    for (const s of [...signature.sizes, ...signature.runs]) found.add(s);
+    for (const p of callable.parameters) if (p.type?.dtype.text === 'size') found.add(p.name.text);
+  }
   for (const train of checked.trains.values()) for (const s of train.sizes) found.add(s);
-  void program;
   return found;
 }
 
@@ -113,7 +114,7 @@ function optionProblems(program: Program, checked: CheckResult, options: Compile
   const wrong = (option: string, value: string, wanted: string): void => {
     found.push(problem('NN792', null, { option, value, wanted }));
   };
-  const sizes = sizesIn(program, checked);
+  const sizes = sizesIn(checked);
   for (const [name, bound] of Object.entries(options.bounds ?? {}))
     if (!Number.isInteger(bound) || bound < 1) wrong(`bounds.${name}`, String(bound), 'a whole number from 1');
     // One set of bounds may serve many programs: said, and no reason to stop.
