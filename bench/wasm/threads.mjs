@@ -1,0 +1,28 @@
+/** Training steps on two threads against one, interleaved, by the clock: needs two cores that nobody else uses. `node bench/wasm/threads.mjs [mlp cnn lstm gpt]` */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { compile, emitWasm, inputs, interleaved, programs } from './build.mjs';
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(programs);
+// Threads import the module again: from a file.
+const folder = mkdtempSync(join(tmpdir(), 'nnc-threads-'));
+for (const name of names) {
+  const { unit, plan, kernels } = compile(name);
+  const path = join(folder, `${name}.mjs`);
+  writeFileSync(path, emitWasm(unit, plan, kernels).code);
+  const { Fit } = await import(pathToFileURL(path).href);
+  const nets = [await Fit.create({ seed: 1, threads: 1 }), await Fit.create({ seed: 1, threads: 2 })];
+  const batch = inputs(plan, programs[name]);
+  const [one, two] = interleaved(
+    nets.map((net) => () => net.step(batch, programs[name])),
+    { clock: () => performance.now() },
+  );
+  const row = (t) => `${t.median.toFixed(2)} ms (${t.least.toFixed(2)} at best)`;
+  console.log(
+    `${name}: one thread ${row(one)}, two ${row(two)}: ${(one.median / two.median).toFixed(2)} times as fast`,
+  );
+  for (const net of nets) net.close();
+}
+rmSync(folder, { recursive: true });
