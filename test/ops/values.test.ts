@@ -93,26 +93,203 @@ describe('structured', () => {
     ['reduce max', () => run('reduce', [x], { op: 'max', axes: [1] }), [[3, 6]]],
     ['reduce of integers', () => run('reduce', [i([-5, -7])], { op: 'max', axes: [0] }), [-5]],
     ['argmax', () => run('argmax', [f([1, 3, 3])], { axis: 0 }), [1]],
-    ['cumulate', () => run('cumulate', [x], { op: 'sum', axis: 1, exclusive: false, reversed: false }), [[[1, 3, 6], [4, 9, 15]]]], // prettier-ignore
-    ['cumulate, exclusive from the end', () => run('cumulate', [x], { op: 'prod', axis: 1, exclusive: true, reversed: true }), [[[6, 3, 1], [30, 6, 1]]]], // prettier-ignore
-    ['contract', () => run('contract', [x, x], { a: ['i', 'k'], b: ['j', 'k'], out: ['i', 'j'] }), [[[14, 32], [32, 77]]]], // prettier-ignore
-    ['contract, outer', () => run('contract', [f([1, 2]), f([3, 4])], { a: ['i'], b: ['j'], out: ['j', 'i'] }), [[[3, 6], [4, 8]]]], // prettier-ignore
-    ['broadcast', () => run('broadcast', [f([1, 2])], { sizes: [two, two], axes: [0] }), [[[1, 1], [2, 2]]]], // prettier-ignore
-    ['transpose', () => run('transpose', [x], { perm: [1, 0] }), [[[1, 4], [2, 5], [3, 6]]]], // prettier-ignore
-    ['split', () => run('split', [f([1, 2, 3, 4, 5, 6])], { axis: 0, sizes: [two, three] }), [[[1, 2, 3], [4, 5, 6]]]], // prettier-ignore
+    [
+      'cumulate',
+      () => run('cumulate', [x], { op: 'sum', axis: 1, exclusive: false, reversed: false }),
+      [
+        [
+          [1, 3, 6],
+          [4, 9, 15],
+        ],
+      ],
+    ],
+    [
+      'cumulate, exclusive from the end',
+      () => run('cumulate', [x], { op: 'prod', axis: 1, exclusive: true, reversed: true }),
+      [
+        [
+          [6, 3, 1],
+          [30, 6, 1],
+        ],
+      ],
+    ],
+    [
+      'contract',
+      () => run('contract', [x, x], { a: ['i', 'k'], b: ['j', 'k'], out: ['i', 'j'] }),
+      [
+        [
+          [14, 32],
+          [32, 77],
+        ],
+      ],
+    ],
+    [
+      'contract, outer',
+      () => run('contract', [f([1, 2]), f([3, 4])], { a: ['i'], b: ['j'], out: ['j', 'i'] }),
+      [
+        [
+          [3, 6],
+          [4, 8],
+        ],
+      ],
+    ],
+    [
+      'broadcast',
+      () => run('broadcast', [f([1, 2])], { sizes: [two, two], axes: [0] }),
+      [
+        [
+          [1, 1],
+          [2, 2],
+        ],
+      ],
+    ],
+    [
+      'transpose',
+      () => run('transpose', [x], { perm: [1, 0] }),
+      [
+        [
+          [1, 4],
+          [2, 5],
+          [3, 6],
+        ],
+      ],
+    ],
+    [
+      'split',
+      () => run('split', [f([1, 2, 3, 4, 5, 6])], { axis: 0, sizes: [two, three] }),
+      [
+        [
+          [1, 2, 3],
+          [4, 5, 6],
+        ],
+      ],
+    ],
     ['merge', () => run('merge', [x], { axis: 0, count: 2 }), [[1, 2, 3, 4, 5, 6]]],
-    ['slice', () => run('slice', [x], { axis: 1, start: ONE, size: two }), [[[2, 3], [5, 6]]]], // prettier-ignore
+    [
+      'slice',
+      () => run('slice', [x], { axis: 1, start: ONE, size: two }),
+      [
+        [
+          [2, 3],
+          [5, 6],
+        ],
+      ],
+    ],
     ['pad', () => run('pad', [f([1, 2])], { axis: 0, before: ONE, after: two, value: 9 }), [[9, 1, 2, 9, 9]]],
     ['concat', () => run('concat', [f([1]), f([2, 3])], { axis: 0 }), [[1, 2, 3]]],
-    ['unfold', () => run('unfold', [f([0, 1, 2, 3, 4])], { axis: 0, offset: ZERO, windows: [{ size: two, stride: two }, { size: two, stride: ONE }] }), [[[0, 1], [2, 3]]]], // prettier-ignore
-    ['unfold, backward', () => run('unfold', [f([0, 1, 2, 3])], { axis: 0, offset: three, windows: [{ size: num(4), stride: num(-1) }] }), [[3, 2, 1, 0]]], // prettier-ignore
-    ['fold', () => run('fold', [f([[1, 2], [3, 4]])], { axis: 0, size: num(4), offset: ONE, windows: [{ size: two, stride: ONE }, { size: two, stride: ONE }] }), [[0, 1, 5, 4]]], // prettier-ignore
-    ['gather', () => run('gather', [x, i([1, 0, 1])], { sizes: [three, three], sources: [{ from: 'index', which: 0 }, { from: 'axis', axis: 1 }], on: [0] }), [[[4, 5, 6], [1, 2, 3], [4, 5, 6]]]], // prettier-ignore
-    ['gather outside', () => run('gather', [f([7, 8]), i([2, -1, 1])], { sizes: [three], sources: [{ from: 'index', which: 0 }], on: [0] }), [[0, 0, 8]]], // prettier-ignore
-    ['scatter', () => run('scatter', [f([1, 2, 4]), i([1, 1, 5])], { sizes: [three], sources: [{ from: 'index', which: 0 }], on: [0], combine: 'add', initial: 0 }), [[0, 3, 0]]], // prettier-ignore
-    ['scatter max', () => run('scatter', [f([-1, -2, 4]), i([1, 1, 0])], { sizes: [three], sources: [{ from: 'index', which: 0 }], on: [0], combine: 'max', initial: -Infinity }), [[4, -1, -Infinity]]], // prettier-ignore
-    ['topk', () => run('topk', [f([2, 5, 5, 1])], { axis: 0, k: three }), [[5, 5, 2], [1, 2, 0]]], // prettier-ignore
-    ['iota', () => run('iota', [], { sizes: [two, three], axis: 0 }), [[[0, 0, 0], [1, 1, 1]]]], // prettier-ignore
+    [
+      'unfold',
+      () =>
+        run('unfold', [f([0, 1, 2, 3, 4])], {
+          axis: 0,
+          offset: ZERO,
+          windows: [
+            { size: two, stride: two },
+            { size: two, stride: ONE },
+          ],
+        }),
+      [
+        [
+          [0, 1],
+          [2, 3],
+        ],
+      ],
+    ],
+    [
+      'unfold, backward',
+      () => run('unfold', [f([0, 1, 2, 3])], { axis: 0, offset: three, windows: [{ size: num(4), stride: num(-1) }] }),
+      [[3, 2, 1, 0]],
+    ],
+    [
+      'fold',
+      () =>
+        run(
+          'fold',
+          [
+            f([
+              [1, 2],
+              [3, 4],
+            ]),
+          ],
+          {
+            axis: 0,
+            size: num(4),
+            offset: ONE,
+            windows: [
+              { size: two, stride: ONE },
+              { size: two, stride: ONE },
+            ],
+          },
+        ),
+      [[0, 1, 5, 4]],
+    ],
+    [
+      'gather',
+      () =>
+        run('gather', [x, i([1, 0, 1])], {
+          sizes: [three, three],
+          sources: [
+            { from: 'index', which: 0 },
+            { from: 'axis', axis: 1 },
+          ],
+          on: [0],
+        }),
+      [
+        [
+          [4, 5, 6],
+          [1, 2, 3],
+          [4, 5, 6],
+        ],
+      ],
+    ],
+    [
+      'gather outside',
+      () =>
+        run('gather', [f([7, 8]), i([2, -1, 1])], { sizes: [three], sources: [{ from: 'index', which: 0 }], on: [0] }),
+      [[0, 0, 8]],
+    ],
+    [
+      'scatter',
+      () =>
+        run('scatter', [f([1, 2, 4]), i([1, 1, 5])], {
+          sizes: [three],
+          sources: [{ from: 'index', which: 0 }],
+          on: [0],
+          combine: 'add',
+          initial: 0,
+        }),
+      [[0, 3, 0]],
+    ],
+    [
+      'scatter max',
+      () =>
+        run('scatter', [f([-1, -2, 4]), i([1, 1, 0])], {
+          sizes: [three],
+          sources: [{ from: 'index', which: 0 }],
+          on: [0],
+          combine: 'max',
+          initial: -Infinity,
+        }),
+      [[4, -1, -Infinity]],
+    ],
+    [
+      'topk',
+      () => run('topk', [f([2, 5, 5, 1])], { axis: 0, k: three }),
+      [
+        [5, 5, 2],
+        [1, 2, 0],
+      ],
+    ],
+    [
+      'iota',
+      () => run('iota', [], { sizes: [two, three], axis: 0 }),
+      [
+        [
+          [0, 0, 0],
+          [1, 1, 1],
+        ],
+      ],
+    ],
   ])('%s', (_, found, expected) => {
     expect(found()).toEqual(expected);
   });
