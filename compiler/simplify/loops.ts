@@ -12,6 +12,7 @@
  *
  * - scan_map_outside: in a loop with carries, a contraction of what is known before the loop (sequences' elements and constants: a recurrent
  *   layer's input projection, or its recomputation backward) is one contraction over all rounds before it; what is made of constants alone is a constant.
+ * - scan_save: costly values of a round are kept for the loop that comes back to it (save.ts).
  * - scan_yield_outside: a contraction with a constant or an element, only to be yielded, is one contraction over all rounds after the loop.
  *
  * Bodies are simplified by the whole of `simplify`, once each.
@@ -24,6 +25,7 @@ import { signatures } from '../ops/elementwise-rules.ts';
 import { ONE, ZERO } from '../sizes/poly.ts';
 import type { Trace } from './rewrite.ts';
 import { as } from './rule.ts';
+import { saveRounds } from './save.ts';
 
 type Scan = NodeOf<'scan'>;
 
@@ -35,8 +37,9 @@ export interface LoopContext {
 }
 
 /** The graph with smaller loops; the same object if nothing could be done. */
-export function simplifyLoops(graph: Graph, cx: LoopContext): Graph {
-  if (!graph.nodes.some((n) => n.op === 'scan')) return graph;
+export function simplifyLoops(whole: Graph, cx: LoopContext): Graph {
+  if (!whole.nodes.some((n) => n.op === 'scan')) return whole;
+  const graph = saveRounds(whole, cx);
   const used = usedMembers(graph);
   const shared = largerLoops(graph, used);
   const builder = new GraphBuilder(graph.name, cx.origins);

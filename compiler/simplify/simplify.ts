@@ -15,6 +15,7 @@ export const rules: readonly Rule[] = [...arithmeticRules, ...movementRules, ...
 
 /** Names of the rewrites of loops, which are no rules on single nodes. */
 export const loopRules = [
+  'scan_save',
   'scan_share',
   'scan_prune',
   'scan_constant_carry',

@@ -200,6 +200,16 @@ const cases: Record<string, Case> = {
     return b.reduce('sum', b.mul(x, y), [2]);
   },
 
+  scan_save: (b, leaf) => {
+    const w = leaf('f32', M, M);
+    const spec = { carries: [leaf('f32', two, M)], sequences: [leaf('f32', N, two, M)], length: N, reversed: false };
+    const loop = b.loop(spec, (i, _, [h], [x]) => {
+      const next = i.tanh(i.add(i.contract(h!, w, ['b', 'i'], ['o', 'i'], ['b', 'o']), x!));
+      return { carries: [next], yields: [i.mul(next, i.sin(h!))] };
+    });
+    const y = b.reduce('sum', loop.yields[0]!, [0, 1, 2]);
+    return [y, ...differentiate(b, y, [w]).map((g) => g!)];
+  },
   scan_share: (b, leaf) => {
     const x = leaf('f32', N);
     const loop = b.loop({ carries: [x], sequences: [], length: M, reversed: false }, (i, _, [c]) => ({
@@ -396,6 +406,29 @@ describe('what stays', () => {
     );
     // Of the state with its weights, and backward of the state's gradient with them.
     expect(products).toEqual([1, 1]);
+  });
+  test('scores much larger than what they are made of are made again, their sums are kept', () => {
+    const [rows, width] = [num(64), num(2)];
+    const { graph, builder } = graphOf((b, leaf) => {
+      const w = leaf('f32', width);
+      const loop = b.loop(
+        { carries: [leaf('f32', rows, width)], sequences: [], length: N, reversed: false },
+        (i, _, [h]) => {
+          const query = i.mul(h!, i.broadcastTo(i.local(w), [rows, width]));
+          const weights = i.exp(i.contract(query, h!, ['q', 'd'], ['k', 'd'], ['q', 'k']));
+          const sum = i.broadcast(i.reduce('sum', weights, [1]), [rows, rows], [0]);
+          return { carries: [i.contract(i.div(weights, sum), h!, ['q', 'k'], ['k', 'd'], ['q', 'd'])], yields: [] };
+        },
+      );
+      const y = b.reduce('sum', loop.carries[0]!, [0, 1]);
+      return [y, ...differentiate(b, y, [w]).map((g) => g!)];
+    });
+    const after = simplify(graph, builder.origins);
+    expectSame(graph, after, drawLeaves(graph, 5, sizes), sizes);
+    const [first, second] = after.nodes.flatMap((n) => (n.op === 'scan' ? [n] : []));
+    const kept = first!.attrs.body.outputs.slice(1).map((o) => o.node.type.sizes.length);
+    expect(kept).toEqual([2, 1]); // the carry before, and the sums
+    expect(second!.attrs.body.nodes.filter((n) => n.op === 'exp')).toHaveLength(1);
   });
   test('a weight gradient leaves the loop', () => {
     const { graph, builder } = graphOf(cases['scan_sum_outside']!);
