@@ -15,17 +15,16 @@ import {
   coefficientOf,
   divideExact,
   floorDiv,
-  mapAtoms,
   mul,
   names,
   neg,
   num,
-  ofAtom,
   ofTerm,
   sub,
   terms,
 } from './poly.ts';
-import type { Atom, Poly, Term } from './poly.ts';
+import type { Atom, Poly } from './poly.ts';
+import { nonNegativeFrom } from './signs.ts';
 
 /** Inclusive; null where there is none. */
 export interface Bound {
@@ -177,24 +176,9 @@ export class Prover {
     let answer = this.leaves.get(p);
     if (answer === undefined) {
       this.leaves.set(p, false); // a bound that needs itself shows nothing
-      this.leaves.set(p, (answer = this.positiveCoefficients(p)));
+      this.leaves.set(p, (answer = nonNegativeFrom(p, (atom) => this.leastOf(atom))));
     }
     return answer;
-  }
-
-  private positiveCoefficients(p: Poly): boolean {
-    let unknown: boolean = false;
-    const shifted = mapAtoms(p, (atom) => {
-      const least = this.leastOf(atom);
-      if (least === null) unknown = true;
-      return least === null || least === 0 ? null : add(ofAtom(atom), num(least));
-    });
-    if (shifted === UNDEFINED || terms(shifted).some((t) => t.coefficient < 0)) return false;
-    return !unknown || terms(shifted).every((t) => this.hasSign(t));
-  }
-
-  private hasSign(t: Term): boolean {
-    return t.factors.every(({ atom, exponent }) => exponent % 2 === 0 || this.leastOf(atom) !== null);
   }
 
   /** A constant below which the atom never is, or null. */
