@@ -18,8 +18,24 @@ export interface Delayed {
   readonly after: ReadonlyMap<Node, readonly Node[]>;
 }
 
+/** Scalars made of leaves alone (a step's corrections of an optimizer) come first: else the first of many users could not take them into its kernel. */
+function scalarsFirst(items: readonly Item[]): { readonly items: readonly Item[]; readonly early: number } {
+  const makers = new Set<Node>(items.map(madeBy));
+  const early = new Set<Node>();
+  const isEarly = (item: Item): boolean =>
+    'unit' in item &&
+    item.unit.axes.length === 0 &&
+    item.unit.over.length === 0 &&
+    item.unit.scatter === null &&
+    [...readBy(item)].every((slot) => !makers.has(makerOf(slot)) || early.has(slot));
+  for (const item of items) if (isEarly(item)) early.add(madeBy(item));
+  const [first, rest] = [true, false].map((wanted) => items.filter((i) => early.has(madeBy(i)) === wanted));
+  return { items: [...first!, ...rest!], early: early.size };
+}
+
 /** @param replaces value → leaf whose buffer it should take */
-export function delayUpdates(items: readonly Item[], replaces: ReadonlyMap<Node, Node>): Delayed {
+export function delayUpdates(given: readonly Item[], replaces: ReadonlyMap<Node, Node>): Delayed {
+  const { items, early } = scalarsFirst(given);
   const after = new Map<Node, Node[]>();
   if (replaces.size === 0) return { items, after };
   const indexOf = new Map<Node, number>(items.map((item, k) => [madeBy(item), k]));
@@ -49,7 +65,8 @@ export function delayUpdates(items: readonly Item[], replaces: ReadonlyMap<Node,
       for (const slot of readBy(items[member]!)) {
         const maker = makerOf(slot);
         const k = indexOf.get(maker);
-        if (k !== undefined && (readers.get(maker) ?? []).every((r) => members.has(r) || update[r])) members.add(k);
+        if (k !== undefined && k >= early && (readers.get(maker) ?? []).every((r) => members.has(r) || update[r]))
+          members.add(k);
       }
     }
     groups.push({ leaf, members });
