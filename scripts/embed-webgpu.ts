@@ -30,8 +30,13 @@ const PARTS: readonly (readonly [file: string, names: readonly string[] | null])
   ['memory.ts', ['View', 'toHalf']],
   ['weights.ts', ['WeightTensor', 'Weights', 'Checkpoint', 'CreateOptions']],
   ['webgpu/api.ts', null],
+  ['webgpu/table.ts', null],
   ['webgpu/sizes.ts', null],
+  ['webgpu/device.ts', null],
+  ['webgpu/pipelines.ts', null],
+  ['webgpu/faults.ts', null],
   ['webgpu/gates.ts', null],
+  ['webgpu/reading.ts', null],
   ['webgpu/machine.ts', null],
   ['webgpu/weights.ts', null],
 ];
@@ -64,7 +69,11 @@ export function webgpuRuntime(root: string): string {
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
   }).outputText;
   const types = all.filter(
-    (d) => d.isType && !/^(?:Dispatch|Call|Reading|GpuKernel|GpuProgramTable|Env|Inputs|GivenSizes)$/.test(d.name),
+    (d) =>
+      d.isType &&
+      !/^(?:Dispatch|Call|Reading|Wanted|Needs|Layout|LoopStep|GpuKernel|GpuProgramTable|GpuOrigins|GpuCompiledLimits|Env|Inputs|GivenSizes)$/.test(
+        d.name,
+      ),
   );
   const declared = [
     ...types.map((d) => d.text),

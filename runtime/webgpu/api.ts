@@ -68,11 +68,17 @@ export interface GpuQueue {
   onSubmittedWorkDone(): Promise<unknown>;
 }
 
+/** The constructor's name says what kind it is: GPUOutOfMemoryError, GPUValidationError, GPUInternalError. */
+export interface GpuError {
+  readonly message: string;
+  readonly constructor: { readonly name: string };
+}
+
 export interface GpuDevice {
   readonly queue: GpuQueue;
   readonly limits: GpuLimits;
   readonly lost: Promise<{ readonly reason: string | undefined; readonly message: string }>;
-  onuncapturederror: ((event: { readonly error: { readonly message: string } }) => void) | null;
+  onuncapturederror: ((event: { readonly error: GpuError }) => void) | null;
   createBuffer(options: { label?: string; size: number; usage: number }): GpuBuffer;
   createShaderModule(options: { label?: string; code: string }): GpuShaderModule;
   createBindGroupLayout(options: { label?: string; entries: readonly object[] }): GpuHandle;
@@ -85,6 +91,6 @@ export interface GpuDevice {
   createBindGroup(options: { label?: string; layout: GpuHandle; entries: readonly object[] }): GpuHandle;
   createCommandEncoder(options?: { label?: string }): GpuEncoder;
   pushErrorScope(kind: 'validation' | 'out-of-memory' | 'internal'): unknown;
-  popErrorScope(): Promise<{ readonly message: string } | null>;
+  popErrorScope(): Promise<GpuError | null>;
   destroy(): unknown;
 }

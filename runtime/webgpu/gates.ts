@@ -4,7 +4,7 @@
  */
 import type { Plan, PlanStep } from '../plan.ts';
 import type { GpuBuffer, GpuDevice } from './api.ts';
-import type { GpuKernel } from './machine.ts';
+import type { GpuKernel } from './table.ts';
 import { sizeValue } from './sizes.ts';
 
 export type LoopStep = Extract<PlanStep, { readonly kind: 'loop' }>;

@@ -7,42 +7,15 @@
  */
 import { NncError } from '../errors.ts';
 import { toHalf, type View } from '../memory.ts';
-import type { Plan, PlanBuffer, PlanDType, PlanProgram, PlanStep, SizeExpr } from '../plan.ts';
-import type { GpuBuffer, GpuDevice, GpuHandle, GpuLike, GpuPass } from './api.ts';
+import type { Plan, PlanBuffer, PlanDType, PlanProgram, PlanStep } from '../plan.ts';
+import type { GpuBuffer, GpuDevice, GpuError, GpuHandle, GpuLike, GpuPass } from './api.ts';
+import { align, checkLimits, needsOf, openDevice, ROW } from './device.ts';
+import { GpuFaults } from './faults.ts';
 import { gatedDispatches, gateKernel, Gates, isGated, type LoopStep } from './gates.ts';
+import { bindingsOf, GpuPipelines, titleOf } from './pipelines.ts';
+import { GpuReadings, type Reading, type Result, type Wanted } from './reading.ts';
 import { callSizes, checkInput, sizeValue, type Env, type GivenSizes, type Inputs } from './sizes.ts';
-
-/** A kernel for one way in which its buffers lie. */
-export interface GpuKernel {
-  readonly name: string;
-  /** The `.nn` place that it comes from. */
-  readonly place: string | null;
-  readonly code: string;
-  /** Slot of each buffer parameter; slots are bindings 1, 2, … */
-  readonly slots: readonly number[];
-  /** Names of its integer parameters. */
-  readonly sizes: readonly string[];
-  readonly passes: readonly { readonly entry: string; readonly count: SizeExpr; readonly per: number }[];
-}
-
-/** `calls`: for every call of the plan in order of the text (by program), the position of its GpuKernel. */
-export interface GpuProgramTable {
-  readonly kernels: readonly GpuKernel[];
-  readonly calls: Readonly<Record<string, readonly number[]>>;
-}
-
-/** What the program was compiled for: arenas are buffers of at most `buffer` bytes, tensors have at most `binding`. */
-export interface GpuCompiledLimits {
-  readonly buffer: number;
-  readonly binding: number;
-  readonly bindings: number;
-}
-
-/** A tensor that a program returned; the caller's own copy. */
-export interface Result<A extends View = View> {
-  readonly shape: readonly number[];
-  readonly data: A;
-}
+import type { GpuCompiledLimits, GpuKernel, GpuProgramTable } from './table.ts';
 
 export interface GpuOptions {
   /** A WebGPU entry other than `navigator.gpu`. */
@@ -52,6 +25,7 @@ export interface GpuOptions {
 }
 
 interface Dispatch {
+  readonly kernel: GpuKernel;
   readonly pipeline: GpuHandle;
   readonly group: GpuHandle;
   offsets: readonly number[];
@@ -68,14 +42,13 @@ interface Call {
 }
 
 // WebGPU's numbers, since `GPUBufferUsage` is nowhere global in Node.
-const MAP_READ = 1;
 const COPY_SRC = 4;
 const COPY_DST = 8;
 const UNIFORM = 64;
 const STORAGE = 128;
-const COMPUTE = 4;
 const GROUPS = 65_535;
-const ROW = 256;
+/** Bytes that are handed to the queue at once: it copies what it is given, so a large tensor never lies in memory twice. */
+const PIECE = 2 ** 22;
 
 const copyCode = `
 struct Sizes { count_: i32 }
@@ -109,8 +82,6 @@ const ARRAY_NAMES: Readonly<Record<PlanDType, string>> = {
   bool: 'Uint8Array',
 };
 
-const align = (bytes: number): number => Math.max(ROW, Math.ceil(bytes / ROW) * ROW);
-
 export class GpuMachine {
   readonly plan: Plan;
   readonly device: GpuDevice;
@@ -131,13 +102,15 @@ export class GpuMachine {
   /** Rows of the uniform buffer by content. */
   private rows = new Map<string, number>();
   private values: Int32Array<ArrayBuffer> = new Int32Array(0);
-  private readonly idle: GpuBuffer[] = [];
-  private failure: NncError | null = null;
+  private readonly readings: GpuReadings;
+  /** Where values are turned into words that a GPU has. */
+  private scratch: Int32Array<ArrayBuffer> = new Int32Array(1);
+  private readonly faults: GpuFaults;
 
-  private constructor(plan: Plan, limits: GpuCompiledLimits, device: GpuDevice, ownsDevice: boolean) {
+  private constructor(plan: Plan, table: GpuProgramTable, limits: GpuCompiledLimits, device: GpuDevice, owns: boolean) {
     this.plan = plan;
     this.device = device;
-    this.ownsDevice = ownsDevice;
+    this.ownsDevice = owns;
     this.env = new Map(plan.sizes.map((s) => [s.name, s.bound]));
     this.chunk = limits.buffer;
     const usage = STORAGE | COPY_SRC | COPY_DST;
@@ -149,17 +122,16 @@ export class GpuMachine {
       });
     };
     this.arenas = { persistent: arena('persistent'), work: arena('work') };
-    const before = device.onuncapturederror;
-    device.onuncapturederror = (event) => {
-      const { error } = event;
-      before?.(event);
-      this.failure ??= new NncError('NN544', null, [`The GPU refused something: ${error.message}`]);
-    };
-    void device.lost.then(({ reason, message }) => {
-      this.failure = new NncError('NN542', null, [
-        `The GPU device was lost (${reason ?? 'unknown'}${message === '' ? '' : `: ${message}`}). Create ${plan.name} anew and restore the last checkpoint.`,
-      ]);
-    });
+    this.reserve();
+    const most = Math.max(1, ...table.kernels.map((k) => k.passes.length));
+    const gated = gatedDispatches(plan, (step) => (step.kind === 'call' ? most : 1), this.env);
+    if (gated > 0) this.gates = new Gates(device, plan.name, gated);
+    // Losses and metrics are always wanted somewhen.
+    const scalars = (outputs: readonly number[]): number =>
+      outputs.every((b) => plan.buffers[b]!.shape.length === 0) ? outputs.length * ROW : 0;
+    const room = Math.max(0, ...Object.values(plan.programs).map((p) => scalars(Object.values(p.outputs))));
+    this.readings = new GpuReadings(device, plan.name, room);
+    this.faults = new GpuFaults(plan, table.origins, device, (program) => this.refused(program));
   }
 
   static async create(
@@ -171,115 +143,71 @@ export class GpuMachine {
     const needs = needsOf(plan, table, limits);
     const device = options.device ?? (await openDevice(plan, needs, options.gpu));
     checkLimits(plan, needs, device);
+    // All memory that is ever taken, but for what results are read into.
     device.pushErrorScope('out-of-memory');
-    const machine = new GpuMachine(plan, limits, device, options.device === undefined);
+    const machine = new GpuMachine(plan, table, limits, device, options.device === undefined);
     const memory = await device.popErrorScope();
-    if (memory !== null) {
-      throw new NncError('NN545', null, [
-        `${plan.name} needs ${plan.arenas.persistent} + ${plan.arenas.work} bytes on the GPU: ${memory.message}`,
-      ]);
+    try {
+      if (memory !== null) throw machine.faults.outOfMemory(memory);
+      await machine.compile(table);
+      machine.faults.check();
+    } catch (error) {
+      // A lost device has other consequences, which are told first.
+      await Promise.resolve();
+      const lost = machine.lost();
+      machine.destroy();
+      throw lost ?? error;
     }
-    await machine.compile(table);
     return machine;
+  }
+
+  private lost(): NncError | null {
+    try {
+      this.faults.check();
+    } catch (error) {
+      return error as NncError;
+    }
+    return null;
   }
 
   // ----------------------------------------------------------------------------------------------------------------------------- set up
 
-  /** All pipelines at once; equal shaders (of equal layers, say) once. */
   private async compile(table: GpuProgramTable): Promise<void> {
-    const { device } = this;
-    const layouts = new Map<number, { readonly group: GpuHandle; readonly pipeline: GpuHandle }>();
-    const layoutFor = (count: number): { readonly group: GpuHandle; readonly pipeline: GpuHandle } => {
-      const known = layouts.get(count);
-      if (known !== undefined) return known;
-      const entries: object[] = [
-        { binding: 0, visibility: COMPUTE, buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: ROW } },
-      ];
-      for (let i = 1; i <= count; i++) entries.push({ binding: i, visibility: COMPUTE, buffer: { type: 'storage' } });
-      const group = device.createBindGroupLayout({ entries });
-      const made = { group, pipeline: device.createPipelineLayout({ bindGroupLayouts: [group] }) };
-      layouts.set(count, made);
-      return made;
+    const { device, gates } = this;
+    const pipelines = new GpuPipelines(device);
+    const all = [...table.kernels, copyKernel, ...(gates === null ? [] : [gateKernel])];
+    const made = new Map(await Promise.all(all.map(async (k) => [k, await pipelines.of(k)] as const)));
+    device.pushErrorScope('validation');
+    const bind = (step: PlanStep, kernel: GpuKernel, entries: readonly object[]): void => {
+      const first = { binding: 0, resource: { buffer: this.uniform!, size: ROW } };
+      const layout = pipelines.layout(bindingsOf(kernel)).group;
+      const group = device.createBindGroup({ label: titleOf(kernel), layout, entries: [first, ...entries] });
+      this.calls.set(step, { kernel, pipelines: made.get(kernel)!, group });
     };
-    const countOf = (kernel: GpuKernel): number => Math.max(-1, ...kernel.slots) + 1;
-    const known = new Map<string, Promise<readonly GpuHandle[]>>();
-    const pipelinesOf = (kernel: GpuKernel): Promise<readonly GpuHandle[]> => {
-      let made = known.get(kernel.code);
-      if (made === undefined)
-        known.set(kernel.code, (made = this.pipelines(kernel, layoutFor(countOf(kernel)).pipeline)));
-      return made;
-    };
-    const copies = pipelinesOf(copyKernel);
-    const compiled = await Promise.all(table.kernels.map((k) => pipelinesOf(k)));
-    const copyPipelines = await copies;
-    this.reserve();
-    await this.gate(table, layoutFor, pipelinesOf);
     for (const [name, program] of Object.entries(this.plan.programs)) {
       const order = table.calls[name]!;
       let next = 0;
       const go = (steps: readonly PlanStep[]): void => {
         for (const step of steps) {
-          if (step.kind === 'loop') go(step.body);
-          else if (step.kind === 'copy') {
-            const group = this.group(layoutFor(2).group, copyKernel, [step.from, step.to]);
-            this.calls.set(step, { kernel: copyKernel, pipelines: copyPipelines, group });
-          } else {
-            const position = order[next++]!;
-            const kernel = table.kernels[position]!;
-            const group = this.group(layoutFor(countOf(kernel)).group, kernel, step.buffers);
-            this.calls.set(step, { kernel, pipelines: compiled[position]!, group });
+          if (step.kind === 'loop') {
+            go(step.body);
+            if (isGated(step))
+              bind(
+                step,
+                gateKernel,
+                gates!.entries(step, (b) => this.place(this.plan.buffers[b]!)),
+              );
+          } else if (step.kind === 'copy') bind(step, copyKernel, this.entries(copyKernel, [step.from, step.to]));
+          else {
+            const kernel = table.kernels[order[next++]!]!;
+            bind(step, kernel, this.entries(kernel, step.buffers));
           }
         }
       };
       go(program.steps);
     }
-  }
-
-  /** The gates of loops that may end early, if there are any. */
-  private async gate(
-    table: GpuProgramTable,
-    layoutFor: (count: number) => { readonly group: GpuHandle; readonly pipeline: GpuHandle },
-    pipelinesOf: (kernel: GpuKernel) => Promise<readonly GpuHandle[]>,
-  ): Promise<void> {
-    const most = Math.max(1, ...table.kernels.map((k) => k.passes.length));
-    const count = gatedDispatches(this.plan, (step) => (step.kind === 'call' ? most : 1), this.env);
-    if (count === 0) return;
-    const gates = new Gates(this.device, this.plan.name, count);
-    this.gates = gates;
-    const pipelines = await pipelinesOf(gateKernel);
-    const place = (buffer: number) => this.place(this.plan.buffers[buffer]!);
-    const go = (steps: readonly PlanStep[]): void => {
-      for (const step of steps) {
-        if (step.kind !== 'loop') continue;
-        go(step.body);
-        if (!isGated(step)) continue;
-        const entries = [{ binding: 0, resource: { buffer: this.uniform!, size: ROW } }, ...gates.entries(step, place)];
-        const group = this.device.createBindGroup({ label: gateKernel.name, layout: layoutFor(4).group, entries });
-        this.calls.set(step, { kernel: gateKernel, pipelines, group });
-      }
-    };
-    for (const program of Object.values(this.plan.programs)) go(program.steps);
-  }
-
-  private async pipelines(kernel: GpuKernel, layout: GpuHandle): Promise<readonly GpuHandle[]> {
-    const { device } = this;
-    const module = device.createShaderModule({ label: kernel.name, code: kernel.code });
-    try {
-      return await Promise.all(
-        kernel.passes.map(({ entry }) =>
-          device.createComputePipelineAsync({ label: kernel.name, layout, compute: { module, entryPoint: entry } }),
-        ),
-      );
-    } catch (error) {
-      const { messages } = await module.getCompilationInfo();
-      const lines = [...messages]
-        .filter((m) => m.type === 'error')
-        .map((m) => `${m.lineNum}:${m.linePos} ${m.message}`);
-      const where = kernel.place === null ? '' : ` (${kernel.place})`;
-      throw new NncError('NN544', kernel.name, [
-        `The GPU refused the kernel ${kernel.name}${where}: ${lines.length > 0 ? lines.join('; ') : String(error)}`,
-      ]);
-    }
+    const error = await device.popErrorScope();
+    if (error !== null) throw new NncError('NN544', null, [`The GPU refused ${this.plan.name}: ${error.message}`]);
   }
 
   private place(b: PlanBuffer): { readonly buffer: GpuBuffer; readonly offset: number } {
@@ -287,8 +215,8 @@ export class GpuMachine {
     return { buffer: this.arenas[b.arena][k]!, offset: b.offset - k * this.chunk };
   }
 
-  private group(layout: GpuHandle, kernel: GpuKernel, buffers: readonly number[]): GpuHandle {
-    const entries: object[] = [{ binding: 0, resource: { buffer: this.uniform!, size: ROW } }];
+  private entries(kernel: GpuKernel, buffers: readonly number[]): object[] {
+    const entries: object[] = [];
     const seen = new Set<number>();
     for (const [i, slot] of kernel.slots.entries()) {
       if (seen.has(slot)) continue;
@@ -298,7 +226,7 @@ export class GpuMachine {
       const size = Math.max(4, ...members.map((b) => b.bytes));
       entries.push({ binding: slot + 1, resource: { ...this.place(row), size } });
     }
-    return this.device.createBindGroup({ label: kernel.name, layout, entries });
+    return entries;
   }
 
   /** The uniform buffer with room for every row that the bounds can ask for. */
@@ -360,7 +288,7 @@ export class GpuMachine {
           const groups = Math.ceil(sizeValue(pass.count, own) / pass.per);
           if (groups <= 0) continue;
           const x = Math.min(groups, GROUPS);
-          const dispatch = { pipeline: pipelines[i]!, group, offsets, x, y: Math.ceil(groups / x), row: -1 };
+          const dispatch = { kernel, pipeline: pipelines[i]!, group, offsets, x, y: Math.ceil(groups / x), row: -1 };
           out.push(dispatch);
           gated?.push(dispatch);
         }
@@ -384,8 +312,8 @@ export class GpuMachine {
     around: Dispatch[] | null,
     body: (own: Dispatch[]) => void,
   ): void {
-    const { pipelines, group } = this.calls.get(step)!;
-    const gate: Dispatch = { pipeline: pipelines[0]!, group, offsets: [0], x: 1, y: 1, row: -1 };
+    const { kernel, pipelines, group } = this.calls.get(step)!;
+    const gate: Dispatch = { kernel, pipeline: pipelines[0]!, group, offsets: [0], x: 1, y: 1, row: -1 };
     out.push(gate);
     around?.push(gate);
     const own: Dispatch[] = [];
@@ -405,14 +333,26 @@ export class GpuMachine {
     return row * ROW;
   }
 
-  /** Throws what has gone wrong on the device since the last call. */
-  private ready(): void {
-    if (this.failure !== null) throw this.failure;
+  /** Which kernels of a program the device refuses: each is recorded by itself, and not run. */
+  private async refused(name: string): Promise<readonly string[]> {
+    const asked = new Map<GpuHandle, { readonly kernel: GpuKernel; readonly error: Promise<GpuError | null> }>();
+    for (const dispatch of this.list(this.plan.programs[name]!)) {
+      if (asked.has(dispatch.group)) continue;
+      this.device.pushErrorScope('validation');
+      const encoder = this.device.createCommandEncoder({ label: 'search' });
+      const pass = encoder.beginComputePass();
+      this.record(pass, [dispatch]);
+      pass.end();
+      encoder.finish();
+      asked.set(dispatch.group, { kernel: dispatch.kernel, error: this.device.popErrorScope() });
+    }
+    const found = await Promise.all([...asked.values()].map(async (a) => ((await a.error) === null ? [] : [a.kernel])));
+    return [...new Set(found.flat().map(titleOf))];
   }
 
   /** Checks and uploads the inputs and submits the program's dispatches, with copies of `wanted` buffers to be read afterwards. */
   submit(name: string, inputs: Inputs, given: GivenSizes, wanted: readonly number[]): Reading | null {
-    this.ready();
+    this.faults.check();
     const program = this.plan.programs[name];
     if (program === undefined) throw new Error(`${this.plan.name} has no program ${name}`);
     const env = callSizes(this.plan, program, inputs, given, this.env);
@@ -438,39 +378,44 @@ export class GpuMachine {
 
   private start(program: PlanProgram, step: number, wanted: readonly number[]): Reading | null {
     const { device } = this;
-    const scalar = (name: string, value: number): void => {
-      const buffer = program.inputs[name];
-      if (buffer !== undefined && this.plan.buffers[buffer]!.kind === 'scalar')
-        this.upload(buffer, Int32Array.of(value));
-    };
-    scalar('seed', this.seed);
-    scalar('step', step);
+    this.faults.program = program.name;
+    this.faults.step = step;
+    this.scalar(program, 'seed', this.seed);
+    this.scalar(program, 'step', step);
     const dispatches = this.list(program);
     const encoder = device.createCommandEncoder({ label: `${this.plan.name}.${program.name}` });
     const live = this.gates?.live;
     // A gate that is not run itself leaves its round closed.
     if (live !== undefined) encoder.clearBuffer(live);
     const pass: GpuPass = encoder.beginComputePass();
-    for (let i = 0; i < dispatches.length; i++) {
-      const d = dispatches[i]!;
-      pass.setPipeline(d.pipeline);
-      pass.setBindGroup(0, d.group, d.offsets);
-      if (d.row < 0) pass.dispatchWorkgroups(d.x, d.y);
-      else pass.dispatchWorkgroupsIndirect(live!, d.row * 16);
-    }
+    this.record(pass, dispatches);
     pass.end();
-    const reading =
-      wanted.length === 0
-        ? null
-        : this.copyOut(wanted, (b, from, to, at, bytes) => {
-            encoder.copyBufferToBuffer(b, from, to, at, bytes);
-          });
-    device.queue.submit([encoder.finish()]);
+    const reading = wanted.length === 0 ? null : this.readings.begin(encoder, this.wanted(wanted));
+    if (reading === null) device.queue.submit([encoder.finish()]);
+    else this.readings.submit(encoder, reading);
     return reading;
   }
 
+  private record(pass: GpuPass, dispatches: readonly Dispatch[]): void {
+    let pipeline: GpuHandle | null = null;
+    for (let i = 0; i < dispatches.length; i++) {
+      const d = dispatches[i]!;
+      if (d.pipeline !== pipeline) pass.setPipeline((pipeline = d.pipeline));
+      pass.setBindGroup(0, d.group, d.offsets);
+      if (d.row < 0) pass.dispatchWorkgroups(d.x, d.y);
+      else pass.dispatchWorkgroupsIndirect(this.gates!.live, d.row * 16);
+    }
+  }
+
+  private scalar(program: PlanProgram, name: string, value: number): void {
+    const buffer = program.inputs[name];
+    if (buffer === undefined || this.plan.buffers[buffer]!.kind !== 'scalar') return;
+    this.scratch[0] = value;
+    this.write(this.plan.buffers[buffer]!, this.scratch, 1);
+  }
+
   finished(): Promise<void> {
-    return this.device.queue.onSubmittedWorkDone().then(() => this.ready());
+    return this.faults.settled();
   }
 
   // ------------------------------------------------------------------------------------------------------------------------ in and out
@@ -480,158 +425,56 @@ export class GpuMachine {
   }
 
   upload(buffer: number, data: View): void {
-    if (data.length === 0) return;
     const row = this.plan.buffers[buffer]!;
-    let words: View = data;
-    if (row.dtype === 'bool') words = Int32Array.from(data, (v) => (v !== 0 ? 1 : 0));
-    else if (row.dtype === 'f16') words = Float32Array.from(data, toHalf);
-    const { buffer: into, offset } = this.place(row);
-    this.device.queue.writeBuffer(into, offset, words);
+    const { length } = data;
+    if (row.dtype !== 'bool' && row.dtype !== 'f16') {
+      this.write(row, data, length);
+      return;
+    }
+    if (this.scratch.length < length) this.scratch = new Int32Array(length);
+    const { scratch } = this;
+    if (row.dtype === 'bool') for (let i = 0; i < length; i++) scratch[i] = data[i] !== 0 ? 1 : 0;
+    else {
+      const floats = new Float32Array(scratch.buffer);
+      for (let i = 0; i < length; i++) floats[i] = toHalf(data[i]!);
+    }
+    this.write(row, scratch, length);
   }
 
-  private copyOut(
-    wanted: readonly number[],
-    copy: (b: GpuBuffer, from: number, to: GpuBuffer, at: number, bytes: number) => void,
-  ): Reading {
-    const parts = wanted.map((buffer) => ({ buffer, shape: this.shape(buffer), at: 0, length: 0 }));
-    let bytes = 0;
-    for (const part of parts) {
-      part.at = bytes;
-      part.length = part.shape.reduce((n, e) => n * e, 1);
-      bytes += align(part.length * 4);
-    }
-    const found = this.idle.findIndex((b) => b.size >= bytes);
-    const staging =
-      found >= 0
-        ? this.idle.splice(found, 1)[0]!
-        : this.device.createBuffer({ label: `${this.plan.name}: read`, size: bytes, usage: MAP_READ | COPY_DST });
-    for (const { buffer, at, length } of parts) {
-      const row = this.plan.buffers[buffer]!;
-      const { buffer: from, offset } = this.place(row);
-      if (length > 0) copy(from, offset, staging, at, length * 4);
-    }
-    return { staging, bytes, parts };
+  /** The first `count` words of an array, as they are. */
+  private write(row: PlanBuffer, words: View, count: number): void {
+    const { buffer, offset } = this.place(row);
+    for (let from = 0; from < count; from += PIECE / 4)
+      this.device.queue.writeBuffer(buffer, offset + from * 4, words, from, Math.min(PIECE / 4, count - from));
+  }
+
+  private wanted(buffers: readonly number[]): Wanted[] {
+    return buffers.map((position) => {
+      const row = this.plan.buffers[position]!;
+      return { position, row, shape: this.shape(position), from: this.place(row) };
+    });
   }
 
   /** Waits for the GPU, then gives the wanted tensors, by buffer. */
-  async collect(reading: Reading): Promise<Map<number, Result>> {
-    const { staging, parts, bytes } = reading;
-    try {
-      await staging.mapAsync(1, 0, bytes);
-    } catch (error) {
-      await Promise.resolve();
-      this.ready();
-      throw new NncError('NN542', null, [`Results could not be read back: ${String(error)}`]);
-    }
-    const out = new Map<number, Result>();
-    const range = staging.getMappedRange(0, bytes);
-    for (const { buffer, shape, at, length } of parts) {
-      const { dtype } = this.plan.buffers[buffer]!;
-      const data =
-        dtype === 'bool'
-          ? Uint8Array.from(new Int32Array(range, at, length))
-          : dtype === 'i32'
-            ? new Int32Array(range, at, length).slice()
-            : new Float32Array(range, at, length).slice();
-      out.set(buffer, { shape, data });
-    }
-    staging.unmap();
-    this.idle.push(staging);
-    this.ready();
-    return out;
+  collect(reading: Reading): Promise<Map<number, Result>> {
+    return this.readings.collect(reading, this.faults);
   }
 
   /** Buffers as they are after all that was submitted. */
   read(buffers: readonly number[]): Promise<Map<number, Result>> {
-    this.ready();
+    this.faults.check();
     if (buffers.length === 0) return Promise.resolve(new Map());
     const encoder = this.device.createCommandEncoder({ label: `${this.plan.name}: read` });
-    const reading = this.copyOut(buffers, (b, from, to, at, bytes) => {
-      encoder.copyBufferToBuffer(b, from, to, at, bytes);
-    });
-    this.device.queue.submit([encoder.finish()]);
+    const reading = this.readings.begin(encoder, this.wanted(buffers));
+    this.readings.submit(encoder, reading);
     return this.collect(reading);
   }
 
   destroy(): void {
     const { persistent, work } = this.arenas;
-    for (const buffer of [...persistent, ...work, this.uniform, ...this.idle]) buffer?.destroy();
+    for (const buffer of [...persistent, ...work, this.uniform]) buffer?.destroy();
+    this.readings.destroy();
     this.gates?.destroy();
     if (this.ownsDevice) this.device.destroy();
   }
-}
-
-/** Copies under way: where in the staging buffer each tensor will be. */
-export interface Reading {
-  readonly staging: GpuBuffer;
-  readonly bytes: number;
-  readonly parts: readonly {
-    readonly buffer: number;
-    readonly shape: readonly number[];
-    readonly at: number;
-    readonly length: number;
-  }[];
-}
-
-interface Needs {
-  /** Of the longest buffer. */
-  readonly buffer: number;
-  /** The greatest tensor. */
-  readonly binding: PlanBuffer | null;
-  /** Tensors of the kernel that uses most. */
-  readonly bindings: number;
-}
-
-function needsOf(plan: Plan, table: GpuProgramTable, limits: GpuCompiledLimits): Needs {
-  const largest = plan.buffers.reduce<PlanBuffer | null>((a, b) => (a === null || b.bytes > a.bytes ? b : a), null);
-  const longest = Math.max(align(plan.arenas.persistent), align(plan.arenas.work));
-  const bindings = Math.max(0, ...table.kernels.map((k) => Math.max(-1, ...k.slots) + 1));
-  return { buffer: Math.min(longest, limits.buffer), binding: largest, bindings };
-}
-
-async function openDevice(plan: Plan, needs: Needs, given: GpuLike | undefined): Promise<GpuDevice> {
-  const scope = globalThis as { readonly navigator?: { readonly gpu?: GpuLike } };
-  const gpu = given ?? scope.navigator?.gpu;
-  if (gpu === undefined) {
-    throw new NncError('NN541', null, [
-      'There is no WebGPU here: use a browser that has it (on a secure page), or pass { gpu } from the npm package webgpu in Node.',
-    ]);
-  }
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (adapter === null)
-    throw new NncError('NN541', null, ['WebGPU found no adapter: no GPU, or no driver that it accepts.']);
-  const { buffer, binding, bindings } = needs;
-  const { limits } = adapter;
-  const requiredLimits: Record<string, number> = {};
-  // The defaults (256 MiB a buffer, 128 MiB a binding, 8 of them) are everywhere; more is asked for only where it is needed.
-  if (buffer > 2 ** 28) requiredLimits['maxBufferSize'] = Math.min(buffer, limits.maxBufferSize);
-  if (binding !== null && binding.bytes > 2 ** 27)
-    requiredLimits['maxStorageBufferBindingSize'] = Math.min(binding.bytes, limits.maxStorageBufferBindingSize);
-  if (bindings > 8)
-    requiredLimits['maxStorageBuffersPerShaderStage'] = Math.min(bindings, limits.maxStorageBuffersPerShaderStage);
-  try {
-    return await adapter.requestDevice({ label: plan.name, requiredLimits });
-  } catch (error) {
-    throw new NncError('NN541', null, [`WebGPU gave no device: ${String(error)}`]);
-  }
-}
-
-function checkLimits(plan: Plan, { buffer, binding, bindings }: Needs, { limits }: GpuDevice): void {
-  const problems: string[] = [];
-  if (buffer > limits.maxBufferSize) {
-    problems.push(
-      `${plan.name} needs a buffer of ${buffer} bytes; this device has at most ${limits.maxBufferSize}. Compile it for buffers of that size, or with smaller bounds of the sizes.`,
-    );
-  }
-  if (binding !== null && binding.bytes > limits.maxStorageBufferBindingSize) {
-    problems.push(
-      `${binding.name} takes ${binding.bytes} bytes; this device binds at most ${limits.maxStorageBufferBindingSize} at once. Smaller bounds of the sizes make it smaller.`,
-    );
-  }
-  if (bindings > limits.maxStorageBuffersPerShaderStage) {
-    problems.push(
-      `A kernel of ${plan.name} uses ${bindings} tensors; this device binds at most ${limits.maxStorageBuffersPerShaderStage} at once.`,
-    );
-  }
-  if (problems.length > 0) throw new NncError('NN543', binding?.name ?? null, problems);
 }

@@ -2,7 +2,8 @@
 import { NncError } from '../errors.ts';
 import type { PlanLeaf } from '../plan.ts';
 import type { Checkpoint, CreateOptions, Weights, WeightTensor } from '../weights.ts';
-import { GpuMachine, type GpuCompiledLimits, type GpuOptions, type GpuProgramTable } from './machine.ts';
+import { GpuMachine, type GpuOptions } from './machine.ts';
+import type { GpuCompiledLimits, GpuProgramTable } from './table.ts';
 
 export interface GpuCreateOptions extends CreateOptions, GpuOptions {}
 

@@ -52,7 +52,8 @@ export const runtimeExplanations: Readonly<Record<NncErrorCode, { readonly title
     },
     NN542: {
       title: 'the device was lost',
-      explain: 'The GPU device went away. Create the network anew on a new device and restore the last checkpoint.',
+      explain:
+        'The GPU device went away: a driver was reset or replaced, or a kernel took longer than the system allows. The message has what the program was last given, and the line of it. `recover(checkpoint)` opens another device and goes on; `fit` does that by itself, from a checkpoint that it keeps in memory.',
     },
     NN543: {
       title: 'over the limits of the device',
@@ -61,10 +62,12 @@ export const runtimeExplanations: Readonly<Record<NncErrorCode, { readonly title
     },
     NN544: {
       title: 'the device refused a kernel or a call',
-      explain: 'This is a bug of nnc, or of the driver: the message has what the device said.',
+      explain:
+        'This is a bug of nnc, or of the driver: the message has what the device said, the kernel, and the line of the source that it was made from.',
     },
     NN545: {
       title: 'the device is out of memory',
-      explain: 'Smaller bounds need less. The memory that a program takes is printed by `nnc build`.',
+      explain:
+        'The message names the largest tensors and the lines that they come from; smaller bounds need less. The memory that a program takes is printed by `nnc build`.',
     },
   };

@@ -4,12 +4,13 @@
  */
 import type { Span } from '../../../grammar/ast.ts';
 import type { Origins, OriginId } from '../../graph/origin.ts';
-import type { Unit } from '../../graph/types.ts';
+import type { ProgramName, Unit } from '../../graph/types.ts';
 import type { Kernel, Schedule } from '../../kernel/types.ts';
 import type { Sources } from '../../source/source.ts';
 import { sizeExpr } from '../../plan/sizes.ts';
 import { wgslSchedule } from '../../schedule/wgsl.ts';
 import type { Plan, PlanStep } from '../../../runtime/plan.ts';
+import type { GpuOrigins } from '../../../runtime/webgpu/table.ts';
 import { literal } from '../ts/emit.ts';
 import { classLines, declarationLines } from './class.ts';
 import { closure, helperText, type Helper } from './helpers.ts';
@@ -102,7 +103,7 @@ export function emitWgsl(
     '',
     ...helperLines(variants.map((v) => v.emitted)),
     ...variants.flatMap((v, i) => shaderLines(v, i)),
-    ...tableLines(variants, calls, types),
+    ...tableLines(variants, calls, originsOf(unit, own, kernels, placeOf), types),
     '',
     ...planLines(own, types),
     `const limits${types ? ': GpuCompiledLimits' : ''} = ${literal(limits)};`,
@@ -126,11 +127,28 @@ function excessOf(
   variants: readonly Variant[],
   limits: GpuLimits,
 ): Excess[] {
+  const originOf = bufferOrigins(unit, plan, kernels);
+  const tensors = overLimits(plan, limits).map((position): Excess => {
+    const { name, leaf, bytes } = plan.buffers[position]!;
+    const origin = originOf(position) ?? 0;
+    const limit = Math.min(limits.binding, limits.buffer);
+    return { what: leaf ?? name, over: 'binding', needed: bytes, limit, origin };
+  });
+  const many = variants
+    .filter((v) => v.emitted.slots.length > limits.bindings)
+    .map(({ kernel, emitted }): Excess => {
+      const needed = emitted.slots.length;
+      return { what: kernel.name, over: 'buffers', needed, limit: limits.bindings, origin: kernel.origin };
+    });
+  return [...tensors, ...many];
+}
+
+/** Where a buffer is declared, or else the first kernel that writes it. */
+function bufferOrigins(unit: Unit, plan: Plan, kernels: readonly Kernel[]): (position: number) => OriginId | null {
   const named = new Map([
     ...unit.leaves.map((l) => [l.path, l.origin] as const),
     ...unit.inputs.map((i) => [i.name, i.origin] as const),
   ]);
-  /** Of the first kernel that writes it. */
   const written = new Map<number, OriginId>();
   const go = (steps: readonly PlanStep[]): void => {
     for (const step of steps) {
@@ -142,19 +160,35 @@ function excessOf(
     }
   };
   for (const program of Object.values(plan.programs)) go(program.steps);
-  const tensors = overLimits(plan, limits).map((position): Excess => {
-    const { name, leaf, bytes } = plan.buffers[position]!;
-    const origin = (leaf === null ? undefined : named.get(leaf)) ?? written.get(position) ?? 0;
-    const limit = Math.min(limits.binding, limits.buffer);
-    return { what: leaf ?? name, over: 'binding', needed: bytes, limit, origin };
-  });
-  const many = variants
-    .filter((v) => v.emitted.slots.length > limits.bindings)
-    .map(({ kernel, emitted }): Excess => {
-      const needed = emitted.slots.length;
-      return { what: kernel.name, over: 'buffers', needed, limit: limits.bindings, origin: kernel.origin };
-    });
-  return [...tensors, ...many];
+  return (position) => {
+    const { leaf } = plan.buffers[position]!;
+    return (leaf === null ? undefined : named.get(leaf)) ?? written.get(position) ?? null;
+  };
+}
+
+/** Places for what the device may complain about while a program runs. */
+function originsOf(
+  unit: Unit,
+  plan: Plan,
+  kernels: readonly Kernel[],
+  placeOf: (origin: OriginId) => string | null,
+): GpuOrigins {
+  const positions = new Map<string, number>();
+  const position = (origin: OriginId | null | undefined): number => {
+    const place = origin == null ? null : placeOf(origin);
+    if (place === null) return -1;
+    if (!positions.has(place)) positions.set(place, positions.size);
+    return positions.get(place)!;
+  };
+  const originOf = bufferOrigins(unit, plan, kernels);
+  const buffers = plan.buffers.map((_b, k) => position(originOf(k)));
+  const programs = Object.fromEntries(
+    Object.keys(plan.programs).map((name) => {
+      const graph = unit.programs.get(name as ProgramName);
+      return [name, position(graph?.outputs.find((o) => o.updates === null)?.node.origin)];
+    }),
+  );
+  return { places: [...positions.keys()], programs, buffers };
 }
 
 /** The library's own text is not the user's: up to the call in their file. */
@@ -195,7 +229,12 @@ function shaderLines(variant: Variant, position: number): string[] {
   ];
 }
 
-function tableLines(variants: readonly Variant[], calls: Readonly<Record<string, number[]>>, types: boolean): string[] {
+function tableLines(
+  variants: readonly Variant[],
+  calls: Readonly<Record<string, number[]>>,
+  origins: GpuOrigins,
+  types: boolean,
+): string[] {
   const rows = variants.map((v, i) => {
     const passes = v.emitted.passes.map((p) => ({ entry: p.entry, count: sizeExpr(p.count), per: p.per }));
     const row = literal({ name: v.kernel.name, place: v.place, slots: v.map, sizes: v.kernel.sizes, passes });
@@ -210,6 +249,7 @@ function tableLines(variants: readonly Variant[], calls: Readonly<Record<string,
     '  calls: {',
     ...Object.entries(calls).map(([name, list]) => `    ${name}: ${literal(list)},`),
     '  },',
+    `  origins: ${literal(origins)},`,
     '};',
   ];
 }

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../../compiler/index.ts';
+import { fit, type EventualTrainable } from '../../../runtime/fit.ts';
 import { permutation } from '../../../runtime/random.ts';
+import type { GpuDevice, GpuHandle } from '../../../runtime/webgpu/api.ts';
 import { instantiate } from '../../support/emitted.ts';
 import { deviceOf, fastGpu, skipLoudly } from './gpu.ts';
 import { onGpu } from './instance.ts';
@@ -74,4 +76,89 @@ describe.skipIf(gpu === null)('training', { timeout: 400_000 }, () => {
     there.close();
     device.destroy();
   });
+
+  it.each(['recording', 'submitted', 'reading'])('a device lost while a step is %s costs nothing', async (when) => {
+    const text = readFileSync(join(root, 'examples/digits.nn'), 'utf8');
+    const result = compile(text, { path: 'digits.nn', only: 'Fit', bounds: { B: 64 } });
+    const all = digits('digits-train.csv.gz');
+    const columns = {
+      image: { data: all.image.subarray(0, 320 * 64), shape: [8, 8] },
+      label: { data: all.label.subarray(0, 320), shape: [] },
+    };
+    const run = async (device: GpuDevice): Promise<{ history: unknown; weights: unknown; back: number[] }> => {
+      const net = await onGpu(result.artifacts.get('Fit')!, result.sources, device, { seed: 2, gpu });
+      const back: number[] = [];
+      const { history } = await fit(net as unknown as EventualTrainable, columns, {
+        epochs: 3,
+        batch: 64,
+        keepEvery: 4,
+        onRecover: ({ checkpoint }) => back.push(checkpoint.step),
+      });
+      const weights = [...(await net.checkpoint()).tensors].map(([path, { data }]) => [path, [...data]]);
+      net.close();
+      device.destroy();
+      return { history, weights, back };
+    };
+    const whole = await run(await deviceOf(gpu!));
+    const again = await run(losing(await deviceOf(gpu!), 7, when));
+    expect([whole.back, again.back]).toEqual([[], [5]]);
+    expect(again.history).toEqual(whole.history);
+    expect(again.weights).toEqual(whole.weights);
+  });
 });
+
+/** A device that goes away in the middle of a step: while it is recorded, once it is submitted, or while its loss is read. */
+function losing(device: GpuDevice, step: number, when: string): GpuDevice {
+  let steps = 0;
+  const after = <A extends unknown[], R>(method: (...a: A) => R, act: () => void): ((...a: A) => R) => {
+    return (...a) => {
+      const value = method(...a);
+      act();
+      return value;
+    };
+  };
+  const lose = (at: string): void => {
+    if (steps === step && when === at) device.destroy();
+  };
+  /** The object with some methods replaced; the rest is called on the object itself. */
+  const over = <T extends object>(object: T, methods: Partial<T>): T =>
+    new Proxy(object, {
+      get(target, key) {
+        const value: unknown = Reflect.get(methods, key) ?? Reflect.get(target, key, target);
+        return typeof value === 'function' ? (value as (...a: unknown[]) => unknown).bind(target) : value;
+      },
+      set: (target, key, value) => Reflect.set(target, key, value, target),
+    });
+  const queue = over(device.queue, {
+    submit: after(
+      (buffers: readonly GpuHandle[]) => device.queue.submit(buffers),
+      () => lose('submitted'),
+    ),
+  });
+  const wrapped = over(device, {
+    createBuffer(options) {
+      const buffer = device.createBuffer(options);
+      if (options.label !== 'Fit: results') return buffer;
+      const mapAsync = after(buffer.mapAsync.bind(buffer), () => lose('reading'));
+      return Object.assign(buffer, { mapAsync });
+    },
+    createCommandEncoder(options) {
+      const encoder = device.createCommandEncoder(options);
+      if (options?.label !== 'Fit.step') return encoder;
+      steps++;
+      let dispatches = 0;
+      return over(encoder, {
+        beginComputePass() {
+          const pass = encoder.beginComputePass();
+          const count = (): void => {
+            if (++dispatches === 5) lose('recording');
+          };
+          return over(pass, {
+            dispatchWorkgroups: after((x: number, y?: number) => pass.dispatchWorkgroups(x, y), count),
+          });
+        },
+      });
+    },
+  });
+  return new Proxy(wrapped, { get: (target, key) => (key === 'queue' ? queue : Reflect.get(target, key)) as unknown });
+}

@@ -1,0 +1,73 @@
+/** The device that a program runs on: what the program needs of it, how one is opened, and what is said when there is none or it offers too little. */
+import { NncError } from '../errors.ts';
+import type { Plan, PlanBuffer } from '../plan.ts';
+import type { GpuDevice, GpuLike } from './api.ts';
+import type { GpuCompiledLimits, GpuProgramTable } from './table.ts';
+
+/** Offsets in buffers, and rows of uniforms, are multiples of it. */
+export const ROW = 256;
+
+export const align = (bytes: number): number => Math.max(ROW, Math.ceil(bytes / ROW) * ROW);
+
+export interface Needs {
+  /** Of the longest buffer. */
+  readonly buffer: number;
+  /** The greatest tensor. */
+  readonly binding: PlanBuffer | null;
+  /** Tensors of the kernel that uses most. */
+  readonly bindings: number;
+}
+
+export function needsOf(plan: Plan, table: GpuProgramTable, limits: GpuCompiledLimits): Needs {
+  const largest = plan.buffers.reduce<PlanBuffer | null>((a, b) => (a === null || b.bytes > a.bytes ? b : a), null);
+  const longest = Math.max(align(plan.arenas.persistent), align(plan.arenas.work));
+  const bindings = Math.max(0, ...table.kernels.map((k) => Math.max(-1, ...k.slots) + 1));
+  return { buffer: Math.min(longest, limits.buffer), binding: largest, bindings };
+}
+
+export async function openDevice(plan: Plan, needs: Needs, given: GpuLike | undefined): Promise<GpuDevice> {
+  const scope = globalThis as { readonly navigator?: { readonly gpu?: GpuLike } };
+  const gpu = given ?? scope.navigator?.gpu;
+  if (gpu === undefined) {
+    throw new NncError('NN541', null, [
+      'There is no WebGPU here: use a browser that has it (on a secure page), or pass { gpu } from the npm package webgpu in Node.',
+    ]);
+  }
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (adapter === null)
+    throw new NncError('NN541', null, ['WebGPU found no adapter: no GPU, or no driver that it accepts.']);
+  const { buffer, binding, bindings } = needs;
+  const { limits } = adapter;
+  const requiredLimits: Record<string, number> = {};
+  // The defaults (256 MiB a buffer, 128 MiB a binding, 8 of them) are everywhere; more is asked for only where it is needed.
+  if (buffer > 2 ** 28) requiredLimits['maxBufferSize'] = Math.min(buffer, limits.maxBufferSize);
+  if (binding !== null && binding.bytes > 2 ** 27)
+    requiredLimits['maxStorageBufferBindingSize'] = Math.min(binding.bytes, limits.maxStorageBufferBindingSize);
+  if (bindings > 8)
+    requiredLimits['maxStorageBuffersPerShaderStage'] = Math.min(bindings, limits.maxStorageBuffersPerShaderStage);
+  try {
+    return await adapter.requestDevice({ label: plan.name, requiredLimits });
+  } catch (error) {
+    throw new NncError('NN541', null, [`WebGPU gave no device: ${String(error)}`]);
+  }
+}
+
+export function checkLimits(plan: Plan, { buffer, binding, bindings }: Needs, { limits }: GpuDevice): void {
+  const problems: string[] = [];
+  if (buffer > limits.maxBufferSize) {
+    problems.push(
+      `${plan.name} needs a buffer of ${buffer} bytes; this device has at most ${limits.maxBufferSize}. Compile it for buffers of that size, or with smaller bounds of the sizes.`,
+    );
+  }
+  if (binding !== null && binding.bytes > limits.maxStorageBufferBindingSize) {
+    problems.push(
+      `${binding.name} takes ${binding.bytes} bytes; this device binds at most ${limits.maxStorageBufferBindingSize} at once. Smaller bounds of the sizes make it smaller.`,
+    );
+  }
+  if (bindings > limits.maxStorageBuffersPerShaderStage) {
+    problems.push(
+      `A kernel of ${plan.name} uses ${bindings} tensors; this device binds at most ${limits.maxStorageBuffersPerShaderStage} at once.`,
+    );
+  }
+  if (problems.length > 0) throw new NncError('NN543', binding?.name ?? null, problems);
+}

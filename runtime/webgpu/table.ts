@@ -1,0 +1,38 @@
+/** What an emitted module says beside its plan: shaders, which of them every call is, and where in the source things come from. Plain data. */
+import type { SizeExpr } from '../plan.ts';
+
+/** A kernel for one way in which its buffers lie. */
+export interface GpuKernel {
+  readonly name: string;
+  /** The `.nn` place that it comes from. */
+  readonly place: string | null;
+  readonly code: string;
+  /** Slot of each buffer parameter; slots are bindings 1, 2, … */
+  readonly slots: readonly number[];
+  /** Names of its integer parameters. */
+  readonly sizes: readonly string[];
+  readonly passes: readonly { readonly entry: string; readonly count: SizeExpr; readonly per: number }[];
+}
+
+/** `calls`: for every call of the plan in order of the text (by program), the position of its GpuKernel. */
+export interface GpuProgramTable {
+  readonly kernels: readonly GpuKernel[];
+  readonly calls: Readonly<Record<string, readonly number[]>>;
+  readonly origins: GpuOrigins;
+}
+
+/** `.nn` places of what the device may complain about; null where a module was made without its sources. */
+export interface GpuOrigins {
+  readonly places: readonly string[];
+  /** By program: where its first result is made. Positions in `places`, or -1. */
+  readonly programs: Readonly<Record<string, number>>;
+  /** By position in `plan.buffers`: where it is declared, or first written. */
+  readonly buffers: readonly number[];
+}
+
+/** What the program was compiled for: arenas are buffers of at most `buffer` bytes, tensors have at most `binding`. */
+export interface GpuCompiledLimits {
+  readonly buffer: number;
+  readonly binding: number;
+  readonly bindings: number;
+}
