@@ -79,8 +79,16 @@ function description(token: IToken): string {
   return token.tokenType === T.StringLiteral ? 'a string' : `\`${token.image}\``;
 }
 
+/** The first token of the statement in which the token at `position` stands. */
+function headOf(tokens: readonly IToken[], position: number): IToken | null {
+  const before = tokens.slice(0, position);
+  return (
+    tokens[before.findLastIndex(({ tokenType }) => tokenType === T.Separator || tokenType === T.LBrace) + 1] ?? null
+  );
+}
+
 /** What people mean who write this. */
-function hint(error: IRecognitionException, previous: IToken | null): string | null {
+function hint(error: IRecognitionException, previous: IToken | null, head: IToken | null): string | null {
   const rule = error.context.ruleStack.at(-1) ?? '';
   const { token } = error;
   const type = token.tokenType;
@@ -96,6 +104,9 @@ function hint(error: IRecognitionException, previous: IToken | null): string | n
   }
   if (type === T.Colon && (rule === 'indices' || rule === 'index' || rule === 'operand')) {
     return 'There are no slices: shift the index instead, as in `x[b, t + 1]`, with the extent on the left.';
+  }
+  if (type === T.Comma && head?.tokenType === T.Return) {
+    return 'Several results have names, here and in the type: `return (mean: m, var: v)`.';
   }
   if (type === T.Arrow && rule === 'callable') return 'A function has at most two parameter lists before `->`.';
   for (const word of [previous?.image, token.image])
@@ -150,11 +161,17 @@ export class Complaints {
       const place = segment(this.boundaries, from);
       if (this.spoken.has(place)) continue;
       this.spoken.add(place);
-      this.complain(error, previous, from, to);
+      this.complain(error, previous, headOf(tokens, position), from, to);
     }
   }
 
-  private complain(error: IRecognitionException, previous: IToken | null, from: number, to: number): void {
+  private complain(
+    error: IRecognitionException,
+    previous: IToken | null,
+    head: IToken | null,
+    from: number,
+    to: number,
+  ): void {
     const { token } = error;
     const rule = error.context.ruleStack.at(-1) ?? '';
     const named = error.name === 'MismatchedTokenException' && error.message === 'Name' && rule !== 'type';
@@ -181,7 +198,7 @@ export class Complaints {
       expected: expectation(error),
       found: description(token),
       after,
-      hint: hint(error, previous),
+      hint: hint(error, previous, head),
     });
   }
 }

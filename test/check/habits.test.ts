@@ -116,6 +116,18 @@ const habits: readonly (readonly [string, string, readonly string[], string | nu
     'MultiHeadAttention(heads: 2)',
   ],
   ['elif', body('if training { x = relu(x) } elif T > 2 { x = tanh(x) }'), ['NN006'], null],
+  [
+    'several results',
+    'model M(x: float[B, 8]) -> (low: float[B, 8], top: float[B, 8]) {\n  return relu(x), x\n}\n',
+    ['NN006'],
+    null,
+  ],
+  [
+    'several results in brackets',
+    'model M(x: float[B, 8]) -> (low: float[B, 8], top: float[B, 8]) {\n  return (relu(x), x)\n}\n',
+    ['NN006'],
+    null,
+  ],
   ['print', body('print(x)'), ['NN704'], null],
   ['a slice', body('let y = x[:, 0:3]').replace('mean(v)', 'mean(v) + mean(y)'), ['NN006'], null],
 ];
