@@ -286,7 +286,9 @@ export class DeclarationBuilder extends ExpressionBuilder {
     this.token(node, 'Return');
     const list = this.node(node, 'returnFields');
     if (list === null) {
-      const value = this.value(this.node(node, 'value'));
+      const given = this.value(this.node(node, 'value'));
+      // `return a, b`: what stands before the comma is not the result.
+      const value: Expr = this.listed(given) ? { kind: 'bad', span: given.span } : given;
       return { kind: 'return', value, fields: null, span: this.span(from, this.at) };
     }
     this.token(list, 'LParen');
@@ -334,6 +336,12 @@ export class DeclarationBuilder extends ExpressionBuilder {
       this.report.problems.some(
         (p) => p.code === 'NN006' && p.span.start >= value.span.end && p.span.start - value.span.end < 4,
       )
+    );
+  }
+
+  private listed(value: Expr): boolean {
+    return this.report.problems.some(
+      (p) => p.code === 'NN006' && p.data.found === '`,`' && Math.abs(p.span.start - value.span.end) < 3,
     );
   }
 
