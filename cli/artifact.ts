@@ -23,6 +23,8 @@ export interface Instance {
   readonly forward: (inputs: Inputs, sizes?: Sizes) => Readonly<Record<string, ResultTensor | number | boolean>>;
   /** Of a model with carries: goes on from where the last call left them. */
   readonly stream: (inputs: Inputs, sizes?: Sizes) => Readonly<Record<string, ResultTensor | number | boolean>>;
+  /** Begins the carries anew. */
+  readonly reset: () => void;
   readonly weights: () => Map<string, WeightTensor>;
   readonly load: (weights: Weights) => void;
   readonly checkpoint: () => Checkpoint;

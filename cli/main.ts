@@ -383,7 +383,10 @@ Symbol 0 fills and stands for unknown characters, 1 starts a text, 2 ends it.`,
   ).addHelpText(
     'after',
     `
-The model reads i32[B, S] and, if it asks, their lengths i32[B]; it takes what is written so far, i32[B, T], and gives logits[B, T, V].`,
+The model reads i32[B, S] and, if it asks, their lengths i32[B]; it takes what is written so far, i32[B, T], and gives logits[B, T, V].
+
+A file may have its two halves beside it, which is quicker: one model gives tensors by name for the sources; the other takes these, word[B], sentence[B],
+past[B, L] and the size used, and keeps in carries what it has written (examples/translation.nn). --only names the whole model where it should be asked.`,
   );
 
   common(

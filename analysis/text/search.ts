@@ -20,6 +20,8 @@ export interface Prefix {
   readonly sentence: number;
   /** With the start in front. */
   readonly ids: readonly number[];
+  /** Which prefix of the call before this one it continues; -1 in the first call. */
+  readonly from: number;
 }
 
 export interface Found {
@@ -44,7 +46,9 @@ export function search(
   const barred = new Set(options.barred);
   const rated = (score: number, length: number): number => score / ((5 + length) / 6) ** penalty;
   const best: (Found & { readonly rate: number })[] = [];
-  let open: Hypothesis[][] = Array.from({ length: sentences }, (_, sentence) => [{ sentence, ids: [start], score: 0 }]);
+  let open: Hypothesis[][] = Array.from({ length: sentences }, (_, sentence) => [
+    { sentence, ids: [start], from: -1, score: 0 },
+  ]);
   const keep = (h: Hypothesis, ids: readonly number[], finished: boolean): void => {
     const rate = rated(h.score, ids.length + 1);
     const known = best[h.sentence];
@@ -66,6 +70,7 @@ export function search(
         candidates[h.sentence]!.push({
           sentence: h.sentence,
           ids: [...h.ids, id],
+          from: r,
           score: h.score + values[id]! - total,
         });
       }

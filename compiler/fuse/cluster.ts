@@ -259,6 +259,9 @@ export class Clusterer {
       if (same) rows.add(row);
     }
     if (streamed && rows.size < cluster.rows.size) return false;
+    // What goes on from call to call may change in part (partial.ts): its kernel is left to those that change with it.
+    if (rows.size < cluster.rows.size && cluster.units.some(({ node }) => isCarry(this.inPlace.get(node))))
+      return false;
     if (rows.size === 0 && (cluster.rows.size > 0 || unit.axes.length > 0 || unit.over.length > 0)) return false;
     if (cluster.tile && (rows.size < cluster.rows.size || unit.axes.length !== rows.size || unit.over.length > 0))
       return false;
@@ -319,6 +322,8 @@ export class Clusterer {
     return !inside || !rows.has(axes.get(last) ?? -1);
   }
 }
+
+const isCarry = (leaf: Node | undefined): boolean => leaf?.op === 'input' && leaf.attrs.kind === 'carry';
 
 const domains = new WeakMap<Unit, string>();
 

@@ -10,7 +10,7 @@ const options: SearchOptions = { beam: 1, most: 4, start, stop, barred: [fill, s
 /** Logits that depend on the sentence and the whole prefix, and on nothing else. */
 const language =
   (seed: number) =>
-  (prefixes: readonly Prefix[]): number[][] =>
+  (prefixes: readonly Pick<Prefix, 'sentence' | 'ids'>[]): number[][] =>
     prefixes.map(({ sentence, ids }) => {
       const stream = new Stream(
         seed,
@@ -68,7 +68,8 @@ describe('search', () => {
   });
 
   it('cuts off what does not stop, and prefers longer results with a penalty on length', () => {
-    const endless = (prefixes: readonly Prefix[]) => prefixes.map(() => [0, 0, -1e9, 1, 0, 0]);
+    const endless = (prefixes: readonly Pick<Prefix, 'sentence' | 'ids'>[]) =>
+      prefixes.map(() => [0, 0, -1e9, 1, 0, 0]);
     expect(search(1, endless, { ...options, beam: 2 })[0]).toMatchObject({ ids: [3, 3, 3, 3], finished: false });
     const length = (penalty: number): number =>
       search(40, language(6), { ...options, beam: 4, penalty }).reduce((s, { ids }) => s + ids.length, 0);

@@ -65,6 +65,29 @@ function data(): Uint8Array {
   );
 }
 
+/** The cipher's two halves: what the source says of every place, and a word at a time, which counts its words in a carry. */
+const halves = `const slots = 200
+model Read(source: i32[N, S] < 12, source_length: i32[N] < S + 1) -> (rows: float[N, S, 12], real: float[N, S]) {
+  param table: float[12, 12] = 0
+  let rows[n, s, p] = table[source[n, s], p]
+  let real[n, s: S] = float(s < source_length[n])
+  return (rows: rows, real: real)
+}
+model Write(
+  rows: float[N, S, 12], real: float[N, S], sentence: i32[B] < N, word: i32[B] < 12, past: i32[B, L] < slots, used: size
+) -> float[B, 12] {
+  require B <= used and used <= slots
+  param end: float[12] = 0
+  carry place: float[slots] = 0
+  let fresh[b: B] = L - 1 + 0 * float(word[b])
+  place[s] = fresh[s - (used - B)] else place[s]
+  let logits[b, p] = sum[s where float(s) == place[past[b, L - 1]] and real[sentence[b], s] > 0] rows[sentence[b], s, p]
+  let there[b] = sum[s where float(s) == place[past[b, L - 1]]] real[sentence[b], s]
+  let result[b, p] = logits[b, p] where there[b] > 0 else end[p]
+  return result
+}
+`;
+
 describe('translate', () => {
   it('decodes greedily and with a beam, and scores what has a truth', async () => {
     const cwd = folder({ 'cipher.nn': program, 'words.safetensors': data() });
@@ -81,6 +104,35 @@ describe('translate', () => {
     const record = JSON.parse(readFileSync(join(cwd, 'p/translate.json'), 'utf8')) as TranslateRecord;
     expect(record).toMatchObject({ sentences: 10, beam: 3 });
     expect(record.translations[0]).toMatchObject({ source: 'abc ab', translation: 'bcd bc', reference: 'bcd bc' });
+  });
+
+  it('keeps what it has read and written, where a file has a reader and a writer', async () => {
+    const cwd = folder({
+      'cipher.nn': program,
+      'both.nn': `${program}${halves}`,
+      'words.safetensors': data(),
+      'whole.nn': `${program}${halves.replace('carry place: float[slots]', 'carry place: float[slots] = 0\n  carry other: float[B]')}`,
+    });
+    await nnc(cwd, ['train', 'cipher.nn', '--data', 'words.safetensors', '-o', 'o', '-q']);
+    const run = async (file: string, ...more: string[]) => {
+      const all = ['--weights', 'o/weights.safetensors', '--data', 'words.safetensors', '--most', '12', '-o', 'p'];
+      const { code, err } = await nnc(cwd, ['translate', file, ...all, ...more]);
+      if (code !== 0) return err;
+      return JSON.parse(readFileSync(join(cwd, 'p/translate.json'), 'utf8')) as TranslateRecord;
+    };
+    for (const beam of ['1', '3']) {
+      const options = ['--beam', beam, '--batch', '4'];
+      const whole = await run('both.nn', '--only', 'Cipher', ...options);
+      const kept = await run('both.nn', ...options);
+      expect(whole).toMatchObject({ cached: false });
+      expect(kept).toMatchObject({ cached: true });
+      const of = (record: TranslateRecord | string) => (record as TranslateRecord).translations;
+      expect(of(kept).map(({ translation }) => translation)).toEqual(of(whole).map(({ translation }) => translation));
+      of(kept).forEach((t, i) => expect(t.logProbability).toBeCloseTo(of(whole)[i]!.logProbability, 4));
+    }
+    expect(await run('both.nn', '--beam', '5', '--batch', '4')).toMatch(/NN939\]: 20 rows of 13 symbols.*200 slots/);
+    expect(await run('both.nn', '--beam', '5', '--batch', '4', '--const', 'slots=260')).toMatchObject({ beam: 5 });
+    expect(await run('whole.nn', '--batch', '4')).toMatch(/NN939\]: Write keeps nothing/);
   });
 
   it('says what is wrong', async () => {
