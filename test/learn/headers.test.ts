@@ -16,7 +16,7 @@ describe('examples', () => {
           expect(claims.length).toBeGreaterThan(0);
         }
       }
-      for (const command of data) expect(command).toMatch(/^node dist\/(scripts\/[\w-]+|cli\/main)\.js/);
+      for (const command of data) expect(command).toMatch(/^node dist\/(scripts\/[\w-]+|bin\/nnc|cli\/main)\.js/);
     });
   }
 });
