@@ -162,6 +162,13 @@ function gatherIn(f: Frame, e: Expr, out: Gathered): void {
       return gatherReduce(f, e, out);
     case 'read':
       return gatherRead(f, e, out);
+    case 'bad':
+      out.quiet = true;
+      return;
+    case 'with':
+      // No tensor has parts to change: that is reported, and nothing follows from it.
+      out.quiet = true;
+      return gather(f, e.target, out);
     default:
   }
 }

@@ -128,6 +128,12 @@ const habits: readonly (readonly [string, string, readonly string[], string | nu
     ['NN006'],
     null,
   ],
+  [
+    'sizes after with',
+    body('let y[b, (t s), d] = x[b, (t s), d] with s: 2').replace('mean(v)', 'mean(v) + mean(y)'),
+    ['NN006'],
+    null,
+  ],
   ['print', body('print(x)'), ['NN704'], null],
   ['a slice', body('let y = x[:, 0:3]').replace('mean(v)', 'mean(v) + mean(y)'), ['NN006'], null],
 ];
