@@ -377,6 +377,11 @@ Symbol 0 fills and stands for unknown characters, 1 starts a text, 2 ends it.`,
       .addOption(new Option('--penalty <alpha>', 'on shortness (Wu et al., 2016)').default(0.6).argParser(amount))
       .addOption(new Option('--most <n>', 'symbols of a translation').default(64).argParser(natural(1)))
       .addOption(new Option('--batch <n>', 'sentences decoded together').default(32).argParser(natural(1)))
+      .addOption(
+        new Option('--bleu <tokens>', 'what BLEU counts; characters where words have no blanks between them')
+          .choices(['words', 'characters'])
+          .default('words'),
+      )
       .addOption(consts())
       .addOption(runTarget())
       .option('-o, --out <folder>', 'write translate.json there'),

@@ -1,6 +1,6 @@
 /**
  * How near translations come to references: BLEU (Papineni et al., 2002) and chrF (Popović, 2015), over a whole corpus, as sacrebleu computes them by
- * default: BLEU with the tokens of mteval-v13a, smoothed exponentially; chrF2 with character n-grams up to 6, without blanks, and no words. From 0 to 100.
+ * default: BLEU with the tokens of mteval-v13a (or single characters), smoothed exponentially; chrF2 with character n-grams up to 6, without blanks, and no words. From 0 to 100.
  */
 
 /** The tokens of mteval-v13a: punctuation apart from words, but for points and commas within numbers. */
@@ -40,15 +40,22 @@ function matches(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>)
 
 const total = (counts: ReadonlyMap<string, number>): number => [...counts.values()].reduce((a, b) => a + b, 0);
 
+/** Every character that is no blank, for languages that are written without them (sacrebleu's `char`). */
+export const characterTokens = (text: string): string[] => [...text.replace(/\s+/g, '')];
+
 /** One reference for each translation. */
-export function bleu(translations: readonly string[], references: readonly string[]): number {
+export function bleu(
+  translations: readonly string[],
+  references: readonly string[],
+  tokensOf: (text: string) => string[] = bleuTokens,
+): number {
   const most = 4;
   const right = new Array<number>(most).fill(0);
   const all = new Array<number>(most).fill(0);
   let [length, wanted] = [0, 0];
   translations.forEach((translation, i) => {
-    const own = bleuTokens(translation);
-    const reference = bleuTokens(references[i]!);
+    const own = tokensOf(translation);
+    const reference = tokensOf(references[i]!);
     length += own.length;
     wanted += reference.length;
     for (let n = 1; n <= most; n++) {
@@ -75,8 +82,8 @@ export function bleu(translations: readonly string[], references: readonly strin
 export function chrf(translations: readonly string[], references: readonly string[], order = 6, beta = 2): number {
   const [right, mine, theirs] = [new Float64Array(order), new Float64Array(order), new Float64Array(order)];
   translations.forEach((translation, i) => {
-    const own = [...translation.replace(/\s+/g, '')];
-    const reference = [...references[i]!.replace(/\s+/g, '')];
+    const own = characterTokens(translation);
+    const reference = characterTokens(references[i]!);
     for (let n = 1; n <= order; n++) {
       const [a, b] = [grams(own, n), grams(reference, n)];
       right[n - 1]! += matches(a, b);

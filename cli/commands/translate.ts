@@ -3,7 +3,7 @@
  * results it is then scored against (BLEU, chrF).
  */
 import { join } from 'node:path';
-import { bleu, chrf } from '../../analysis/text/scores.ts';
+import { bleu, bleuTokens, characterTokens, chrf } from '../../analysis/text/scores.ts';
 import { search, type Found } from '../../analysis/text/search.ts';
 import { decoded, encoder, fill, start, stop, type Tokenizer } from '../../analysis/text/tokens.ts';
 import type { Callable } from '../../grammar/ast.ts';
@@ -28,6 +28,8 @@ export interface TranslateOptions extends LookOptions {
   readonly beam: number;
   readonly penalty: number;
   readonly most: number;
+  /** What BLEU counts: words, or characters where there are no blanks. */
+  readonly bleu: 'words' | 'characters';
   readonly batch: number;
   readonly const?: Readonly<Record<string, number>>;
   readonly out?: string;
@@ -114,7 +116,7 @@ export async function translate(io: Io, file: string, options: TranslateOptions)
     beam: options.beam,
     penalty: options.penalty,
     cached: pair !== null,
-    bleu: references === null ? null : bleu(texts, references),
+    bleu: references === null ? null : bleu(texts, references, options.bleu === 'words' ? bleuTokens : characterTokens),
     chrf: references === null ? null : chrf(texts, references),
     seconds: (io.now() - begun) / 1000,
     translations,
