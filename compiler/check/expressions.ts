@@ -141,6 +141,19 @@ export function visibleNames(f: Frame): string[] {
   return [...f.scope.visible(), ...f.session.units.names(f.module), ...BUILTIN_NAMES];
 }
 
+/** Names of declarations that contain the word: someone who writes `norm` may mean `l2_normalize`. */
+function alike(f: Frame, name: string): readonly string[] {
+  const word = name.toLowerCase();
+  if (word.length < 4) return [];
+  // Functions are written small and layers with a capital: what is written alike first, then what is short.
+  const apart = (other: string): number => Number(/^[A-Z]/.test(other) !== /^[A-Z]/.test(name)) * 100 + other.length;
+  return f.session.units
+    .names(f.module)
+    .filter((other) => other.toLowerCase().includes(word))
+    .sort((a, b) => apart(a) - apart(b) || (a < b ? -1 : 1))
+    .slice(0, 6);
+}
+
 export function undefinedName(f: Frame, name: string, span: Span, others: readonly Fix[] = []): void {
   if (f.damaged) return;
   const habit = nameHabit(name);
@@ -155,6 +168,7 @@ export function undefinedName(f: Frame, name: string, span: Span, others: readon
       name,
       suggestion,
       known: [...f.scope.visible()].slice(0, 12),
+      alike: suggestion === null ? alike(f, name) : [],
       hint: habit?.hint ?? (others.length > 0 ? 'a new name is introduced by `let`' : null),
     },
     [

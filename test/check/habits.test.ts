@@ -134,6 +134,7 @@ const habits: readonly (readonly [string, string, readonly string[], string | nu
     ['NN006'],
     null,
   ],
+  ['part of a name', body('let y = norm(x)').replace('mean(v)', 'mean(v) + mean(y)'), ['NN704'], null],
   ['print', body('print(x)'), ['NN704'], null],
   ['a slice', body('let y = x[:, 0:3]').replace('mean(v)', 'mean(v) + mean(y)'), ['NN006'], null],
 ];

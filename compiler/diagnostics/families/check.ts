@@ -215,6 +215,8 @@ export interface CheckProblems {
     readonly name: string;
     readonly suggestion: string | null;
     readonly known: readonly string[];
+    /** Names that have it as a part. */
+    readonly alike?: readonly string[];
     /** How the thing is written here that the name stands for elsewhere. */
     readonly hint?: string | null;
   };

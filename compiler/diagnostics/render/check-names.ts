@@ -197,10 +197,15 @@ const height = 9`,
       `model M(x: float[B, 8]) -> float[B, 4] { x |> Liner(4) }`,
       `model M(x: float[B, 8]) -> float[B, 4] { x |> Linear(4) }`,
     ),
-    render: ({ name, suggestion, known, hint = null }) => ({
+    render: ({ name, suggestion, known, alike = [], hint = null }) => ({
       message: `\`${name}\` means nothing here${didYouMean(suggestion)}`,
       label: suggestion === null ? 'unknown name' : `did you mean \`${suggestion}\`?`,
-      notes: hint !== null ? [hint] : suggestion === null ? knownNames(known) : [],
+      notes:
+        hint !== null
+          ? [hint]
+          : suggestion !== null
+            ? []
+            : [...knownNames(alike, 'in the library or this file'), ...knownNames(known)],
     }),
   },
   NN705: {
