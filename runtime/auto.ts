@@ -34,6 +34,7 @@ interface Own {
   readonly forward: Call;
   readonly enqueue?: (inputs: Values, sizes?: Values) => void;
   readonly reset: () => void;
+  readonly validated?: (loss: number) => void;
   readonly weights: () => Eventual<Map<string, WeightTensor>>;
   readonly load: (weights: Weights) => void;
   readonly checkpoint: () => Eventual<Checkpoint>;
@@ -136,6 +137,10 @@ export class Automatic {
 
   reset(): void {
     this.chosen.own.reset();
+  }
+
+  validated(loss: number): void {
+    this.chosen.own.validated?.(loss);
   }
 
   async weights(): Promise<Map<string, WeightTensor>> {

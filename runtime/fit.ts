@@ -29,6 +29,8 @@ export interface Trainable {
   load(weights: Weights): void;
   checkpoint(): Checkpoint;
   restore(checkpoint: Checkpoint): void;
+  /** Where schedules go by the loss of validations. */
+  validated?(loss: number): void;
 }
 
 /** The same, at once or by promises, as on a GPU. */
@@ -39,6 +41,8 @@ export interface EventualTrainable {
   load(weights: Weights): void;
   checkpoint(): Eventual<Checkpoint>;
   restore(checkpoint: Checkpoint): void;
+  /** Where schedules go by the loss of validations. */
+  validated?(loss: number): void;
   /** Goes on from a checkpoint after the device was lost (an NncError with code NN542). */
   recover?(checkpoint: Checkpoint): Promise<void>;
 }
@@ -291,7 +295,10 @@ export async function fit(
   columns: Columns,
   options: FitOptions = {},
 ): Promise<FitResult> {
-  const said = (unit.plan ?? (unit.constructor as { plan?: Plan }).plan)?.training ?? null;
+  const plan = unit.plan ?? (unit.constructor as { plan?: Plan }).plan;
+  const said = plan?.training ?? null;
+  if (plan?.programs['validated'] !== undefined && options.validation === undefined)
+    throw wrong('validation', 'A schedule goes by the loss of validations: validate(split: 0.1), or give rows for it.');
   const rows = rowsOf(columns);
   const epochs = options.epochs ?? said?.epochs ?? 1;
   const parts = options.parts ?? said?.batch?.parts ?? 1;
@@ -354,6 +361,7 @@ export async function fit(
       const better = loss !== undefined && (best === null || loss < best.loss);
       // Before anything of the epoch is settled: what follows cannot fail.
       const weights = better ? await unit.weights() : null;
+      if (loss !== undefined) unit.validated?.(loss);
       first = 0;
       if (better) best = { epoch, loss, weights: weights! };
       const report: EpochReport = { epoch, training: means(sums, trained), validation: checked, best: better };

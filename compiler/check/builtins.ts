@@ -33,7 +33,7 @@ const DRAWS: Readonly<Record<string, readonly { name: string; default: number | 
   categorical: [{ name: 'logits', default: null }],
 };
 const OTHERS = ['min', 'max', 'size', 'grad', 'stop_gradient', 'surrogate', 'float', 'int', 'eval', 'frozen'];
-const CONSTANTS = ['inf', 'pi', 'training', 'step', 'everything'];
+const CONSTANTS = ['inf', 'pi', 'training', 'validated', 'step', 'everything'];
 
 const FUNCTIONS = new Set<string>([...ELEMENTWISE, ...INTEGRAL, ...REDUCTIONS, ...Object.keys(DRAWS), ...OTHERS]);
 export const BUILTIN_NAMES: readonly string[] = [...FUNCTIONS, ...CONSTANTS];
@@ -49,12 +49,14 @@ export function builtinValue(f: Frame, text: string): Type | null {
       return numberOf('float', { literal: Math.PI });
     case 'training':
       return numberOf('bool', { condition: opaque('training', true) });
+    case 'validated':
+      if (f.callable?.kind !== 'schedule') return null;
+      return numberOf('bool', { condition: opaque('validated', true) });
     case 'step':
       return intOf(name('step'));
     case 'everything':
       return { kind: 'mask', definition: null };
     default:
-      void f;
       return FUNCTIONS.has(text) ? { kind: 'builtin', name: text } : null;
   }
 }

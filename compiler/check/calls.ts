@@ -100,7 +100,9 @@ function call(
     case 'mask':
       return applyMask(f, e, callee.definition, all);
     case 'schedule':
+      f.handsOn = true;
       touch();
+      f.handsOn = false;
       return numberOf('float');
     default:
       f.report('NN711', e.callee.span, {

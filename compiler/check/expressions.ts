@@ -20,7 +20,7 @@ import { checkMember, checkWith, sharedInstance } from './members.ts';
 import { nameHabit } from './habits.ts';
 import { judgement, showType } from './report.ts';
 import { nearest } from './scope.ts';
-import { Frame, standsFor } from './session.ts';
+import { Frame, OUTSIDE_VALIDATED, standsFor } from './session.ts';
 import { ERROR, boolOf, intOf, isInteger, numberOf, tensor, valueOf } from './types.ts';
 import type { Type } from './types.ts';
 
@@ -98,6 +98,8 @@ function checkName(f: Frame, e: NameExpr): Type {
     f.session.references.set(standsFor.get(e) ?? e, { kind: 'local', binding: found });
     switch (found.kind) {
       case 'value':
+        if (found.origin === 'measure' && !f.isValidated)
+          f.report('NN721', e.span, { what: `\`${e.name}\``, where: OUTSIDE_VALIDATED });
         return found.type;
       case 'size':
         return intOf(found.size);

@@ -9,7 +9,18 @@ import type { Axis, Type, Why } from './types.ts';
 import type { Definition } from './program.ts';
 
 export type ValueOrigin =
-  'let' | 'param' | 'state' | 'carry' | 'parameter' | 'config' | 'yield' | 'round' | 'element' | 'input' | 'weight';
+  | 'let'
+  | 'param'
+  | 'state'
+  | 'carry'
+  | 'parameter'
+  | 'measure'
+  | 'config'
+  | 'yield'
+  | 'round'
+  | 'element'
+  | 'input'
+  | 'weight';
 
 export interface ValueBinding {
   readonly kind: 'value';

@@ -8,7 +8,7 @@ import type { Fix, Problem, ProblemData } from '../diagnostics/problem.ts';
 import { problem } from '../diagnostics/problem.ts';
 import type { CheckProblems } from '../diagnostics/families/check.ts';
 import type { Condition } from './conditions.ts';
-import { either, formatCondition, negate } from './conditions.ts';
+import { conjuncts, either, formatCondition, negate } from './conditions.ts';
 import { Knowledge } from './knowledge.ts';
 import type { Definition, Program, ProgramModule } from './program.ts';
 import type { LocalBinding, ValueBinding } from './scope.ts';
@@ -219,6 +219,9 @@ export class Session {
   }
 }
 
+/** Where a report says that the loss of a validation is not known. */
+export const OUTSIDE_VALIDATED = 'a schedule outside `if validated { … }`';
+
 export class Frame {
   readonly session: Session;
   readonly module: ProgramModule;
@@ -261,6 +264,8 @@ export class Frame {
   readonly inputSizes: string[] = [];
   /** Conditions of the enclosing compile-time branches. */
   branches: readonly Condition[] = [];
+  /** Arguments of a schedule are being checked: it is handed on what a validation measures. */
+  handsOn = false;
 
   constructor(
     session: Session,
@@ -314,6 +319,12 @@ export class Frame {
     } finally {
       this.know = outer;
     }
+  }
+
+  /** Whether this is inside `if validated { … }`. */
+  get isValidated(): boolean {
+    const says = (c: Condition): boolean => c.kind === 'opaque' && c.text === 'validated' && !c.negated;
+    return this.handsOn || this.branches.some((c) => conjuncts(c).some(says));
   }
 
   /** A condition needed here, as a condition of the whole body: only where the enclosing branches are taken. */

@@ -176,11 +176,16 @@ function declareParameter(f: Frame, p: Parameter, isConfig: boolean, sizes: stri
   if (!(isConfig && earlier !== undefined && earlier.kind === 'size')) {
     // Inside the optimizer a schedule is its value at this step.
     const inside = type.kind === 'schedule' ? numberOf('float') : type;
-    const binding = valueBinding(p.name, isConfig ? 'config' : 'parameter', inside, inside);
+    const origin = isMeasure(f, p) ? 'measure' : isConfig ? 'config' : 'parameter';
+    const binding = valueBinding(p.name, origin, inside, inside);
     f.scope.add(binding);
   }
   return { name: text, span: p.span, type, default: p.default, defaultType: null, demand, declaredType: p.type };
 }
+
+/** A schedule's second value: the loss of a validation. */
+const isMeasure = (f: Frame, p: Parameter): boolean =>
+  f.callable?.kind === 'schedule' && f.callable.parameters.indexOf(p) === 1;
 
 function parameterType(f: Frame, p: Parameter, isConfig: boolean): Type {
   const { text } = p.name;
@@ -191,6 +196,9 @@ function parameterType(f: Frame, p: Parameter, isConfig: boolean): Type {
       return tensor('i32', [], { value: nameAtom(text) });
     }
     if (kind === 'schedule') {
+      if (isMeasure(f, p)) return tensor('float', []);
+      if (f.callable!.parameters.length > 2 && p === f.callable!.parameters[2])
+        f.report('NN721', p.span, { what: `\`${text}\``, where: 'a schedule, which knows the step and the loss' });
       f.know.integer(text, 1);
       return intOf(nameAtom(text));
     }

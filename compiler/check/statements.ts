@@ -27,7 +27,7 @@ import { checkRequire } from './requires.ts';
 import { joinRoles } from './roles.ts';
 import { valueBinding } from './scope.ts';
 import type { ValueBinding } from './scope.ts';
-import { Frame } from './session.ts';
+import { Frame, OUTSIDE_VALIDATED } from './session.ts';
 import { tensorType } from './signature.ts';
 import { ERROR, NONE, formatType, isFloat, numberOf, sizeAxis, tensor } from './types.ts';
 import type { Axis, TensorType, Type } from './types.ts';
@@ -176,6 +176,8 @@ export function checkAssign(f: Frame, s: AssignStatement): void {
     f.report('NN716', s.name.span, { name: s.name.text, what: found.kind === 'letter' ? 'an index' : 'a size' });
     return touch();
   }
+  if (f.callable?.kind === 'schedule' && found.origin === 'state' && !f.isValidated)
+    f.report('NN721', s.span, { what: `a change of \`${s.name.text}\``, where: OUTSIDE_VALIDATED });
   const fixed =
     found.origin === 'config' || found.origin === 'round'
       ? 'configuration'
@@ -262,7 +264,7 @@ function keepDeclared(f: Frame, binding: ValueBinding, type: Type, s: AssignStat
 
 const LEAF_HOMES: Readonly<Record<LeafStatement['leaf'], readonly string[]>> = {
   param: ['block', 'model'],
-  state: ['block', 'model', 'optimizer', 'train block'],
+  state: ['block', 'model', 'optimizer', 'schedule', 'train block'],
   carry: ['block', 'model', 'fn', 'loss', 'metric'],
 };
 
@@ -280,7 +282,7 @@ export function checkLeaf(f: Frame, s: LeafStatement): void {
   if (s.leaf !== 'carry') {
     noteLabel(f, s.name.text, s.name.span);
     if (type.kind === 'tensor') {
-      if (f.callable?.kind !== 'optimizer')
+      if (f.callable?.kind !== 'optimizer' && f.callable?.kind !== 'schedule')
         for (const axis of type.shape)
           if (axis.kind === 'size') for (const n of names(axis.size)) f.sizesOfParameters.add(n);
       f.signature?.leaves.set(s.name.text, type);

@@ -26,6 +26,7 @@ import {
 import { bounds } from '../sizes/ranges.ts';
 import { refuse, type Elaboration } from './elaboration.ts';
 import type { Equation } from './equation.ts';
+import { scheduleNow } from './schedules.ts';
 import { boolean, float, integer, tensor, type Value } from './values.ts';
 
 export const isNumber = (v: Value): v is Extract<Value, { kind: 'integer' | 'float' | 'boolean' }> =>
@@ -115,6 +116,8 @@ export function lift(
       return { node: b.constant(v.value, 'f32'), labels: [] };
     case 'boolean':
       return { node: b.constant(v.value ? 1 : 0, 'bool'), labels: [] };
+    case 'schedule':
+      return { node: scheduleNow(cx, v, span), labels: [] };
     default:
       return refuse('NN802', span, { what: `a ${v.kind} where a number or a tensor is needed` });
   }

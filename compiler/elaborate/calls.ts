@@ -12,6 +12,7 @@ import type { Equation } from './equation.ts';
 import { evaluate } from './expressions.ts';
 import { bindParameters, callFunction, instantiate, invoke, maskOf, scopeOfModule, type Given } from './instances.ts';
 import { entriesOf, frozen, leafwise, networkOf, recordGradient, reduceRecord } from './records.ts';
+import { scheduleAt } from './schedules.ts';
 import type { Scope } from './scope.ts';
 import {
   boolean,
@@ -96,6 +97,15 @@ export function evaluateCall(
       return applyMask(cx, eq, callee, e, scope);
     case 'instance':
       return invoke(cx, callee, whole(cx, e.arguments, scope), e.span);
+    case 'schedule':
+      return tensor(
+        scheduleAt(
+          cx,
+          callee,
+          e.arguments.map((a) => evaluate(cx, a.value, scope, null)),
+          e.span,
+        ),
+      );
     case 'definition': {
       const d = callee.definition;
       const declaration = d.declaration;
@@ -115,7 +125,7 @@ export function evaluateCall(
         case 'schedule': {
           const inner = scopeOfModule(d.module).child();
           bindParameters(cx, declaration.config ?? [], whole(cx, e.arguments, scope), inner, e.span);
-          return { kind: 'schedule', callable: declaration, scope: inner, module: d.module };
+          return { kind: 'schedule', place: e, callable: declaration, scope: inner, module: d.module };
         }
         case 'fn':
         case 'loss':

@@ -18,6 +18,7 @@ import { checkpointMap } from './checkpoints.ts';
 import { bindParameters, callResult, dtypeOf, instantiate, scopeOfModule, sizesOf } from './instances.ts';
 import { integer, type InstanceValue, type Value } from './values.ts';
 import { initialValue } from './statements.ts';
+import { goesByValidation, validatedGraph } from './schedules.ts';
 import { dataInput, isHalf, modelsOf, settingsOf, trainGraph } from './training.ts';
 
 export interface Elaborated {
@@ -156,6 +157,10 @@ function trainUnit(
     ['step', step.graph],
     ['evaluate', evaluation.graph],
   ]);
+  if (goesByValidation(step.cx)) {
+    const cx = new Elaboration(`${name}.validated`, program, origins, unit, true, axes);
+    programs.set('validated', cx.root.finish(cx.at(train.name.span, () => validatedGraph(cx, train, module))));
+  }
   const inputs = [...step.inputs];
   const models = modelsOf(step.cx, train, module);
   if (models.length === 1) {

@@ -137,6 +137,11 @@ export class Elaboration {
   drawSizes: readonly Poly[] | null = null;
   /** Inside an optimizer's body: the parameter whose slots its states are. */
   slotOf: string | null = null;
+  /** In the program that runs after a validation: its loss. Null in others. */
+  validation: Node | null = null;
+  /** Where schedules keep their states, and what they gave in the program that runs after a validation. */
+  scheduleOf = 'schedule';
+  readonly scheduled = new Map<string, Node>();
   /** What the scan being built yields. */
   yields: Yielded[] | null = null;
   /** How many values got an identity of their own, see `statements.ts`. */

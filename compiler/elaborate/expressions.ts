@@ -115,6 +115,8 @@ export function nameValue(cx: Elaboration, text: string, scope: Scope, span: Exp
       return float(Math.PI);
     case 'training':
       return boolean(cx.training);
+    case 'validated':
+      return boolean(cx.validation !== null);
     case 'step':
       return { kind: 'tensor', node: cx.updates ?? cx.step };
     case 'everything':

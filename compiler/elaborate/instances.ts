@@ -19,6 +19,7 @@ import { asTensor, real } from './arithmetic.ts';
 import { joinPath, refuse, type Elaboration, type LeafRecord } from './elaboration.ts';
 import { evaluate, sizeOf } from './expressions.ts';
 import { isRecordName, leavesAt, networkOf, seenLeaf } from './records.ts';
+import { scheduleNow } from './schedules.ts';
 import { Scope } from './scope.ts';
 import { execute } from './statements.ts';
 import { integer, tensor, type InstanceValue, type MaskValue, type Value } from './values.ts';
@@ -162,22 +163,13 @@ function adapt(cx: Elaboration, p: Parameter, v: Value, span: Span): Value {
   const type = p.type;
   if (type === null) return v;
   if (type.dtype.text === 'mask') return maskOf(cx, v, span);
-  if (type.dtype.text === 'schedule') return v.kind === 'schedule' ? tensor(scheduleValue(cx, v, span)) : v;
+  if (type.dtype.text === 'schedule') return v.kind === 'schedule' ? tensor(scheduleNow(cx, v, span)) : v;
   const dtype = dtypeOf(type);
   if (type.shape !== null && dtype !== null) {
     const node = asTensor(cx, v, span, v.kind === 'tensor' && v.node.type.dtype === 'f16' ? 'f32' : dtype);
     return tensor(node);
   }
   return v;
-}
-
-/** A schedule at the current step, as a scalar. */
-function scheduleValue(cx: Elaboration, s: Extract<Value, { kind: 'schedule' }>, span: Span): Node {
-  const scope = s.scope.child();
-  const step = cx.builder.cast(cx.updates ?? cx.step, 'f32');
-  for (const p of s.callable.parameters) scope.set(p.name.text, tensor(step));
-  const result = cx.inside(span, `schedule ${s.callable.name.text}`, () => runBody(cx, s.callable, scope));
-  return asTensor(cx, result, span, 'f32');
 }
 
 export function maskOf(cx: Elaboration, v: Value, span: Span): MaskValue {

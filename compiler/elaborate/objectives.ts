@@ -5,7 +5,7 @@
  * An objective `every n` steps acts in steps n, 2n, …: in others its parameters and their slots stay, and for its optimizers `step` counts the
  * updates. What is differentiated, and in how many parts, is `accumulate.ts`.
  */
-import type { Callable, Expr, PipeExpr, Span, TrainDeclaration, TrainStatement } from '../../grammar/ast.ts';
+import type { Callable, CallExpr, Expr, PipeExpr, Span, TrainDeclaration, TrainStatement } from '../../grammar/ast.ts';
 import { lookup, type ProgramModule } from '../check/program.ts';
 import { differentiate } from '../differentiate/differentiate.ts';
 import type { Node } from '../graph/types.ts';
@@ -15,6 +15,7 @@ import { refuse, type Elaboration } from './elaboration.ts';
 import { evaluate } from './expressions.ts';
 import { bindParameters, scopeOfModule, type Given } from './instances.ts';
 import { pathPattern, recordOf } from './records.ts';
+import { nameSchedules } from './schedules.ts';
 import { Scope } from './scope.ts';
 import { execute } from './statements.ts';
 import { tensor, type Value } from './values.ts';
@@ -61,6 +62,7 @@ export function minimise(cx: Elaboration, t: Training): { losses: readonly Node[
     groups.push(joined);
   });
 
+  nameSchedules(cx, t.train, t.module);
   const used = new Set<Statement<'optimizer'>>();
   const updates: (() => void)[] = [];
   for (const group of groups) {
@@ -185,6 +187,15 @@ function selects(cx: Elaboration, o: Statement<'optimizer'>, path: string): bool
   });
 }
 
+/** The arguments of an optimizer. */
+export const givenOf = (cx: Elaboration, call: CallExpr | null, module: ProgramModule): Given[] =>
+  (call?.arguments ?? []).map((a) => ({
+    name: a.name?.text ?? null,
+    value: evaluate(cx, a.value, scopeOfModule(module), null),
+    text: null,
+    span: a.span,
+  }));
+
 /** Runs the optimizer's body for one parameter: `w` rebound is its next value, states are its slots. */
 function update(
   cx: Elaboration,
@@ -207,12 +218,7 @@ function update(
   cx.updates = countOf(cx, periods);
   try {
     cx.inside(o.span, `optimizer ${optimizer.name.text}`, () => {
-      const given = (call?.arguments ?? []).map((a): Given => ({
-        name: a.name?.text ?? null,
-        value: evaluate(cx, a.value, scopeOfModule(module), null),
-        text: null,
-        span: a.span,
-      }));
+      const given = givenOf(cx, call, module);
       const scope = scopeOfModule(d.module).child();
       bindParameters(cx, optimizer.config ?? [], given, scope, o.span);
       const inner = scope.child();

@@ -97,9 +97,10 @@ export type MaskValue =
   | { readonly kind: 'mask'; readonly how: 'and' | 'or'; readonly left: MaskValue; readonly right: MaskValue }
   | { readonly kind: 'mask'; readonly how: 'not'; readonly of: MaskValue };
 
-/** A schedule with its configuration fixed: a value over steps. */
+/** A schedule with its configuration fixed: a value over steps. `place`: where it is written; its states go by that. */
 export interface ScheduleValue {
   readonly kind: 'schedule';
+  readonly place: Expr;
   readonly callable: Callable;
   readonly scope: Scope;
   readonly module: ProgramModule;

@@ -249,12 +249,13 @@ export interface CheckpointMap {
   readonly leaves: readonly LeafMap[];
 }
 
-export type ProgramName = 'init' | 'forward' | 'stream' | 'step' | 'evaluate';
+export type ProgramName = 'init' | 'forward' | 'stream' | 'step' | 'evaluate' | 'validated';
 
 /**
  * What elaboration makes of one `model` or `train`: the persistent leaves and the programs over them. Scalar inputs `seed` and `step`
  * (i32, kind 'scalar') stand in a graph where it draws or counts. `init` has an output that `updates` every leaf; `forward` (eval mode) has the model's
  * results, as has `stream`, which also updates the carries of its layers; `step` has `loss`, the metrics, and updates; `evaluate` has `loss` and metrics in eval mode, updates nothing.
+ * `validated`, where a schedule goes by the loss of validations, is given that and updates the schedule's states.
  */
 export interface Unit {
   readonly name: string;

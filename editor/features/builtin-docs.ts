@@ -38,6 +38,7 @@ const docs: Readonly<Record<string, string>> = {
   inf: 'Infinity.',
   pi: '3.14159…',
   training: 'True while training, false in evaluation and use.',
+  validated: 'In a schedule: true right after a validation, whose loss is then known.',
   step: 'The number of the optimizer step, from 1.',
   everything: 'The mask that rules nothing out.',
   logits: 'A role: unnormalised scores. What is declared so refuses probabilities.',

@@ -37,6 +37,8 @@ export interface Run {
 export interface Rates {
   readonly schedule: string;
   readonly rates: readonly number[];
+  /** Of the validations after each step, where the schedule goes by them. */
+  readonly losses?: readonly number[];
 }
 
 interface Family {
@@ -176,5 +178,18 @@ train Fit {
   input on: float[B]
   minimize Surface(on)
   optimizer ${optimizer}
+  batch B = 1
+}`;
+
+/** What descends a plane: each step loses the rate. */
+export const pace = (schedule: string): string => `
+model Plane(on: float[B]) -> float {
+  param w: float[1] = 0
+  return sum(w)
+}
+train Fit {
+  input on: float[B]
+  minimize Plane(on)
+  optimizer SGD(lr: ${schedule})
   batch B = 1
 }`;

@@ -17,6 +17,7 @@ import {
   inputsOf,
   leavesOf,
   off,
+  pace,
   problemsOf,
   programOf,
   rates,
@@ -54,6 +55,14 @@ function advance(artifact: Artifact, scope: Map<string, Tensor>, step: number): 
   const graph = artifact.unit.programs.get('step')!;
   const results = evaluate(graph, scope, { B: 1 });
   for (const output of graph.outputs) if (output.updates !== null) scope.set(output.updates, results.get(output.name)!);
+}
+
+/** What schedules make of a validation's loss. */
+function judge(artifact: Artifact, scope: Map<string, Tensor>, loss: number): void {
+  scope.set('validation_loss', tensor(loss));
+  const graph = artifact.unit.programs.get('validated')!;
+  const results = evaluate(graph, scope, { B: 1 });
+  for (const output of graph.outputs) scope.set(output.updates!, results.get(output.name)!);
 }
 
 /** Everything that a train block reads, with its leaves at their initial values. */
@@ -129,31 +138,23 @@ describe('optimizers', () => {
 });
 
 describe('schedules', () => {
-  it.each(rates)('$schedule', async ({ schedule, rates: expected }) => {
-    const artifact = compiled(`
-model Plane(on: float[B]) -> float {
-  param w: float[1] = 0
-  return sum(w)
-}
-train Fit {
-  input on: float[B]
-  minimize Plane(on)
-  optimizer SGD(lr: ${schedule})
-  batch B = 1
-}`).get('Fit')!;
+  it.each(rates)('$schedule', async ({ schedule, rates: expected, losses }) => {
+    const artifact = compiled(pace(schedule)).get('Fit')!;
     const scope = begin(artifact);
     const zero = { dtype: 'f32', shape: [1], data: Float32Array.of(0) };
     const seen = expected.map((_, at) => {
       scope.set('w', tensor([0]));
       advance(artifact, scope, at + 1);
+      if (losses !== undefined) judge(artifact, scope, losses[at]!);
       return -scope.get('w')!.data[0]!;
     });
     expect(off(seen, expected, EXACT), `${seen.join(' ')} for ${expected.join(' ')}`).toBeLessThan(1);
     for (const target of TARGETS) {
       const net = await instance(artifact, target, new Map([['w', zero]]));
-      const steps = expected.map(() => {
+      const steps = expected.map((_, at) => {
         const before = net.weights().get('w')!.data[0]!;
         net.step({ on: Float32Array.of(0) }, { B: 1 });
+        if (losses !== undefined) net.validated!(losses[at]!);
         return before - net.weights().get('w')!.data[0]!;
       });
       // Differences of a growing sum: its rounding counts.

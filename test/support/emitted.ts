@@ -7,6 +7,7 @@ import type { Artifact } from '../../compiler/pipeline.ts';
 export interface Instance {
   step(inputs: object, sizes?: object): Record<string, number>;
   evaluate(inputs: object, sizes?: object): Record<string, number>;
+  validated?(loss: number): void;
   forward(
     inputs: object,
     sizes?: object,

@@ -4,6 +4,7 @@
  */
 import { sizeText } from '../../plan/sizes.ts';
 import type { Plan, PlanBuffer, PlanDType, PlanProgram } from '../../../runtime/plan.ts';
+import { validated } from '../validated.ts';
 import { ARRAYS } from './kernel.ts';
 
 interface OutputField {
@@ -141,7 +142,7 @@ function methods(plan: Plan, types: boolean): Method[] {
     comment: string,
     parameters: Method['parameters'],
     returns: string,
-    body: string[],
+    body: readonly string[],
   ): Method => ({
     comment: doc(comment),
     name,
@@ -174,6 +175,11 @@ function methods(plan: Plan, types: boolean): Method[] {
           ]),
         ]
       : []),
+    ...validated(
+      plan,
+      (buffer) => `this.machine.memory.views[${buffer}]${types ? '!' : ''}[0] = loss;`,
+      "this.machine.run('validated', {}, undefined);",
+    ).map(({ comment, body }) => method('validated', comment, [plain('loss', 'number')], 'void', body)),
     method('weights', 'Copies of all parameters and states, by path.', [], 'Map<string, WeightTensor>', [
       'return takeLeaves(this.machine, isWeight);',
     ]),

@@ -1,5 +1,6 @@
 /** The class that a unit becomes on WebGPU: like the CPU's, but what waits for the device is a promise. */
 import { sizeText } from '../../plan/sizes.ts';
+import { validated } from '../validated.ts';
 import type { Plan, PlanBuffer, PlanDType, PlanProgram } from '../../../runtime/plan.ts';
 
 const ARRAYS: Readonly<Record<PlanDType, string>> = {
@@ -150,6 +151,13 @@ function methods(plan: Plan, types: boolean): Method[] {
           ]),
         ]
       : []),
+    ...validated(
+      plan,
+      (buffer) => `this.machine.upload(${buffer}, Float32Array.of(loss));`,
+      "this.machine.submit('validated', {}, {}, []);",
+    ).map(({ comment, body }) =>
+      simple('validated', comment, [{ name: 'loss', type: 'number', initial: null }], 'void', body),
+    ),
     simple('weights', 'Copies of all parameters and states, by path.', [], 'Promise<Map<string, WeightTensor>>', [
       'return takeLeaves(this.machine, isWeight);',
     ]),

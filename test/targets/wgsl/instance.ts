@@ -16,6 +16,7 @@ export interface GpuInstance {
   enqueue(inputs: object, sizes?: object): void;
   evaluate(inputs: object, sizes?: object): Promise<Values>;
   forward(inputs: object, sizes?: object): Promise<Values>;
+  validated?(loss: number): void;
   checkpoint(): Promise<{ readonly tensors: ReadonlyMap<string, { readonly data: Data }> }>;
   close(): void;
 }
