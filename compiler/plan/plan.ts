@@ -6,7 +6,6 @@
  */
 import { names, type Poly } from '../sizes/poly.ts';
 import { problem, type Problem } from '../diagnostics/problem.ts';
-import type { Span } from '../../grammar/ast.ts';
 import type { OriginId } from '../graph/origin.ts';
 import type { Buffer, Kernel, KernelProgram, KernelStep, Schedule } from '../kernel/types.ts';
 import type { DType, ProgramName, Unit } from '../graph/types.ts';
@@ -45,7 +44,7 @@ export interface PlanOptions {
   /** Bytes that all of it may take, or as few as there is a way to: values are then computed again in place of kept (within.ts). */
   readonly memory?: number | 'least';
   /** Where in the source something comes from. */
-  readonly spanOf?: (origin: OriginId) => Span | null;
+  readonly spanOf?: (origin: OriginId) => Problem['span'];
   /** Leaves kept in fewer bytes, by path: how, elements of a scale (0: none), and the name that the scales have as a leaf. */
   readonly stored?: ReadonlyMap<string, { readonly as: Storage; readonly group: number; readonly scales: string }>;
 }

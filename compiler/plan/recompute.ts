@@ -70,6 +70,32 @@ function touched(step: KernelStep): Map<number, Access> {
   return found;
 }
 
+/**
+ * The same with updates of leaves behind the first last use by others of what they read, where they may stand there: nothing lives longer for it, and what is made from a leaf can be
+ * made again until the leaf changes. A bias is updated first of its layer, and the layer's own result is made from it.
+ */
+function postponed(steps: readonly KernelStep[], isOwn: (id: number) => boolean): KernelStep[] {
+  const order = steps.map((step) => ({ step, touches: touched(step) }));
+  for (let from = order.length - 2; from >= 0; from--) {
+    const { step, touches } = order[from]!;
+    const writes = [...touches].filter(([, a]) => a.writes);
+    if (step.kind !== 'call' || writes.length === 0 || writes.some(([id]) => isOwn(id))) continue;
+    const reads = [...touches.keys()].filter(isOwn);
+    let end = from;
+    const last = new Map(reads.map((id) => [id, from]));
+    for (let k = from + 1; k < order.length; k++) {
+      const other = order[k]!.touches;
+      if (writes.some(([id]) => other.has(id))) break;
+      if ([...touches.keys()].some((id) => other.get(id)?.writes === true)) break;
+      end = k;
+      for (const id of reads) if (other.has(id)) last.set(id, k);
+    }
+    const to = Math.min(end, ...last.values());
+    if (to > from) order.splice(to, 0, ...order.splice(from, 1));
+  }
+  return order.map((o) => o.step);
+}
+
 /** Steps that make values together: all that write a buffer, and what else those write. */
 interface Maker {
   readonly steps: number[];
@@ -199,8 +225,8 @@ class Run {
   private readonly out: KernelStep[] = [];
   private memory: number;
   private at = 0;
-  /** Values that are kept because others, gone and wanted, are made from them: when, first and last. */
-  private held: Map<number, { first: number; last: number }> | null = null;
+  /** Values that are kept because others, gone and wanted, are made from them, and when first. */
+  private held: Map<number, number> | null = null;
   peak = 0;
 
   constructor(list: List, pass: Pass, limit: number, around: number) {
@@ -269,34 +295,21 @@ class Run {
     return this.list.uses.get(id)!.find((k) => k > this.at) ?? Infinity;
   }
 
-  private keeps(): Map<number, { first: number; last: number }> {
+  private keeps(): Map<number, number> {
     if (this.held !== null) return this.held;
-    const held = new Map<number, { first: number; last: number }>();
-    const widest = new Map<Maker, { first: number; last: number }>();
+    const held = new Map<number, number>();
+    const earliest = new Map<Maker, number>();
     for (const [id, uses] of this.list.uses) {
       if (this.resident.has(id) || uses[0]! > this.at) continue;
       const next = uses.find((k) => k > this.at);
       if (next === undefined) continue;
       const stack = [this.list.makerOf.get(id)!];
-      const when = { first: next, last: uses.at(-1)! };
       for (let maker = stack.pop(); maker !== undefined; maker = stack.pop()) {
-        const before = widest.get(maker);
-        if (before !== undefined && before.first <= when.first && before.last >= when.last) continue;
-        const both = {
-          first: Math.min(before?.first ?? Infinity, when.first),
-          last: Math.max(before?.last ?? 0, when.last),
-        };
-        widest.set(maker, both);
+        if ((earliest.get(maker) ?? Infinity) <= next) continue;
+        earliest.set(maker, next);
         for (const input of maker.inputs) {
           if (!this.resident.has(input)) stack.push(this.list.makerOf.get(input)!);
-          else {
-            const known = held.get(input);
-            if (known === undefined) held.set(input, { ...both });
-            else {
-              known.first = Math.min(known.first, both.first);
-              known.last = Math.max(known.last, both.last);
-            }
-          }
+          else held.set(input, Math.min(held.get(input) ?? Infinity, next));
         }
       }
     }
@@ -323,11 +336,9 @@ class Run {
       if (bytes < least || (this.pinned.get(id) ?? 0) > 0 || this.pass.isOutput(id)) continue;
       const maker = this.list.makerOf.get(id)!;
       if (!maker.repeatable || maker.steps.at(-1)! > this.at) continue;
-      const others = held.get(id);
-      const next = Math.min(this.nextUse(id), others?.first ?? Infinity);
+      const next = Math.min(this.nextUse(id), held.get(id) ?? Infinity);
       if (next === Infinity) return id;
-      const own = this.list.uses.get(id)!.at(-1)!;
-      const seconds = this.secondsOf(maker, Math.max(own, others?.last ?? 0));
+      const seconds = this.secondsOf(maker, next);
       if (seconds === null) continue;
       const value = seconds / (bytes * (next - this.at));
       if (value < score) [score, best] = [value, id];
@@ -335,12 +346,15 @@ class Run {
     return best;
   }
 
-  /** Of making it again, with what is gone itself; null where that can not be until then. */
-  private secondsOf(maker: Maker, last: number): number | null {
+  /**
+   * Of making it again, with what is gone itself; null where that is no longer possible when it is wanted next. When it has been made again then it stays, or goes by
+   * the same question.
+   */
+  private secondsOf(maker: Maker, when: number): number | null {
     const seen = new Set<Maker>([maker]);
     let sum = 0;
     for (const one of seen) {
-      if (!one.repeatable || !this.list.unchanged(one, last)) return null;
+      if (!one.repeatable || !this.list.unchanged(one, when)) return null;
       sum += one.seconds;
       for (const input of one.inputs) if (!this.resident.has(input)) seen.add(this.list.makerOf.get(input)!);
     }
@@ -479,11 +493,12 @@ class Pass {
     around: number,
   ): { steps: readonly KernelStep[]; peak: number } | null {
     const rounds = this.costs.rounds(step);
-    const accesses = step.body.map(touched);
+    const ordered = postponed(step.body, (id) => inner.has(id));
+    const accesses = ordered.map(touched);
     const first = new Map<number, boolean>();
     for (const all of accesses)
       for (const [id, a] of all) if (!first.has(id)) first.set(id, a.defines || !inner.has(id));
-    const list = new List(step.body, accesses, (id) => inner.has(id) && first.get(id) === true, this);
+    const list = new List(ordered, accesses, (id) => inner.has(id) && first.get(id) === true, this);
     let kept = around;
     for (const id of inner)
       if (!list.values.has(id) && !list.inner.some((set) => set.has(id))) kept += this.bytesOf(id);
@@ -501,9 +516,10 @@ class Pass {
  */
 export function recompute(program: KernelProgram, room: number, costs: Costs): Recomputed | null {
   const pass = new Pass(program, costs);
-  const accesses = program.steps.map(touched);
   const own = (id: number): boolean => ['temporary', 'output'].includes(program.buffers[id]!.kind);
-  const list = new List(program.steps, accesses, own, pass);
+  const ordered = postponed(program.steps, own);
+  const accesses = ordered.map(touched);
+  const list = new List(ordered, accesses, own, pass);
   // Inputs lie there all the time, and so does what is no value of the list.
   let around = 0;
   const seen = new Set(accesses.flatMap((all) => [...all.keys()]));

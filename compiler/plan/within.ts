@@ -10,7 +10,7 @@ import { format } from '../sizes/format.ts';
 import { evaluate, type Poly } from '../sizes/poly.ts';
 import { kernelCost } from './cost.ts';
 import type { Range } from './liveness.ts';
-import { layout, type Layout } from './place.ts';
+import { layout, WIDTH, type Layout } from './place.ts';
 import { recompute, type Costs, type Repeat } from './recompute.ts';
 
 /** What became of a program that was to take less. */
@@ -55,7 +55,8 @@ export function costsOf(bytes: (b: Buffer) => number, buffers: readonly Buffer[]
     if (step.kind === 'copy') return CALL + (2 * bytes(buffers[step.to]!)) / BYTES;
     if (step.kind === 'call') {
       const given = new Map(step.kernel.sizes.map((s, k) => [s, value(step.sizes[k]!, variables)]));
-      const cost = kernelCost(step.kernel, (s) => given.get(s) ?? NaN);
+      const room = (k: number): number => bytes(buffers[step.buffers[k]!]!) / WIDTH[step.kernel.buffers[k]!.dtype];
+      const cost = kernelCost(step.kernel, (s) => given.get(s) ?? NaN, room);
       return CALL + Math.max(cost.flops / FLOPS, (cost.read + cost.written) / BYTES);
     }
     const rounds = Math.max(0, value(step.count, variables));

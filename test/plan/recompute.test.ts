@@ -104,7 +104,7 @@ async function holds(source: string, options: CompileOptions, shares: readonly n
     expect(memoryOf(less)).toBeLessThanOrEqual(memory);
     expect(verifyPlan(less.plan, less.kernels, less.schedules)).toEqual([]);
     expect(less.recomputations.map((r) => r.program)).toContain('Fit.step');
-    expect(less.plan.kernels).toEqual(whole.plan.kernels);
+    expect(less.plan.kernels.toSorted()).toEqual(whole.plan.kernels.toSorted());
     expect(calls(less.kernelPrograms.get('step')!.steps)).toBeGreaterThan(
       calls(whole.kernelPrograms.get('step')!.steps),
     );
@@ -126,7 +126,7 @@ describe('a bound on the memory', () => {
   });
 
   it('with loops', async () => {
-    await holds(recurrent, { bounds: { T: 24 } }, [0.8], ['wasm']);
+    await holds(recurrent, { bounds: { T: 24 } }, [0.75], ['wasm']);
   });
 
   it('that is not reached changes nothing', () => {
@@ -142,7 +142,9 @@ describe('a bound on the memory', () => {
     expect(refused.ok).toBe(false);
     expect(refused.reports.map((r) => r.code)).toEqual(['NN530']);
     const [report] = refused.reports;
-    expect(report!.message).toMatch(/^`Fit` takes at least [\d.]+ [kM]B, more than the [\d.]+ kB that it may take\.$/);
+    expect(report!.message).toMatch(
+      /^`Fit` takes at least [\d.]+ [kM]B, more than the [\d.]+ [kM]B that it may take\.$/,
+    );
     expect(refused.sources.text(report!.span!)).toMatch(/1\.702|sigmoid|Linear/);
     expect(report!.related.length).toBeGreaterThan(1);
   });
