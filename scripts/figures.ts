@@ -9,6 +9,7 @@
 import { approximation } from './figures/approximation.ts';
 import { convergence } from './figures/convergence.ts';
 import { activations, losses } from './figures/functions.ts';
+import { convolutional, features, recurrent } from './figures/networks.ts';
 import { languageModels, translation } from './figures/text.ts';
 import { optimizers } from './figures/optimizers.ts';
 import { biasVariance, earlyStopping, regularisation } from './figures/studies.ts';
@@ -26,6 +27,9 @@ const figures: Readonly<Record<string, FigureOf>> = {
   'bias-variance': { make: biasVariance, quick: false },
   regularisation: { make: regularisation, quick: false },
   approximation: { make: approximation, quick: false },
+  convolutional: { make: convolutional, quick: false },
+  features: { make: features, quick: false },
+  recurrent: { make: recurrent, quick: false },
   convergence: { make: convergence, quick: false },
   'language-models': { make: languageModels, quick: false },
   translation: { make: translation, quick: false },

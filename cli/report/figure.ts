@@ -287,8 +287,14 @@ function heatBody(map: HeatMap): { body: string; width: number; height: number }
       if (value === null) return;
       const x = round(left + j * cell);
       const strength = Math.max(0, Math.min(1, Math.abs(value) / full));
+      const column = map.columns[j] ?? '';
+      // Pixels have no names, and are many.
+      const told =
+        name === '' && column === ''
+          ? ''
+          : `<title>${escapeHtml(`${name}, ${column}: ${value.toPrecision(4)}`)}</title>`;
       out.push(
-        `<path class="${value < 0 ? 'negative' : 'cell'}" fill-opacity="${Math.round(strength * 85) / 100}" d="M${x} ${round(top + i * cell)}h${cell}v${cell}h-${cell}z"><title>${escapeHtml(`${name}, ${map.columns[j] ?? ''}: ${value.toPrecision(4)}`)}</title></path>`,
+        `<path class="${value < 0 ? 'negative' : 'cell'}" fill-opacity="${Math.round(strength * 85) / 100}" d="M${x} ${round(top + i * cell)}h${cell}v${cell}h-${cell}z">${told}</path>`,
       );
       if (map.format !== undefined) {
         out.push(

@@ -16,9 +16,13 @@ const titles: readonly (readonly [block: string, title: string])[] = [
   ['AdaptiveGradient', 'AdaGrad'],
   ['MeanSquare', 'RMSProp'],
   ['AdaptiveMoments', 'Adam'],
+  ['DecoupledDecay', 'AdamW'],
   ['Sign', 'Lion'],
   ['Cosine', 'mini-batches, cosine schedule'],
   ['Groups', 'a rate for each parameter'],
+  ['Hasty', 'one row a step, too large a rate'],
+  ['Clipped', 'the same, gradients clipped'],
+  ['Accumulated', 'all rows in four parts'],
 ];
 
 export async function optimizers(): Promise<void> {
