@@ -2,7 +2,7 @@
  * What every schedule of the WebAssembly target satisfies: each stage once and in order, every axis of it looped exactly once, lanes along one axis
  * that may be cut into vectors, and a product's axes told apart by its operands.
  */
-import { names } from '../sizes/poly.ts';
+import { asConst, names } from '../sizes/poly.ts';
 import { polysOf, walk } from '../kernel/expr.ts';
 import type { Expr, Kernel, Stage } from '../kernel/types.ts';
 import { CHUNK, type DotsLeaf } from './dots.ts';
@@ -16,7 +16,12 @@ function mentions(root: Expr, axis: string): boolean {
   return found;
 }
 
-function verifyLoops(leaf: Extract<WasmLeaf, { kind: 'loops' }>, stage: Stage, rows: readonly string[]): string[] {
+function verifyLoops(
+  kernel: Kernel,
+  leaf: Extract<WasmLeaf, { kind: 'loops' }>,
+  stage: Stage,
+  rows: readonly string[],
+): string[] {
   const wrong: string[] = [];
   const same = (a: readonly string[], b: readonly string[]): boolean => [...a].sort().join() === [...b].sort().join();
   if (!same([...rows, ...leaf.free], stage.axes)) wrong.push(`${stage.name}: free loops ${leaf.free.join(' ')}`);
@@ -31,10 +36,17 @@ function verifyLoops(leaf: Extract<WasmLeaf, { kind: 'loops' }>, stage: Stage, r
     if (leaf.over.at(-1) !== vector) wrong.push(`${stage.name}: the vector's axis ${vector} is not innermost`);
     if (sequential) wrong.push(`${stage.name}: lanes along an axis with an order`);
   } else wrong.push(`${stage.name}: no loop over the vector's axis ${vector}`);
+  if (leaf.points !== undefined) {
+    const axis = leaf.free.at(-1);
+    const extent = axis === undefined ? null : asConst(kernel.axes.get(axis)!);
+    if (extent === null || extent < leaf.points || vector === null || !leaf.over.includes(vector))
+      wrong.push(`${stage.name}: ${leaf.points} points together`);
+  }
   return wrong;
 }
 
 function verifyProduct(
+  kernel: Kernel,
   leaf: Extract<WasmLeaf, { kind: 'product' }>,
   stage: Stage,
   around: readonly string[],
@@ -52,7 +64,7 @@ function verifyProduct(
   const [rows, columns] = leaf.tile;
   if (rows * (columns / 4) + columns / 4 + 2 > 15)
     wrong.push(`${stage.name}: a tile of ${rows} x ${columns} does not fit`);
-  return [...wrong, ...verifyLoops(leaf.few.leaf, stage, around)];
+  return [...wrong, ...verifyLoops(kernel, leaf.few.leaf, stage, around)];
 }
 
 function verifyDots(leaf: DotsLeaf, stage: Stage): string[] {
@@ -81,7 +93,7 @@ export function verifyWasmSchedule(kernel: Kernel, schedule: WasmSchedule): stri
     const stage = kernel.stages.find((s) => s.name === leaf.stage);
     if (stage === undefined) continue;
     if (leaf.kind === 'loops') {
-      wrong.push(...verifyLoops(leaf, stage, schedule.rows));
+      wrong.push(...verifyLoops(kernel, leaf, stage, schedule.rows));
       if (schedule.vector !== null && leaf.vector !== null) wrong.push(`${stage.name}: lanes along two axes`);
     } else {
       if (leaf.kind === 'dots') {
@@ -91,7 +103,7 @@ export function verifyWasmSchedule(kernel: Kernel, schedule: WasmSchedule): stri
       }
       if (schedule.rows.length > 0 && leaf.rows.axes.join() !== schedule.block?.axis)
         wrong.push(`${stage.name}: a product inside rows`);
-      wrong.push(...verifyProduct(leaf, stage, schedule.rows));
+      wrong.push(...verifyProduct(kernel, leaf, stage, schedule.rows));
     }
   }
   return wrong;

@@ -31,6 +31,8 @@ export type WasmLeaf =
       readonly vector: string | null;
       /** Vectors computed together: points of a free axis, partial results of a reduced one. */
       readonly count: number;
+      /** Where the lanes lie along a reduced axis: so many points of the last free axis together, for which what they all read is loaded once. */
+      readonly points?: number;
     }
   | {
       readonly kind: 'product';
@@ -204,7 +206,19 @@ function loopsLeaf(
     const wanted = stage.over.length > 0 ? (reduced.length > 2 ? 2 : 4) : heavy ? 1 : 2;
     count = fits(wanted) ? wanted : 1;
   }
-  return { leaf: { kind: 'loops', stage: stage.name, free: order, over, vector, count }, cost };
+  const leaf = { kind: 'loops', stage: stage.name, free: order, over, vector, count } as const;
+  if (vector === null || isFree || heavy || !sharesAcross(kernel, stage, order.at(-1), reads)) return { leaf, cost };
+  return { leaf: { ...leaf, ...MACHINE.dots }, cost };
+}
+
+/** Whether a sum of plain products is made for many points of an axis from something that they share: a vector with the rows of a matrix. */
+function sharesAcross(kernel: Kernel, stage: Stage, axis: string | undefined, reads: readonly Read[]): boolean {
+  if (axis === undefined || stage.each.length > 0 || (asConst(kernel.axes.get(axis)!) ?? 0) < 64) return false;
+  const reduced = [...stage.defs.values()].filter((d) => d.op !== null);
+  const [sum] = reduced;
+  if (reduced.length !== 1 || sum?.op !== 'sum' || sum.value.kind !== 'op' || sum.value.op !== 'mul') return false;
+  const sides = sum.value.args.map((e) => mentions(e).has(axis));
+  return sides.includes(true) && sides.includes(false) && reads.every((r) => r.dynamic.length === 0);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------------------- costs
@@ -557,7 +571,10 @@ export function printWasmSchedule(schedule: WasmSchedule): string {
   }
   for (const leaf of schedule.leaves) {
     if (leaf.kind === 'loops') {
-      const vector = leaf.vector === null ? '' : ` vector ${leaf.vector}${leaf.count > 1 ? ` x ${leaf.count}` : ''}`;
+      const vector =
+        leaf.vector === null
+          ? ''
+          : ` vector ${leaf.vector}${leaf.count > 1 ? ` x ${leaf.count}` : ''}${leaf.points === undefined ? '' : `, ${leaf.points} ${leaf.free.at(-1)!} together`}`;
       const over = leaf.over.length === 0 ? '' : ` over ${leaf.over.join(' ')}`;
       lines.push(`${indent}${leaf.stage}: ${leaf.free.join(' ')}${over}${vector}`);
       continue;

@@ -6,7 +6,8 @@
  * stored numbers have 8 added.
  *
  * `dots8`, `dots4` (integers, scales, corrections, weights, weights' scales, to, columns, blocks, chunks, step of the weights' scales from block to block, bytes of a row of
- * weights, bytes of its scales): a row's product with so many columns. Four (two) columns at a time share the loads of the row.
+ * weights, bytes of its scales): a row's product with so many columns. Four (two) columns at a time share the loads of the row. Four columns of bytes lie
+ * a quarter of all apart, so that each is a stream through memory whose continuation the processor sees; two of half bytes side by side are bound by arithmetic.
  */
 import type { FunctionBody, Signature } from './encoder.ts';
 import { Fn } from './function.ts';
@@ -141,7 +142,7 @@ function dots(isHalfByte: boolean): FunctionBody {
   const most = isHalfByte ? 2 : 4;
   const weights = integers(fn, most);
   const scales = integers(fn, most);
-  const [x, xs, correction, end, column, ahead, last, touched] = integers(fn, 8);
+  const [x, xs, correction, rounds, apart, scalesApart, toApart, to] = integers(fn, 8);
   const low = vectors(fn, most);
   const high = isHalfByte ? vectors(fn, most) : [];
   const total = vectors(fn, most);
@@ -157,21 +158,6 @@ function dots(isHalfByte: boolean): FunctionBody {
     fn.code.get(into);
     fn.code.op('i32x4.add');
     fn.code.set(into);
-  };
-
-  /** One byte of what comes next: rows of a few hundred bytes are too short for the hardware to see where they lead. */
-  const touch = (by: number): void => {
-    fn.code.get(ahead!);
-    fn.code.get(last!);
-    fn.code.get(ahead!);
-    fn.code.get(last!);
-    fn.code.op('i32.lt_u');
-    fn.code.op('select');
-    fn.code.access('i32.load8_u');
-    fn.code.get(touched!);
-    fn.code.op('i32.or');
-    fn.code.set(touched!);
-    advance(fn, ahead!, by);
   };
 
   const chunk = (count: number): void => {
@@ -215,23 +201,19 @@ function dots(isHalfByte: boolean): FunctionBody {
       }
       advance(fn, weights[k]!, 16);
     }
-    // Of 4 bits a row's lines are few, and are found without.
-    if (!isHalfByte) touch(16 * count);
     advance(fn, x!, isHalfByte ? 64 : 32);
   };
 
-  /** So many columns from `W` on; the sums of their lanes are left in `total`. */
+  /** Columns at `W` and `apart` from each other; the sums of their lanes are left in `total`. */
   const some = (count: number): void => {
     for (let k = 0; k < count; k++) {
       zero(fn, total[k]!);
       copyTo(fn, weights[k]!, k === 0 ? W : weights[k - 1]!);
       copyTo(fn, scales[k]!, k === 0 ? WS : scales[k - 1]!);
       if (k === 0) continue;
-      advance(fn, weights[k]!, { local: ROW });
-      advance(fn, scales[k]!, { local: SCALES });
+      advance(fn, weights[k]!, { local: apart! });
+      advance(fn, scales[k]!, { local: scalesApart! });
     }
-    copyTo(fn, ahead!, weights[count - 1]!);
-    advance(fn, ahead!, { local: ROW });
     copyTo(fn, x!, X);
     copyTo(fn, xs!, XS);
     copyTo(fn, correction!, CORRECTIONS);
@@ -277,41 +259,58 @@ function dots(isHalfByte: boolean): FunctionBody {
       fn.code.shuffle([2, 3, 2, 3]);
       fn.code.op('f32x4.add');
       fn.code.set(total[k]!);
-      fn.code.get(TO);
+      if (k === 0) copyTo(fn, to!, TO);
+      else advance(fn, to!, { local: toApart! });
+      fn.code.get(to!);
       fn.code.get(total[k]!);
       fn.code.lane('f32x4.extract_lane', 0);
       fn.code.get(total[k]!);
       fn.code.lane('f32x4.extract_lane', 1);
       fn.code.op('f32.add');
-      fn.code.access('f32.store', 4 * k);
+      fn.code.access('f32.store');
     }
-    advance(fn, TO, 4 * count);
-    for (let k = 0; k < count; k++) {
+    for (let k = 0; k < (isHalfByte ? count : 1); k++) {
+      advance(fn, TO, 4);
       advance(fn, W, { local: ROW });
       advance(fn, WS, { local: SCALES });
     }
   };
+  const times = (to: number, by: number | { readonly local: number }): void => {
+    fn.code.get(rounds!);
+    if (typeof by === 'number') fn.code.i32(by);
+    else fn.code.get(by.local);
+    fn.code.op('i32.mul');
+    fn.code.set(to);
+  };
 
   fn.code.get(COLUMNS);
-  fn.code.get(ROW);
-  fn.code.op('i32.mul');
-  fn.code.get(W);
-  fn.code.op('i32.add');
-  fn.code.i32(1);
-  fn.code.op('i32.sub');
-  fn.code.set(last!);
+  fn.code.i32(Math.log2(most));
+  fn.code.op('i32.shr_u');
+  fn.code.set(rounds!);
+  if (isHalfByte) {
+    copyTo(fn, apart!, ROW);
+    copyTo(fn, scalesApart!, SCALES);
+    fn.code.i32(4);
+    fn.code.set(toApart!);
+  } else {
+    times(apart!, { local: ROW });
+    times(scalesApart!, { local: SCALES });
+    times(toApart!, 4);
+  }
+  fn.for(0, { local: rounds! }, 1, () => some(most));
+  // What is left, one by one: behind all of those.
+  for (let k = 1; k < most && !isHalfByte; k++)
+    for (const [pointer, by] of [
+      [W, apart!],
+      [WS, scalesApart!],
+      [TO, toApart!],
+    ] as const)
+      advance(fn, pointer, { local: by });
   fn.code.get(COLUMNS);
-  fn.code.i32(-most);
+  fn.code.i32(most - 1);
   fn.code.op('i32.and');
-  fn.code.set(end!);
-  fn.for(0, { local: end! }, most, () => some(most));
-  copyTo(fn, column!, end!);
-  fn.for({ local: column! }, { local: COLUMNS }, 1, () => some(1));
-  // Never so; but what was touched must be wanted.
-  fn.code.get(touched!);
-  fn.code.i32(-1);
-  fn.code.op('i32.eq');
-  fn.if(() => fn.code.op('unreachable'));
+  fn.code.set(rounds!);
+  fn.for(0, { local: rounds! }, 1, () => some(1));
   return fn.done();
 }
 

@@ -28,6 +28,8 @@ export const signatureOf = (kernel: Kernel): Signature => ({
   results: [],
 });
 
+type End = number | { readonly local: number };
+
 export interface Range {
   readonly from: 0 | { readonly local: number };
   readonly to: { readonly local: number };
@@ -89,6 +91,8 @@ export class KernelEmitter {
   readonly parts = new Map<string, Range>();
   /** What of a product's panels threads share. */
   panels: 'rows' | 'columns' | null = null;
+  /** The axis of which several points are computed together, beside lanes along a reduced one. */
+  private beside: string | null = null;
 
   constructor(
     kernel: Kernel,
@@ -232,24 +236,7 @@ export class KernelEmitter {
         x.lane = null;
         x.unbind(axis);
       });
-    const downTo = (step: number): number | { local: number } => {
-      if (typeof end === 'number' && start === 0) return end - (end % step);
-      if (typeof end === 'number') fn.code.i32(end);
-      else fn.code.get(end.local);
-      if (start !== 0) {
-        if (typeof start === 'number') fn.code.i32(start);
-        else fn.code.get(start.local);
-        fn.code.op('i32.sub');
-      }
-      fn.code.i32(-step);
-      fn.code.op('i32.and');
-      if (start !== 0) {
-        if (typeof start === 'number') fn.code.i32(start);
-        else fn.code.get(start.local);
-        fn.code.op('i32.add');
-      }
-      return { local: fn.hold('i32') };
-    };
+    const downTo = (step: number): number | { local: number } => this.downTo(start, end, step);
     let from: number | { readonly local: number } = start;
     if (count > 1) {
       const main = downTo(4 * count);
@@ -259,6 +246,31 @@ export class KernelEmitter {
     const vectors = downTo(4);
     if (!(typeof vectors === 'number' && vectors === from)) run(from, vectors, 4, 1);
     if (!(typeof end === 'number' && end === vectors)) run(vectors, end, 1, 0);
+  }
+
+  /** The end of the whole steps, a power of two each, between two ends. */
+  private downTo(
+    start: number | { readonly local: number },
+    end: number | { readonly local: number },
+    step: number,
+  ): number | { local: number } {
+    const { fn } = this;
+    if (typeof end === 'number' && start === 0) return end - (end % step);
+    if (typeof end === 'number') fn.code.i32(end);
+    else fn.code.get(end.local);
+    if (start !== 0) {
+      if (typeof start === 'number') fn.code.i32(start);
+      else fn.code.get(start.local);
+      fn.code.op('i32.sub');
+    }
+    fn.code.i32(-step);
+    fn.code.op('i32.and');
+    if (start !== 0) {
+      if (typeof start === 'number') fn.code.i32(start);
+      else fn.code.get(start.local);
+      fn.code.op('i32.add');
+    }
+    return { local: fn.hold('i32') };
   }
 
   leaf(leaf: WasmLeaf, wideRows: boolean): void {
@@ -281,7 +293,9 @@ export class KernelEmitter {
     const nest = (k: number, wide: boolean, points: readonly Shift[]): void => {
       const axis = leaf.free[k];
       if (axis === undefined) return this.points(stage, parts, leaf, wide, points);
-      if (axis === leaf.vector)
+      if (k + 1 === leaf.free.length && leaf.points !== undefined)
+        this.together(axis, leaf.points, (shifts) => nest(k + 1, wide, shifts));
+      else if (axis === leaf.vector)
         this.lanes(axis, leaf.count, (vectors) =>
           nest(
             k + 1,
@@ -292,6 +306,41 @@ export class KernelEmitter {
       else this.loop(axis, () => nest(k + 1, wide, points));
     };
     nest(0, wideRows, [NO_SHIFT]);
+  }
+
+  /**
+   * The loop over an axis in `count` equal parts, a point of each part a round, and then what is left: so many streams through memory, each without an end that
+   * the processor would have to find the continuation of.
+   */
+  private together(axis: string, count: number, body: (points: readonly Shift[]) => void): void {
+    const { x, fn } = this;
+    const extent = asConst(this.extent(axis))!;
+    const each = Math.floor(extent / count);
+    const shared = this.parts.get(axis);
+    const run = (from: End, to: End, points: readonly Shift[]): void =>
+      fn.for(from, to, 1, (variable) => {
+        x.bind(axis, variable, true);
+        this.beside = axis;
+        body(points);
+        this.beside = null;
+        x.unbind(axis);
+      });
+    let own: { readonly from: End; readonly to: End } = { from: 0, to: each };
+    if (shared !== undefined) {
+      fn.code.i32(each);
+      own = this.part(fn.hold('i32'), 1);
+    }
+    run(
+      own.from,
+      own.to,
+      Array.from({ length: count }, (_, k): Shift => new Map([[axis, k * each]])),
+    );
+    if (each * count === extent) return;
+    const rest = (): void => run(each * count, extent, [NO_SHIFT]);
+    if (shared === undefined) return rest();
+    fn.code.get(this.workspace + 1);
+    fn.code.op('i32.eqz');
+    fn.if(rest);
   }
 
   /** Few rows: threads share the loop's own axis if the product's panels are shared, and the first does it all where there is none. */
@@ -320,13 +369,14 @@ export class KernelEmitter {
     lane: string | null,
   ): void {
     const { x } = this;
-    const byText = new Map([...locals].map(([shift, local]) => [shift.get(lane ?? '') ?? 0, local]));
+    const keyOf = (shift: Shift): string => `${shift.get(lane ?? '') ?? 0},${shift.get(this.beside ?? '') ?? 0}`;
+    const byText = new Map([...locals].map(([shift, local]) => [keyOf(shift), local]));
     const first = [...locals.values()][0]!;
     x.values.set(name, {
       depth: this.fn.scope.depth,
       wide,
       steady,
-      local: (shift) => byText.get((lane === null ? undefined : shift.get(lane)) ?? 0) ?? first,
+      local: (shift) => byText.get(keyOf(shift)) ?? first,
     });
   }
 
@@ -334,7 +384,7 @@ export class KernelEmitter {
   points(stage: Stage, parts: Parts, leaf: Loops, wide: boolean, points: readonly Shift[]): void {
     const { x, fn } = this;
     const lane = wide ? x.lane : null;
-    const tile = points.length > 1 && lane !== null ? [lane] : [];
+    const tile = points.length > 1 ? this.tileAxes(lane) : [];
     const define = (name: string): void => {
       const def = stage.defs.get(name)!;
       x.begin([def.value], tile);
@@ -355,6 +405,10 @@ export class KernelEmitter {
     this.writes(stage.writes, wide, points);
   }
 
+  private tileAxes(lane: string | null): string[] {
+    return [lane, this.beside].filter((a) => a !== null);
+  }
+
   private reduction(
     stage: Stage,
     parts: Parts,
@@ -369,7 +423,7 @@ export class KernelEmitter {
     // Accumulators: one a point; with lanes along a reduced axis also partial vectors.
     const sums = new Map<string, Map<Shift, number>>();
     const best = new Map<string, Map<Shift, number>>();
-    const partial = new Map<string, number[]>();
+    const partial = new Map<string, Map<Shift, number[]>>();
     for (const { name, def } of defs) {
       const own = new Map<Shift, number>();
       if (def.op !== 'argmax' && def.init !== null) x.begin([def.init]);
@@ -396,13 +450,12 @@ export class KernelEmitter {
       sums.set(name, own);
       if (across_ && def.op !== 'argmax') {
         const { op } = def;
-        partial.set(
-          name,
+        const vectors = (): number[] =>
           Array.from({ length: leaf.count }, () => {
             identity(op, def.value.dtype, true, fn);
             return fn.hold('v128');
-          }),
-        );
+          });
+        partial.set(name, new Map(points.map((p) => [p, vectors()])));
       }
     }
     const round = (
@@ -419,15 +472,16 @@ export class KernelEmitter {
           const steps = Array.from({ length: vectors }, (_, v): Shift =>
             v === 0 ? NO_SHIFT : new Map([[axis, 4 * v]]),
           );
-          round(true, steps, (name, _, v) => partial.get(name)![v]!);
+          round(true, steps, (name, p, v) => partial.get(name)!.get(p)![v]!);
         });
       this.loop(axis, () => nest(k + 1), stage.order === 'backward');
     };
     nest(0);
     for (const { name, def } of defs) {
-      const all = partial.get(name);
-      if (all !== undefined && def.op !== 'argmax') {
-        const total = sums.get(name)!.get(points[0]!)!;
+      for (const p of points) {
+        const all = partial.get(name)?.get(p);
+        if (all === undefined || def.op === 'argmax') continue;
+        const total = sums.get(name)!.get(p)!;
         fn.code.get(total);
         // Pairwise, so that the order is the same whatever their number.
         let level = all;
@@ -468,7 +522,7 @@ export class KernelEmitter {
   ): void {
     const { x, fn } = this;
     const all = steps.flatMap((s, k) => points.map((p) => ({ p, k, at: s.size === 0 ? p : new Map([...p, ...s]) })));
-    const tile = all.length > 1 && lane !== null ? [lane] : [];
+    const tile = all.length > 1 ? this.tileAxes(lane) : [];
     const define = (name: string): void => {
       const def = stage.defs.get(name)!;
       x.begin([def.value], tile);

@@ -10,7 +10,7 @@ import { num, type Poly } from '../../../compiler/sizes/poly.ts';
 import { prepare } from '../../../compiler/targets/wasm/prepare.ts';
 import { drawer, newBuilder } from '../../ops/harness.ts';
 import * as m from '../../fuse/models.ts';
-import { compare, run } from './support.ts';
+import { compare, divided, run } from './support.ts';
 
 const n = (x: number): Poly => num(x);
 
@@ -55,6 +55,32 @@ describe('remainders of the tile', () => {
       for (let columns = 8; columns <= 17; columns++) product('mk', 'kn', 'mn', { m: rows, n: columns, k: 130 + rows });
     });
   }
+});
+
+describe('one row with the rows of a matrix: two streams', () => {
+  for (const columns of [64, 65, 127, 130])
+    test(`${columns} columns`, () => {
+      for (const length of [16, 35, 77]) {
+        const g = newBuilder();
+        const [x, w, c] = [
+          g.input('a', 'data', m.f32(m.B, n(length))),
+          g.input('b', 'data', m.f32(n(columns), n(length))),
+          g.input('c', 'data', m.f32(n(columns))),
+        ];
+        const product = g.contract(x, w, ['m', 'k'], ['n', 'k'], ['m', 'n']);
+        const y = m.relu(g, g.add(product, g.broadcast(c, [m.B, n(columns)], [1])));
+        const program = fuse(g.finish([{ name: 'y', node: y, updates: null }]), { origins: g.origins });
+        const inputs = new Map([
+          ['a', draw([2, length], 1)],
+          ['b', draw([columns, length], 2)],
+          ['c', draw([columns], 3)],
+        ]);
+        const leaf = wasmSchedule(prepare(kernelsOf(program)[0]!)).leaves[0]!;
+        expect(leaf.kind === 'product' && leaf.few.leaf.points).toBe(2);
+        compare(program, inputs, { B: 2 }, (k) => wasmSchedule(k), 2e-5);
+        compare(program, inputs, { B: 2 }, divided, 2e-5);
+      }
+    });
 });
 
 describe('transposes', () => {
