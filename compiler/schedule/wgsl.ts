@@ -5,10 +5,10 @@
  * among its threads. A product of matrices is computed in tiles held in workgroup memory. Stages without common rows become passes of
  * their own, one after the other, which is what they must look like.
  */
-import { asConst, evaluate, type Poly } from '../sizes/poly.ts';
+import { evaluate } from '../sizes/poly.ts';
 import { walk } from '../kernel/expr.ts';
 import type { Expr, Kernel, Stage } from '../kernel/types.ts';
-import { productLeaf, type ProductSide } from './wasm.ts';
+import { printProduct, productPass, productTraffic, type SkinnyProduct, type TiledProduct } from './wgsl-product.ts';
 
 export type WgslPass =
   | {
@@ -18,17 +18,8 @@ export type WgslPass =
       /** Threads that share a row; 1: one invocation a row. A power of two. */
       readonly threads: number;
     }
-  | {
-      readonly kind: 'product';
-      readonly stage: string;
-      readonly batch: readonly string[];
-      readonly rows: ProductSide;
-      readonly columns: ProductSide;
-      readonly over: readonly string[];
-      /** Results of a workgroup, and how much of the reduced axes lies in workgroup memory at a time. */
-      readonly tile: readonly [rows: number, columns: number, depth: number];
-      readonly threads: readonly [rows: number, columns: number];
-    };
+  | TiledProduct
+  | SkinnyProduct;
 
 export interface WgslSchedule {
   readonly passes: readonly WgslPass[];
@@ -52,7 +43,7 @@ export function wgslSchedule(kernel: Kernel, sizeOf: SizeOf = () => NOMINAL): Wg
   }
   return {
     passes: kernel.stages.map((stage): WgslPass => {
-      const product = productPass(kernel, stage);
+      const product = productPass(kernel, stage, sizeOf);
       if (product !== null) return product;
       const threads = stage.over.length > 0 ? threadsFor(kernel, stage.axes, [stage], sizeOf) : 1;
       return { kind: 'rows', rows: stage.axes, stages: [stage.name], threads };
@@ -91,35 +82,25 @@ function threadsFor(kernel: Kernel, rows: readonly string[], stages: readonly St
   return work >= WORTH_SHARING && (count < MANY_ROWS || work >= 4 * GROUP) ? GROUP : 1;
 }
 
-function productPass(kernel: Kernel, stage: Stage): WgslPass | null {
-  const leaf = productLeaf(kernel, stage);
-  if (leaf === null) return null;
-  const size = (axes: readonly string[]): number =>
-    axes.reduce((n, a) => n * (constant(kernel.axes.get(a)!) ?? NOMINAL), 1);
-  // A tile that is mostly empty is slower than plain rows.
-  if (size(leaf.rows.axes) < 16 || size(leaf.columns.axes) < 16 || size(leaf.over) < 16) return null;
-  const { batch, rows, columns, over } = leaf;
-  return {
-    kind: 'product',
-    stage: stage.name,
-    batch,
-    rows,
-    columns,
-    over,
-    tile: [64, 64, 16],
-    threads: [16, 16],
-  };
-}
-
-const constant = (p: Poly): number | null => asConst(p);
-
 /** One line a pass. */
 export function printWgslSchedule(schedule: WgslSchedule): string {
   return schedule.passes
     .map((p) =>
-      p.kind === 'product'
-        ? `${p.stage}: product batch [${p.batch.join(' ')}] rows [${p.rows.axes.join(' ')}] columns [${p.columns.axes.join(' ')}] over [${p.over.join(' ')}] tile ${p.tile.join('x')}`
+      p.kind !== 'rows'
+        ? printProduct(p)
         : `${p.stages.join(' ')}: rows [${p.rows.join(' ')}]${p.threads > 1 ? ` a workgroup of ${p.threads} each` : ''}`,
     )
+    .join('\n');
+}
+
+/** The same with what each product moves between memory and workgroups at these sizes. */
+export function explainWgslSchedule(kernel: Kernel, of: SizeOf): string {
+  return wgslSchedule(kernel, of)
+    .passes.map((p) => {
+      const text = printWgslSchedule({ passes: [p] });
+      if (p.kind === 'rows') return text;
+      const { flops, bytes } = productTraffic(kernel, p, of);
+      return `${text}; ${(bytes / 1e6).toFixed(1)} MB, ${(flops / bytes).toFixed(1)} flop/byte`;
+    })
     .join('\n');
 }

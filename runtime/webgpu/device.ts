@@ -2,12 +2,16 @@
 import { NncError } from '../errors.ts';
 import type { Plan, PlanBuffer } from '../plan.ts';
 import type { GpuDevice, GpuLike } from './api.ts';
-import type { GpuCompiledLimits, GpuProgramTable } from './table.ts';
+import type { GpuCompiledLimits, GpuKernel, GpuProgramTable } from './table.ts';
 
 /** Offsets in buffers, and rows of uniforms, are multiples of it. */
 export const ROW = 256;
 
 export const align = (bytes: number): number => Math.max(ROW, Math.ceil(bytes / ROW) * ROW);
+
+/** Bindings of a kernel behind its sizes. */
+export const bindingsOf = (kernel: GpuKernel): number =>
+  Math.max(-1, ...kernel.slots) + (kernel.scratch === undefined ? 1 : 2);
 
 export interface Needs {
   /** Of the longest buffer. */
@@ -21,7 +25,7 @@ export interface Needs {
 export function needsOf(plan: Plan, table: GpuProgramTable, limits: GpuCompiledLimits): Needs {
   const largest = plan.buffers.reduce<PlanBuffer | null>((a, b) => (a === null || b.bytes > a.bytes ? b : a), null);
   const longest = Math.max(align(plan.arenas.persistent), align(plan.arenas.work));
-  const bindings = Math.max(0, ...table.kernels.map((k) => Math.max(-1, ...k.slots) + 1));
+  const bindings = Math.max(0, ...table.kernels.map((k) => bindingsOf(k)));
   return { buffer: Math.min(longest, limits.buffer), binding: largest, bindings };
 }
 

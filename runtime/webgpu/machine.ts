@@ -9,10 +9,10 @@ import { NncError } from '../errors.ts';
 import { toHalf, type View } from '../memory.ts';
 import type { Plan, PlanBuffer, PlanDType, PlanProgram, PlanStep } from '../plan.ts';
 import type { GpuBuffer, GpuDevice, GpuError, GpuHandle, GpuLike, GpuPass } from './api.ts';
-import { align, checkLimits, needsOf, openDevice, ROW } from './device.ts';
+import { align, checkLimits, needsOf, openDevice, ROW, bindingsOf } from './device.ts';
 import { GpuFaults } from './faults.ts';
 import { gatedDispatches, gateKernel, Gates, isGated, type LoopStep } from './gates.ts';
-import { bindingsOf, GpuPipelines, titleOf } from './pipelines.ts';
+import { GpuPipelines, titleOf } from './pipelines.ts';
 import { GpuReadings, type Reading, type Result, type Wanted } from './reading.ts';
 import { callSizes, checkInput, sizeValue, type Env, type GivenSizes, type Inputs } from './sizes.ts';
 import type { GpuCompiledLimits, GpuKernel, GpuProgramTable } from './table.ts';
@@ -93,6 +93,8 @@ export class GpuMachine {
   private readonly arenas: Readonly<Record<PlanBuffer['arena'], readonly GpuBuffer[]>>;
   private readonly chunk: number;
   private uniform: GpuBuffer | null = null;
+  /** Shared by all kernels with several passes: nothing in it outlives a call. */
+  private between: GpuBuffer | null = null;
   private readonly calls = new Map<PlanStep, Call>();
   /** Where the plan has loops that may end early. */
   private gates: Gates | null = null;
@@ -123,6 +125,7 @@ export class GpuMachine {
     };
     this.arenas = { persistent: arena('persistent'), work: arena('work') };
     this.reserve();
+    this.reserveScratch(table);
     const most = Math.max(1, ...table.kernels.map((k) => k.passes.length));
     const gated = gatedDispatches(plan, (step) => (step.kind === 'call' ? most : 1), this.env);
     if (gated > 0) this.gates = new Gates(device, plan.name, gated);
@@ -219,14 +222,39 @@ export class GpuMachine {
     const entries: object[] = [];
     const seen = new Set<number>();
     for (const [i, slot] of kernel.slots.entries()) {
-      if (seen.has(slot)) continue;
+      if (slot < 0 || seen.has(slot)) continue;
       seen.add(slot);
       const members = buffers.filter((_b, k) => kernel.slots[k] === slot).map((b) => this.plan.buffers[b]!);
       const row = this.plan.buffers[buffers[i]!]!;
-      const size = Math.max(4, ...members.map((b) => b.bytes));
+      // Whole vectors of four: what is behind a tensor, up to the next multiple of 256, is nobody's.
+      const size = Math.ceil(Math.max(4, ...members.map((b) => b.bytes)) / 16) * 16;
       entries.push({ binding: slot + 1, resource: { ...this.place(row), size } });
     }
+    if (kernel.scratch !== undefined) entries.push({ binding: seen.size + 1, resource: { buffer: this.between! } });
     return entries;
+  }
+
+  /** Scratch memory for the call that needs most at the bounds. */
+  private reserveScratch(table: GpuProgramTable): void {
+    let most = 0;
+    for (const [name, program] of Object.entries(this.plan.programs)) {
+      const order = table.calls[name]!;
+      let next = 0;
+      const go = (steps: readonly PlanStep[], env: Map<string, number>): void => {
+        for (const step of steps) {
+          if (step.kind === 'loop')
+            go(step.body, new Map(env).set(step.variable, Math.max(0, sizeValue(step.count, env) - 1)));
+          if (step.kind !== 'call') continue;
+          const { sizes, scratch } = table.kernels[order[next++]!]!;
+          if (scratch === undefined) continue;
+          most = Math.max(most, sizeValue(scratch, new Map(sizes.map((s, i) => [s, sizeValue(step.sizes[i]!, env)]))));
+        }
+      };
+      go(program.steps, new Map(this.env));
+    }
+    if (most === 0) return;
+    const size = align(most * 4);
+    this.between = this.device.createBuffer({ label: `${this.plan.name}: between passes`, size, usage: STORAGE });
   }
 
   /** The uniform buffer with room for every row that the bounds can ask for. */
@@ -472,7 +500,7 @@ export class GpuMachine {
 
   destroy(): void {
     const { persistent, work } = this.arenas;
-    for (const buffer of [...persistent, ...work, this.uniform]) buffer?.destroy();
+    for (const buffer of [...persistent, ...work, this.uniform, this.between]) buffer?.destroy();
     this.readings.destroy();
     this.gates?.destroy();
     if (this.ownsDevice) this.device.destroy();

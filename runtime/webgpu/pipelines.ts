@@ -4,7 +4,7 @@
  */
 import { NncError } from '../errors.ts';
 import type { GpuDevice, GpuHandle } from './api.ts';
-import { ROW } from './device.ts';
+import { bindingsOf, ROW } from './device.ts';
 import type { GpuKernel } from './table.ts';
 
 const COMPUTE = 4;
@@ -13,8 +13,6 @@ interface Layout {
   readonly group: GpuHandle;
   readonly pipeline: GpuHandle;
 }
-
-export const bindingsOf = (kernel: GpuKernel): number => Math.max(-1, ...kernel.slots) + 1;
 
 /** The name, and where it comes from: in labels, hence in what the device says, and in reports. */
 export const titleOf = ({ name, place }: GpuKernel): string => (place === null ? name : `${name} (${place})`);

@@ -7,11 +7,13 @@ export interface GpuKernel {
   /** The `.nn` place that it comes from. */
   readonly place: string | null;
   readonly code: string;
-  /** Slot of each buffer parameter; slots are bindings 1, 2, … */
+  /** Slot of each buffer parameter; slots are bindings 1, 2, …; -1: it is the kernel's own, in no memory of the plan. */
   readonly slots: readonly number[];
   /** Names of its integer parameters. */
   readonly sizes: readonly string[];
   readonly passes: readonly { readonly entry: string; readonly count: SizeExpr; readonly per: number }[];
+  /** Elements of memory in which its passes leave values for each other: one more binding. */
+  readonly scratch?: SizeExpr;
 }
 
 /** `calls`: for every call of the plan in order of the text (by program), the position of its GpuKernel. */

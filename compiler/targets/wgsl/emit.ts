@@ -8,7 +8,7 @@ import type { ProgramName, Unit } from '../../graph/types.ts';
 import type { Kernel, Schedule } from '../../kernel/types.ts';
 import type { Sources } from '../../source/source.ts';
 import { sizeExpr } from '../../plan/sizes.ts';
-import { wgslSchedule } from '../../schedule/wgsl.ts';
+import { wgslSchedule, type SizeOf, type WgslSchedule } from '../../schedule/wgsl.ts';
 import type { Plan, PlanStep } from '../../../runtime/plan.ts';
 import type { GpuOrigins } from '../../../runtime/webgpu/table.ts';
 import { literal } from '../ts/emit.ts';
@@ -27,6 +27,8 @@ export interface WgslOptions {
   readonly sources?: Sources;
   /** Of the device that it is compiled for; what WebGPU guarantees if left out. */
   readonly limits?: GpuLimits;
+  /** How kernels are computed, if not as `wgslSchedule` says. */
+  readonly schedule?: (kernel: Kernel, of: SizeOf) => WgslSchedule;
 }
 
 export interface EmittedWgsl {
@@ -88,7 +90,7 @@ export function emitWgsl(
           positions.set(key, position);
           const kernel = kernels[step.kernel]!;
           const place = placeOf(kernel.origin);
-          const schedule = wgslSchedule(kernel, (s) => bounds.get(s) ?? 64);
+          const schedule = (options.schedule ?? wgslSchedule)(kernel, (s) => bounds.get(s) ?? 64);
           variants.push({ kernel, map, place, emitted: emitKernel(kernel, schedule, map, place) });
         }
         list.push(position);
@@ -237,7 +239,9 @@ function tableLines(
 ): string[] {
   const rows = variants.map((v, i) => {
     const passes = v.emitted.passes.map((p) => ({ entry: p.entry, count: sizeExpr(p.count), per: p.per }));
-    const row = literal({ name: v.kernel.name, place: v.place, slots: v.map, sizes: v.kernel.sizes, passes });
+    const { scratch } = v.emitted;
+    const more = scratch === null ? {} : { scratch: sizeExpr(scratch) };
+    const row = literal({ name: v.kernel.name, place: v.place, slots: v.map, sizes: v.kernel.sizes, passes, ...more });
     return `    { code: ${shaderOf(i)}, ${row.slice(2)},`;
   });
   return [

@@ -181,7 +181,7 @@ export class Expressions {
     const count = sizes.reduce((n, s) => mul(n, s), num(1));
     return [...names(count)].every((s) => this.indices.has(s))
       ? this.poly(count)
-      : `i32(arrayLength(&${this.slots[this.slotOf[buffer]!]!.name}))`;
+      : `(i32(arrayLength(&${this.slots[this.slotOf[buffer]!]!.name}))${this.slots[this.slotOf[buffer]!]!.vector ? ' * 4' : ''})`;
   }
 
   // -------------------------------------------------------------------------------------------------------------------------- expressions
@@ -276,10 +276,20 @@ export class Expressions {
 
   private load(buffer: number, at: string, dtype: DType): string {
     const slot = this.slots[this.slotOf[buffer]!]!;
+    if (slot.vector) {
+      const place = `at${this.count++}`;
+      this.line(`let ${place} = ${at};`);
+      return `${slot.name}[${place} >> 2u][${place} & 3]`;
+    }
     const element = slot.atomic ? `atomicLoad(&${slot.name}[${at}])` : `${slot.name}[${at}]`;
     if (dtype === 'bool') return slot.type === 'u32' ? `(${element} != 0u)` : `(bitcast<u32>(${element}) != 0u)`;
     const type = registerType(dtype);
     return slot.type === type ? element : `bitcast<${type}>(${element})`;
+  }
+
+  /** Four elements from an aligned place of a slot in vectors. */
+  vector(read: Extract<Expr, { kind: 'read' }>): string {
+    return `${this.slots[this.slotOf[read.buffer]!]!.name}[${this.poly(read.at)} >> 2u]`;
   }
 
   /** All values and places of one point first, then the stores: every read comes before every write. */

@@ -8,13 +8,14 @@
  * partial reductions only.
  */
 import { add, mul, name as nameOf, num, type Poly } from '../../sizes/poly.ts';
-import type { Def, Kernel, Stage } from '../../kernel/types.ts';
+import type { Def, Expr, Kernel, Stage } from '../../kernel/types.ts';
 import type { WgslPass, WgslSchedule } from '../../schedule/wgsl.ts';
 import { classify, type Classified } from '../ts/classify.ts';
 import { Expressions, identifier } from './expression.ts';
 import type { Helper } from './helpers.ts';
-import { productLines } from './product.ts';
+import { productLines, type Emitted } from './product.ts';
 import { constant, folds, registerType, type RegisterType } from './scalar.ts';
+import { skinnyLines } from './skinny.ts';
 import { slotsOf, type Slot, type SlotMap } from './slots.ts';
 
 /** Threads of a workgroup whose rows are one invocation each. */
@@ -34,6 +35,8 @@ export interface EmittedKernel {
   readonly helpers: ReadonlySet<Helper>;
   readonly slots: readonly Slot[];
   readonly passes: readonly EmittedPass[];
+  /** Elements (f32) of memory that the passes leave values in for each other: the binding after the slots. */
+  readonly scratch: Poly | null;
 }
 
 export class PassEmitter {
@@ -42,18 +45,27 @@ export class PassEmitter {
   readonly slots: readonly Slot[];
   /** Workgroup variables, declared before the entry points. */
   readonly shared = new Map<string, string>();
+  scratchElements: Poly | null = null;
   private readonly stages: ReadonlyMap<string, Stage>;
+  private readonly map: SlotMap;
 
-  constructor(kernel: Kernel, map: SlotMap) {
+  /** `vectors`: buffers of which aligned vectors are read. */
+  constructor(kernel: Kernel, map: SlotMap, vectors: ReadonlySet<number> = new Set()) {
     this.kernel = kernel;
+    this.map = map;
     const names = new Set<string>();
-    this.slots = slotsOf(kernel, map, (text) => {
-      const base = `${identifier(text)}b`;
-      let own = base;
-      for (let n = 2; names.has(own); n++) own = `${base}${n}`;
-      names.add(own);
-      return own;
-    });
+    this.slots = slotsOf(
+      kernel,
+      map,
+      (text) => {
+        const base = `${identifier(text)}b`;
+        let own = base;
+        for (let n = 2; names.has(own); n++) own = `${base}${n}`;
+        names.add(own);
+        return own;
+      },
+      vectors,
+    );
     this.x = new Expressions(kernel, this.slots, map);
     this.stages = new Map(kernel.stages.map((s) => [s.name, s]));
   }
@@ -62,6 +74,20 @@ export class PassEmitter {
     const found = this.stages.get(name);
     if (found === undefined) throw new Error(`kernel ${this.kernel.name}: no stage ${name}`);
     return found;
+  }
+
+  /** Whether the memory that a read reads is seen in vectors of four here. */
+  hasVectors(e: Expr): boolean {
+    return e.kind === 'read' && this.slots[this.map[e.buffer]!]!.vector;
+  }
+
+  needScratch(elements: Poly): void {
+    if (this.scratchElements !== null) throw new Error(`kernel ${this.kernel.name}: scratch memory for two passes`);
+    this.scratchElements = elements;
+  }
+
+  scratch(): string {
+    return 'scratch';
   }
 
   extent(axis: string): Poly {
@@ -342,16 +368,30 @@ interface Accumulator {
   readonly type: RegisterType;
 }
 
+/** Buffers that a schedule reads in aligned vectors. */
+function vectorsOf(schedule: WgslSchedule): ReadonlySet<number> {
+  const found = new Set<number>();
+  for (const pass of schedule.passes) {
+    if (pass.kind === 'rows') continue;
+    for (const which of ['rows', 'columns'] as const) {
+      const { value } = pass[which];
+      if (pass.load[which].vector && value.kind === 'read') found.add(value.buffer);
+    }
+  }
+  return found;
+}
+
 /** The kernel for calls whose buffers lie as `map` says. */
 export function emitKernel(kernel: Kernel, schedule: WgslSchedule, map: SlotMap, place: string | null): EmittedKernel {
-  const emitter = new PassEmitter(kernel, map);
+  const emitter = new PassEmitter(kernel, map, vectorsOf(schedule));
   const passes: EmittedPass[] = [];
   const bodies: string[] = [];
   for (const pass of schedule.passes) {
     const entry = `${identifier(kernel.name)}${passes.length === 0 ? '' : passes.length}`;
-    const made = pass.kind === 'rows' ? emitter.rows(pass, entry) : productLines(emitter, pass, entry);
-    passes.push(made.pass);
-    bodies.push('', ...made.lines);
+    for (const made of passLines(emitter, pass, entry)) {
+      passes.push(made.pass);
+      bodies.push('', ...made.lines);
+    }
   }
   const { slots } = emitter;
   const head: string[] = place === null ? [] : [`// ${place}`];
@@ -360,14 +400,28 @@ export function emitKernel(kernel: Kernel, schedule: WgslSchedule, map: SlotMap,
     head.push('@group(0) @binding(0) var<uniform> sizes: Sizes;');
   }
   for (const [i, s] of slots.entries()) {
-    const element = s.atomic ? 'atomic<u32>' : s.type;
+    const element = s.atomic ? 'atomic<u32>' : s.vector ? 'vec4<f32>' : s.type;
     head.push(`@group(0) @binding(${i + 1}) var<storage, read_write> ${s.name}: array<${element}>;`);
   }
+  if (emitter.scratchElements !== null)
+    head.push(`@group(0) @binding(${slots.length + 1}) var<storage, read_write> ${emitter.scratch()}: array<f32>;`);
   return {
     name: kernel.name,
     lines: [...head, ...emitter.shared.values(), ...bodies],
     helpers: emitter.x.helpers,
     slots,
     passes,
+    scratch: emitter.scratchElements,
   };
+}
+
+function passLines(emitter: PassEmitter, pass: WgslPass, entry: string): readonly Emitted[] {
+  switch (pass.kind) {
+    case 'rows':
+      return [emitter.rows(pass, entry)];
+    case 'product':
+      return productLines(emitter, pass, entry);
+    case 'skinny':
+      return [skinnyLines(emitter, pass, entry)];
+  }
 }

@@ -9,6 +9,8 @@ export interface Slot {
   readonly name: string;
   readonly type: 'f32' | 'i32' | 'u32';
   readonly atomic: boolean;
+  /** Declared as vectors of four f32. */
+  readonly vector: boolean;
 }
 
 /** Which slot each buffer parameter has: `[0, 1, 1]`, say. Numbers rise in order of first use. */
@@ -20,7 +22,14 @@ export function slotMap(places: readonly string[]): SlotMap {
   return places.map((p) => order.indexOf(p));
 }
 
-export function slotsOf(kernel: Kernel, map: SlotMap, nameOf: (text: string) => string): Slot[] {
+/** `vectors`: buffers that are read in vectors; those that the kernel also writes, or that share their place with such, stay arrays of numbers. */
+export function slotsOf(
+  kernel: Kernel,
+  map: SlotMap,
+  nameOf: (text: string) => string,
+  vectors: ReadonlySet<number> = new Set(),
+): Slot[] {
+  const written = new Set(kernel.stages.flatMap((s) => [...s.each, ...s.writes].map((w) => map[w.buffer]!)));
   const combined = new Set(
     kernel.stages.flatMap((s) => [...s.each, ...s.writes].flatMap((w) => (w.mode === 'store' ? [] : [map[w.buffer]!]))),
   );
@@ -29,6 +38,11 @@ export function slotsOf(kernel: Kernel, map: SlotMap, nameOf: (text: string) => 
     const types = new Set(members.map((b) => (b.dtype === 'bool' ? 'u32' : registerType(b.dtype))));
     const atomic = combined.has(k);
     const only = [...types][0] as 'f32' | 'i32' | 'u32';
-    return { name: nameOf(members[0]!.name), type: atomic || types.size > 1 ? 'u32' : only, atomic };
+    const vector =
+      only === 'f32' &&
+      types.size === 1 &&
+      !written.has(k) &&
+      kernel.buffers.some((_b, i) => map[i] === k && vectors.has(i));
+    return { name: nameOf(members[0]!.name), type: atomic || types.size > 1 ? 'u32' : only, atomic, vector };
   });
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Artifact } from '../../../compiler/pipeline.ts';
 import type { Sources } from '../../../compiler/source/source.ts';
 import type { GpuLimits } from '../../../compiler/targets/wgsl/layout.ts';
-import { emitWgsl } from '../../../compiler/targets/wgsl/emit.ts';
+import { emitWgsl, type WgslOptions } from '../../../compiler/targets/wgsl/emit.ts';
 import type { GpuDevice } from '../../../runtime/webgpu/api.ts';
 
 export type Data = Float32Array | Int32Array | Uint8Array;
@@ -27,6 +27,7 @@ export async function onGpu(
   device: GpuDevice,
   options: object,
   limits?: GpuLimits,
+  schedule?: WgslOptions['schedule'],
 ): Promise<GpuInstance> {
   const { unit, plan, kernels, schedules, origins } = artifact;
   const { code } = emitWgsl(unit, plan, kernels, schedules, {
@@ -34,6 +35,7 @@ export async function onGpu(
     origins,
     sources,
     ...(limits === undefined ? {} : { limits }),
+    ...(schedule === undefined ? {} : { schedule }),
   });
   const path = join(mkdtempSync(join(tmpdir(), 'nnc-')), 'module.mjs');
   writeFileSync(path, code);

@@ -19,7 +19,6 @@ describe('schedules for WebGPU', () => {
       .flatMap((k) => wgslSchedule(k, () => 67).passes.filter((p) => p.kind === 'product'));
     // Two layers: the product itself, the weights' gradient, and the second's input's.
     expect(products.length).toBe(5);
-    for (const p of products) expect(p.tile).toEqual([64, 64, 16]);
   });
 
   it('shares long rows among the threads of a workgroup, and gives short ones to one thread each', () => {
