@@ -50,6 +50,9 @@ const BATCH = 64;
 const READ_EVERY = 4;
 const SEED = 1;
 
+/** What `threads: 'auto'` comes to: memory can only be shared in a page that is isolated from other origins. */
+const CORES = globalThis.crossOriginIsolated ? Math.min(8, navigator.hardwareConcurrency) : 1;
+
 const isLost = (error: unknown): boolean => error instanceof Error && (error as { code?: string }).code === 'NN542';
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
@@ -63,6 +66,7 @@ export class Engine {
   /** A round is waiting or under way. */
   private looping = false;
   private slow = true;
+  private many = true;
   private saved: unknown = null;
   private image: Float32Array | null = null;
   /** Commands and rounds of training one after the other. */
@@ -139,6 +143,10 @@ export class Engine {
       case 'lose':
         if (this.net?.target === 'wgsl') this.device?.destroy();
         break;
+      case 'threads':
+        this.many = command.many;
+        if (this.net?.target === 'wasm') await this.create('wasm', await this.net.checkpoint());
+        break;
       case 'pace':
         break;
     }
@@ -175,7 +183,7 @@ export class Engine {
   private async create(target: Target | null, checkpoint: unknown): Promise<void> {
     const before = this.net;
     const targets = target === null ? {} : { targets: [target] };
-    const net = await this.type!.create({ seed: SEED, gpu: this.gpu(), ...targets });
+    const net = await this.type!.create({ seed: SEED, gpu: this.gpu(), threads: this.many ? 'auto' : 1, ...targets });
     before?.close();
     this.net = net;
     if (checkpoint !== null) net.restore(checkpoint);
@@ -187,7 +195,8 @@ export class Engine {
   private async arrived(reason: string): Promise<void> {
     const available: Target[] = ['wasm', 'ts'];
     if ((await this.gpu()?.requestAdapter()) != null) available.unshift('wgsl');
-    this.report({ kind: 'ready', target: this.net!.target, available, reason });
+    const { target } = this.net!;
+    this.report({ kind: 'ready', target, available, reason, threads: target === 'wasm' && this.many ? CORES : 1 });
     this.state();
     await this.test();
     await this.predict();

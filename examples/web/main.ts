@@ -62,7 +62,10 @@ function receive(report: Report): void {
         if (button.disabled) button.title = report.reason || 'This browser offers no WebGPU here.';
       }
       find('lose').hidden = target !== 'wgsl';
-      find('where').innerHTML = `<b>${NAMES[target]}</b> in ${query.has('page') ? 'the page' : 'a worker'}`;
+      find('cores').hidden = target !== 'wasm' || !globalThis.crossOriginIsolated;
+      find('where').innerHTML =
+        `<b>${NAMES[target]}</b>${report.threads > 1 ? `, ${report.threads} threads,` : ''} in ${query.has('page') ? 'the page' : 'a worker'}`;
+      document.body.dataset['threads'] = String(report.threads);
       break;
     case 'state':
       running = report.running;
@@ -133,6 +136,9 @@ find('again').addEventListener('click', () => {
   send({ kind: 'again' });
 });
 find('lose').addEventListener('click', () => send({ kind: 'lose' }));
+find('threads').addEventListener('change', (event) => {
+  send({ kind: 'threads', many: (event.target as HTMLInputElement).checked });
+});
 find('slow').addEventListener('change', (event) => {
   send({ kind: 'pace', slow: (event.target as HTMLInputElement).checked });
 });

@@ -6,6 +6,8 @@ export type Command =
   | { readonly kind: 'target'; readonly target: Target }
   | { readonly kind: 'run'; readonly running: boolean }
   | { readonly kind: 'pace'; readonly slow: boolean }
+  /** Whether WebAssembly takes all cores. */
+  | { readonly kind: 'threads'; readonly many: boolean }
   | { readonly kind: 'again' }
   | { readonly kind: 'predict'; readonly image: Float32Array }
   /** Destroys the device under the program, as a driver's reset would. */
@@ -26,7 +28,14 @@ export type Report =
       readonly parameters: number;
       readonly kernels: number;
     }
-  | { readonly kind: 'ready'; readonly target: Target; readonly available: readonly Target[]; readonly reason: string }
+  | {
+      readonly kind: 'ready';
+      readonly target: Target;
+      readonly available: readonly Target[];
+      readonly reason: string;
+      /** That compute; 1 where memory cannot be shared. */
+      readonly threads: number;
+    }
   | { readonly kind: 'progress'; readonly epoch: number; readonly points: readonly Point[]; readonly perSecond: number }
   | { readonly kind: 'tested'; readonly step: number; readonly accuracy: number; readonly loss: number }
   | { readonly kind: 'state'; readonly running: boolean; readonly step: number }
