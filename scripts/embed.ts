@@ -8,6 +8,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { minifySync } from 'rolldown/utils';
 import ts from 'typescript';
 
 /** Without imports, so that several modules can stand in one. */
@@ -31,6 +32,24 @@ function javascript(text: string): string {
       verbatimModuleSyntax: true,
     },
   }).outputText;
+}
+
+/** As short as it gets. What other texts refer to keeps its name. */
+function compact(text: string): string {
+  const { code, errors } = minifySync('runtime.js', text, {
+    module: true,
+    compress: { target: 'es2022', unused: false },
+    mangle: { toplevel: false },
+  });
+  if (errors.length > 0) throw new Error(errors.map((e) => e.message).join('\n'));
+  return code;
+}
+
+/** A module of WebAssembly allocates on its own memory. */
+function withoutAllocate(text: string): string {
+  const changed = text.replace(/(?:export )?function allocate\(plan\) \{[\s\S]*?\n\}\n/, '');
+  if (changed === text) throw new Error('the runtime has no function allocate');
+  return changed;
 }
 
 /** The types of runtime files alone: interfaces, type aliases, and NncError as a declaration. */
@@ -89,14 +108,22 @@ function runtimeModule(root: string): string {
       .map(([key, text]) => `    ${key}: ${JSON.stringify(text)},`)
       .join('\n');
   const js = Object.fromEntries(Object.entries(typescript).map(([key, text]) => [key, javascript(text)]));
+  const short = {
+    machine: compact(withoutAllocate(js['machine']!)),
+    store: compact(js['store']!),
+    threads: compact(js['threads']!),
+  };
   return `${HEADER}
-/** The runtime's text: as TypeScript, as JavaScript, and the types that a JavaScript module's declarations need. */
+/** The runtime's text: as TypeScript, as JavaScript, as little JavaScript as it gets (what WebAssembly needs), and the types that a JavaScript module's declarations need. */
 export const runtimeText = {
   typescript: {
 ${quoted(typescript)}
   },
   javascript: {
 ${quoted(js)}
+  },
+  compact: {
+${quoted(short)}
   },
   declarations: ${JSON.stringify(used)},
 } as const;

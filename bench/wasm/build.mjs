@@ -17,7 +17,7 @@ export const [{ loadProgram }, { elaborate }, { KernelCache }, { fuse }, { simpl
     ].map(from),
   );
 export const [
-  { emitWasm },
+  { emitWasm, prepareAll },
   { emitTypeScript },
   tile,
   encoder,

@@ -10,10 +10,10 @@ import type { Kernel } from '../../kernel/types.ts';
 import { wasmSchedule, type WasmSchedule } from '../../schedule/wasm.ts';
 import type { Plan } from '../../../runtime/plan.ts';
 import { classLines, declarationLines, isStored } from '../ts/class.ts';
-import { literal } from '../ts/emit.ts';
 import { runtimeText } from '../ts/runtime.generated.ts';
 import { sharedFlag } from './encoder.ts';
 import { FIRST, WasmModule } from './module.ts';
+import { planLines } from './plan-text.ts';
 import { prepare } from './prepare.ts';
 import { workspaceBytes } from './product.ts';
 import { bodySignature, isParallel, programFunction, programSignature, type Callee, type Layout } from './program.ts';
@@ -78,17 +78,10 @@ function kernelBounds(plan: Plan, kernels: readonly Kernel[]): readonly Readonly
   return bounds;
 }
 
-/** The runtime's text with `allocate` replaced by the one below, and without comments: nobody steps through this module. */
+/** The runtime's text without the `allocate` that stands below, and as short as it gets: nobody steps through this module. */
 export function machineText(plan: Plan, threads: boolean): string {
-  const text = runtimeText.javascript.machine;
-  const changed = text.replace(/(?:\/\*\*[^/]*\*\/\n)?(?:export )?function allocate\(plan\) \{[\s\S]*?\n\}\n/, '');
-  if (changed === text) throw new Error('the runtime has no function allocate');
-  return `${changed}${isStored(plan) ? runtimeText.javascript.store : ''}${threads ? runtimeText.javascript.threads : ''}`
-    .replace(/^\s*\/\*\*[\s\S]*?\*\/\n/gm, '')
-    .replace(/^\s*\/\/.*\n/gm, '')
-    .replace(/\n{2,}/g, '\n')
-    .replace(/^ +/gm, (indent) => ' '.repeat(indent.length / 4))
-    .trimEnd();
+  const { machine, store, threads: threaded } = runtimeText.compact;
+  return [machine, ...(isStored(plan) ? [store] : []), ...(threads ? [threaded] : [])].join('\n');
 }
 
 /** The kernels as they are emitted, their schedules for the plan's bounds, and where the arenas and workspaces lie in one memory. */
@@ -265,7 +258,7 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): Em
     ),
     '];',
     '',
-    `const plan = ${literal(shown)};`,
+    ...planLines(shown),
     '',
     ...classLines(shown, false, `allocate(plan${threads ? ', options.threads' : ''})`),
     '',
