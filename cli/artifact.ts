@@ -5,7 +5,7 @@
 import type { Artifact, GpuLimits, Target } from '../compiler/index.ts';
 import type { Plan, PlanLeaf, SizeExpr } from '../runtime/plan.ts';
 import type { Checkpoint, Weights } from '../runtime/weights.ts';
-import { refuse } from './problems.ts';
+import { formatBytes, refuse } from './problems.ts';
 
 export type Values = Float32Array | Int32Array | Uint8Array;
 export type Inputs = Readonly<Record<string, Values>>;
@@ -165,6 +165,14 @@ export function translated(artifact: Artifact, error: unknown): never {
 }
 
 export const memoryOf = ({ arenas }: Plan): number => arenas.persistent + arenas.work;
+
+/** What a bound on the memory costs, in a few words; nothing where it costs nothing. */
+export function recomputed({ recomputations }: Artifact): string[] {
+  return recomputations.map(({ program, before, after, share }) => {
+    const more = share < 0.001 ? 'hardly more work' : `${(100 * share).toPrecision(2)} % more work`;
+    return `\`${program}\` computes values again (${more}) to work in ${formatBytes(after)} in place of ${formatBytes(before)}`;
+  });
+}
 
 /** The number of trained values. */
 export function parametersOf(plan: Plan): number {

@@ -115,6 +115,7 @@ Exit codes: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted.
     new Option('--target <target>', 'JavaScript, WebAssembly, WebGPU (npm install webgpu), or auto: the first there is')
       .choices([...runTargets])
       .default('ts');
+  const memory = (what: string) => new Option('--memory <bytes>', what).argParser(bytesOf);
   const consts = () =>
     new Option('--const <name=number...>', "values in place of the source's consts: width=128").argParser(assignments);
 
@@ -156,6 +157,7 @@ In the text, \`// nnc: allow(NN604) because …\` before or behind a statement d
       )
       .addOption(new Option('--emit <kinds>', 'ts, js or ts,js').default(['ts', 'js'], 'ts,js').argParser(emitKinds))
       .addOption(bounds())
+      .addOption(memory('at most 512MB, 2GiB …, or least: values are computed again in place of kept, for more time'))
       .addOption(consts())
       .option('--weights <rule...>', 'store parameters of a model smaller: int8, int4:32, f16, "h.*.attn.**=int8"')
       .addOption(
@@ -181,6 +183,7 @@ Memory is taken once, for the greatest sizes: a size that the source does not li
           natural(0, 2 ** 32 - 1),
         ),
       )
+      .addOption(memory('at most 512MB, 2GiB …, or least: values are computed again in place of kept, for more time'))
       .addOption(consts())
       .addOption(runTarget())
       .addOption(threads())
@@ -403,6 +406,12 @@ past[B, L] and the size used, and keeps in carries what it has written (examples
       .option('--fusion', 'which values get memory of their own, and why')
       .option('--schedule', 'the loops of every kernel')
       .option('--plan', 'where memory lies and what runs when')
+      .addOption(
+        new Option(
+          '--memory [bytes]',
+          'what lies in memory, and what is computed again to stay below so much',
+        ).argParser(bytesOf),
+      )
       .option('--graph', 'the graphs after simplification')
       .option('--only <name>', 'only this model or train block')
       .addOption(bounds())
@@ -422,6 +431,7 @@ past[B, L] and the size used, and keeps in carries what it has written (examples
           'evaluate',
         ]),
       )
+      .addOption(memory('at most 512MB, 2GiB …, or least, as in nnc build'))
       .addOption(bounds())
       .addOption(consts())
       .addOption(nodeTarget())
@@ -494,6 +504,20 @@ function assignments(text: string, before: Readonly<Record<string, number>> | un
   const match = /^([A-Za-z_]\w*)=(-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$/i.exec(text);
   if (match === null) throw new InvalidArgumentError('Write name=number.');
   return { ...before, [match[1]!]: Number(match[2]) };
+}
+
+/** `512MB`, `2GiB`, a number of bytes, `least`. */
+function bytesOf(text: string): number | 'least' {
+  if (text === 'least') return text;
+  const found = /^(\d+(?:\.\d+)?)\s*(?:([kmg])(i?)b|b)?$/i.exec(text);
+  const bytes =
+    found === null
+      ? 0
+      : Math.floor(
+          Number(found[1]) * ((found[3] ?? '') === '' ? 1000 : 1024) ** ' kmg'.indexOf((found[2] ?? ' ').toLowerCase()),
+        );
+  if (bytes < 1) throw new InvalidArgumentError('It must be an amount like 512MB or 2GiB, or least.');
+  return bytes;
 }
 
 function emitKinds(text: string): ('ts' | 'js')[] {

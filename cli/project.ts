@@ -89,6 +89,7 @@ export interface CompileWishes {
   readonly consts?: Consts;
   readonly expose?: readonly string[];
   readonly targets?: readonly Target[];
+  readonly memory?: number | 'least';
   /** Rules for storing parameters in fewer bytes. */
   readonly weights?: readonly string[];
   readonly gpu?: Partial<GpuLimits>;

@@ -8,14 +8,16 @@ import type { Artifact, Sources } from '../compiler/index.ts';
 import type { OriginId, Origins } from '../compiler/graph/origin.ts';
 import { print as printGraph } from '../compiler/graph/print.ts';
 import { printKernel, printProgram } from '../compiler/kernel/print.ts';
-import type { KernelStep } from '../compiler/kernel/types.ts';
+import type { Buffer, KernelStep } from '../compiler/kernel/types.ts';
+import { layout, WIDTH } from '../compiler/plan/place.ts';
+import { crowdOf } from '../compiler/plan/within.ts';
 import { sizeText } from '../compiler/plan/sizes.ts';
-import { format } from '../compiler/sizes/poly.ts';
+import { evaluate, format } from '../compiler/sizes/poly.ts';
 import { printSchedule } from '../compiler/schedule/print.ts';
 import { printWasmSchedule } from '../compiler/schedule/wasm.ts';
-import { explainWgslSchedule } from '../compiler/schedule/wgsl.ts';
 import { prepareAll } from '../compiler/targets/wasm/emit.ts';
 import type { Plan, PlanStep } from '../runtime/plan.ts';
+import { formatBytes } from './problems.ts';
 
 export interface Shown {
   readonly artifact: Artifact;
@@ -24,7 +26,7 @@ export interface Shown {
   readonly checked: CheckResult;
 }
 
-export const views = { graph, kernels, plan, typed, fusion, schedule } satisfies Record<
+export const views = { graph, kernels, plan, memory, typed, fusion, schedule } satisfies Record<
   string,
   (shown: Shown) => string
 >;
@@ -76,13 +78,11 @@ function fusion({ artifact, sources }: Shown): string {
 function schedule({ artifact }: Shown): string {
   const { plan, kernels, schedules } = artifact;
   const wasm = prepareAll(plan, kernels);
-  const bounds = new Map(plan.sizes.map((s) => [s.name, s.bound]));
   const indented = (text: string): string => text.replace(/^(?=.)/gm, '    ');
   return kernels
     .map((kernel, i) => {
       const ts = schedules[i] === undefined ? '' : printSchedule(schedules[i]);
-      const wgsl = explainWgslSchedule(kernel, (size) => bounds.get(size) ?? 64);
-      return `${kernel.name}\n  ts\n${indented(ts)}\n  wasm\n${indented(printWasmSchedule(wasm.schedules[i]!))}\n  wgsl\n${indented(wgsl)}`;
+      return `${kernel.name}\n  ts\n${indented(ts)}\n  wasm\n${indented(printWasmSchedule(wasm.schedules[i]!))}`;
     })
     .join('\n\n');
 }
@@ -123,6 +123,45 @@ function steps(p: Plan, list: readonly PlanStep[], indent: string): string[] {
       }
     }
   });
+}
+
+/** What lies in memory, and what is computed again so that it is not more. */
+function memory({ artifact, sources }: Shown): string {
+  const { plan: p, recomputations, kernelPrograms, origins } = artifact;
+  const { persistent, work } = p.arenas;
+  const lines = [
+    `${p.kind} ${p.name}: ${formatBytes(persistent + work)} (${formatBytes(persistent)} kept, ${formatBytes(work)} to work in)`,
+  ];
+  const table = (rows: readonly (readonly string[])[]): void => {
+    const widths = (rows[0] ?? []).map((_, k) => Math.max(...rows.map((row) => row[k]!.length)));
+    for (const row of rows) lines.push(`  ${row.map((cell, k) => cell.padEnd(widths[k]!)).join('  ')}`.trimEnd());
+  };
+  const bounds = new Map(p.sizes.map((s) => [s.name, s.bound]));
+  for (const [name, program] of kernelPrograms) {
+    const bytes = (b: Buffer): number =>
+      b.sizes.reduce((n, s) => n * evaluate(s, (size) => bounds.get(size) ?? 1), WIDTH[b.dtype]);
+    const crowd = crowdOf(program, layout(program, bytes).ranges, bytes);
+    lines.push(
+      '',
+      `${name}: where it needs most, ${formatBytes(crowd.bytes)} at once, the largest of ${crowd.members.length}`,
+    );
+    table(crowd.members.slice(0, 8).map((m) => [formatBytes(m.bytes), m.name, placeOf(origins, m.origin, sources)]));
+    const again = recomputations.find((r) => r.program === program.name);
+    if (again === undefined) continue;
+    const saved = `${formatBytes(again.before)} without, ${formatBytes(again.after)} with`;
+    lines.push(`${name}: computed again, ${(100 * again.share).toPrecision(2)} % more work; to work in: ${saved}`);
+    table(
+      again.repeats
+        .toSorted((a, b) => b.bytes - a.bytes)
+        .map((r) => [
+          formatBytes(r.bytes),
+          r.buffer,
+          r.times === 1 ? '' : `${r.times} times`,
+          placeOf(origins, r.origin, sources),
+        ]),
+    );
+  }
+  return lines.join('\n');
 }
 
 /** Every name that the block binds and every stage of its pipelines, with the type. */

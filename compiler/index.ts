@@ -39,6 +39,11 @@ export interface CompileOptions {
   readonly reuse?: boolean;
   /** Matrices from so many elements on that are only reduced (the scores of attention) are not stored; false: all are. Default: 4 Mi. */
   readonly stream?: number | false;
+  /**
+   * Bytes that each model or train block may take, or `least`: as few as there is a way to. Values of the forward pass are then computed again where the
+   * backward pass wants them, with the same bits, for more time. What can not be within the bound is a report (NN530). Default: all are kept.
+   */
+  readonly memory?: number | 'least';
   /** Modules to emit beside the TypeScript target's: `wasm`, `wgsl`. They are in `artifact.modules`. */
   readonly targets?: readonly Target[];
   /** Limits of the GPU that `wgsl` is compiled for, where they are more (or less) than what every WebGPU device has. */
@@ -135,6 +140,9 @@ function optionProblems(program: Program, checked: CheckResult, options: Compile
   }
   for (const [k, rule] of (options.weights ?? []).entries())
     if (parseRule(rule) === null) wrong(`weights[${k}]`, `\`${String(rule)}\``, storeWanted);
+  const { memory } = options;
+  if (memory !== undefined && memory !== 'least' && !(Number.isInteger(memory) && memory > 0))
+    wrong('memory', String(memory), 'a whole number of bytes from 1, or `least`');
   for (const target of options.targets ?? [])
     if (!targets.includes(target)) wrong('targets', `\`${String(target)}\``, `one of ${targets.join(', ')}`);
   for (const [name, limit] of Object.entries<number>({ ...options.gpu })) {

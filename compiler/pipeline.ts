@@ -16,6 +16,7 @@ import type { Graph, ProgramName, Unit } from './graph/types.ts';
 import { printProgram } from './kernel/print.ts';
 import type { Kernel, KernelProgram, Schedule } from './kernel/types.ts';
 import { plan as planMemory } from './plan/plan.ts';
+import type { Recomputation } from './plan/within.ts';
 import { simplify } from './simplify/simplify.ts';
 import { chooseStorage, type StoredAs } from './store/choice.ts';
 import { scalesOf, StorageRewriter } from './store/rewrite.ts';
@@ -38,6 +39,8 @@ export interface Artifact {
   readonly kernels: readonly Kernel[];
   readonly schedules: readonly Schedule[];
   readonly plan: Plan;
+  /** Programs that compute values again so as to take less memory. */
+  readonly recomputations: readonly Recomputation[];
   /** The emitted modules, by target: the wanted ones, `ts` always. */
   readonly modules: ReadonlyMap<Target, TargetModule>;
   /** The `ts` target's: an ES module without imports that passes `tsc --strict`, and the same as JavaScript with its declarations. */
@@ -56,6 +59,8 @@ export interface BuildOptions {
   readonly reuse?: boolean;
   /** Matrices from so many elements on that are only reduced are not stored; false: all are. Default: 4 Mi. */
   readonly stream?: number | false;
+  /** Bytes that a unit may take, or as few as there is a way to. */
+  readonly memory?: number | 'least';
   readonly expose?: readonly string[];
   readonly targets?: readonly Target[];
   /** Rules of `store/choice.ts`, checked already. */
@@ -96,13 +101,15 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
       return partialUpdates(fuse(graph, { origins, cache, fuse: options.fuse ?? true, ...stream }), narrowed);
     });
     const rewriter = new StorageRewriter(stored);
-    const programs = stored.size === 0 ? whole : mapPrograms(whole, (p) => rewriter.program(p));
+    const fused = stored.size === 0 ? whole : mapPrograms(whole, (p) => rewriter.program(p));
     for (const [path, why] of rewriter.refused)
       problems.push(problem('NN794', null, { path, rule: rules.join(', '), why }));
     if (rewriter.refused.size > 0) continue;
-    trace(`${unit.name}: fuse`, () => [...programs.values()].map((p) => printProgram(p)).join('\n'));
+    trace(`${unit.name}: fuse`, () => [...fused.values()].map((p) => printProgram(p)).join('\n'));
 
-    const planned = planMemory(unit, programs, bounds, {
+    const planned = planMemory(unit, fused, bounds, {
+      ...(options.memory === undefined ? {} : { memory: options.memory }),
+      spanOf: (origin) => userSpan(origins, program.sources, origin),
       reuse: options.reuse ?? true,
       stored: new Map([...stored].map(([path, s]) => [path, { ...s, scales: scalesOf(path) }])),
     });
@@ -110,7 +117,7 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
       problems.push(...planned.problems);
       continue;
     }
-    const { plan, kernels, schedules } = planned;
+    const { plan, kernels, schedules, programs, recomputations } = planned;
     trace(`${unit.name}: plan`, () => JSON.stringify(plan, null, 1));
 
     const { gpu } = options;
@@ -142,6 +149,7 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
       kernels,
       schedules,
       plan,
+      recomputations,
       modules,
       typescript: ts.typescript!,
       javascript: ts.javascript,

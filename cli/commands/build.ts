@@ -1,7 +1,7 @@
 /** `nnc build`: models and train blocks as files to import, or printed on the way there. */
 import { join } from 'node:path';
 import type { Artifact, Target } from '../../compiler/index.ts';
-import { memoryOf, parametersOf } from '../artifact.ts';
+import { memoryOf, parametersOf, recomputed } from '../artifact.ts';
 import { headOf, prepareFolder, writeFile } from '../files.ts';
 import type { Io, LookOptions } from '../io.ts';
 import { formatBytes, refuse } from '../problems.ts';
@@ -13,6 +13,7 @@ export interface BuildOptions extends LookOptions {
   readonly out?: string;
   readonly target: Target;
   readonly weights?: readonly string[];
+  readonly memory?: number | 'least';
   readonly emit: readonly ('ts' | 'js')[];
   readonly bound?: Readonly<Record<string, number>>;
   readonly const?: Readonly<Record<string, number>>;
@@ -30,6 +31,7 @@ export function build(io: Io, file: string, options: BuildOptions): number {
     demanded: Object.keys(options.bound ?? {}),
     consts,
     targets: [options.target],
+    ...(options.memory === undefined ? {} : { memory: options.memory }),
     ...(options.weights === undefined ? {} : { weights: options.weights }),
     ...(options.gpuBinding === undefined
       ? {}
@@ -86,13 +88,15 @@ function filesOf({ name, modules, plan }: Artifact, { target, emit }: BuildOptio
   return files;
 }
 
-function summary({ name, kind, plan }: Artifact): string {
+function summary(artifact: Artifact): string {
+  const { name, kind, plan } = artifact;
   const bounds = plan.sizes.map((size) => `${size.name} <= ${size.bound}`).join(', ');
   const { persistent, work } = plan.arenas;
   const parts = [
     `${parametersOf(plan).toLocaleString('en-US')} parameters`,
     `${formatBytes(memoryOf(plan))} of memory (${formatBytes(persistent)} kept, ${formatBytes(work)} to work in)`,
     `${plan.kernels.length} kernels`,
+    ...recomputed(artifact),
     ...(bounds === '' ? [] : [bounds]),
   ];
   return `${kind} ${name}: ${parts.join('; ')}`;

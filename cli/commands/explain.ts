@@ -13,15 +13,17 @@ export interface ExplainOptions extends LookOptions {
   readonly schedule?: boolean;
   readonly plan?: boolean;
   readonly graph?: boolean;
+  /** The bound: what is computed again to stay within it. */
+  readonly memory?: number | 'least' | true;
 }
 
-const fileViews = ['fusion', 'schedule', 'plan', 'graph'] as const satisfies readonly View[];
+const fileViews = ['fusion', 'schedule', 'plan', 'memory', 'graph'] as const satisfies readonly View[];
 
 export function explain(io: Io, subject: string, options: ExplainOptions): number {
-  const chosen = fileViews.filter((view) => options[view] === true);
+  const chosen = fileViews.filter((view) => options[view] !== undefined);
   if (chosen.length > 0) return explainFile(io, subject, chosen, options);
   if (/\.nn$/.test(subject))
-    return wrongUsage(`say what to explain of ${subject}: --fusion, --schedule, --plan or --graph`);
+    return wrongUsage(`say what to explain of ${subject}: --fusion, --schedule, --plan, --memory or --graph`);
   const code = /^\d{3}$/.test(subject) ? `NN${subject}` : subject.toUpperCase();
   const text = explanationOf(code);
   if (text === null) return refuse('NN932', { code: subject, nearest: nearestCodes(code) });
@@ -38,6 +40,7 @@ function explainFile(io: Io, file: string, chosen: readonly View[], options: Exp
     bounds: { ...batchBounds(program), ...options.bound },
     demanded: Object.keys(options.bound ?? {}),
     consts,
+    ...(options.memory === undefined || options.memory === true ? {} : { memory: options.memory }),
     // To look at, any bound will do.
     otherwise: 64,
   });

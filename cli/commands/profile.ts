@@ -1,7 +1,7 @@
 /** `nnc profile`: what a program costs, by line of its source and by kernel: time, rates, the share of what the machine can do. */
 import { join } from 'node:path';
 import type { Artifact } from '../../compiler/index.ts';
-import { inputsOf, type Inputs, type NodeTarget, type Sizes, type Values } from '../artifact.ts';
+import { inputsOf, recomputed, type Inputs, type NodeTarget, type Sizes, type Values } from '../artifact.ts';
 import { prepareFolder, writeFile } from '../files.ts';
 import { wantedByModel, wantedByTrain, type Wanted } from '../inputs.ts';
 import type { Io, LookOptions } from '../io.ts';
@@ -27,6 +27,7 @@ export interface ProfileOptions extends LookOptions {
   readonly only?: string;
   readonly program?: ProgramChoice;
   readonly target: NodeTarget;
+  readonly memory?: number | 'least';
   readonly bound?: Readonly<Record<string, number>>;
   readonly const?: Readonly<Record<string, number>>;
   readonly data?: readonly string[];
@@ -58,6 +59,7 @@ export async function profile(io: Io, file: string, options: ProfileOptions): Pr
     demanded: Object.keys(options.bound ?? {}),
     consts,
     targets: [options.target],
+    ...(options.memory === undefined ? {} : { memory: options.memory }),
   });
   showReports(io, reports, sources, options);
   const artifact = artifacts.get(name)!;
@@ -78,6 +80,7 @@ export async function profile(io: Io, file: string, options: ProfileOptions): Pr
     sources,
     persistent: artifact.plan.arenas.persistent,
     work: artifact.plan.arenas.work,
+    recomputed: recomputed(artifact),
   };
   io.stdout.write(`${profileText(shown, lookOf(io.stdout, io, options).width)}\n`);
   const folder = join('nnc-out', name);

@@ -56,6 +56,7 @@ export interface TrainOptions extends LookOptions {
   /** Go on with NaN and infinity in the data. */
   readonly allowNonfinite?: boolean;
   readonly target: RunTarget;
+  readonly memory?: number | 'least';
   readonly threads: Threads;
   readonly const?: Readonly<Record<string, number>>;
 }
@@ -94,6 +95,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
     bounds: Object.fromEntries(sizes),
     consts,
     targets: [options.target],
+    ...(options.memory === undefined ? {} : { memory: options.memory }),
     ...(await gpuLimits(options.target)),
     otherwise: Math.max(batch, ...sizes.values()),
   });

@@ -82,11 +82,13 @@ export interface Shown {
   readonly origins: Origins;
   readonly sources: Sources;
   readonly persistent: number;
+  /** What is computed again to take less memory, in words. */
+  readonly recomputed: readonly string[];
   readonly work: number;
 }
 
 /** The head's facts, one a line. */
-export function facts({ profile, machine, persistent, work }: Shown): string[] {
+export function facts({ profile, machine, persistent, work, recomputed }: Shown): string[] {
   const total = empty();
   for (const step of profile.steps) addTo(total, step, machine);
   const sizes = Object.entries(profile.sizes).map(([name, value]) => `${name} = ${value}`);
@@ -95,6 +97,7 @@ export function facts({ profile, machine, persistent, work }: Shown): string[] {
     `${time(profile.milliseconds)} a call (median of ${profile.runs}${sizes.length > 0 ? `; ${sizes.join(', ')}` : ''}), ${calls.toLocaleString('en-US')} dispatches`,
     `${digits(total.flops / 1e9)} GFLOP, ${formatBytes(total.bytes)} read and written: ${rate(total.flops, profile.milliseconds)} GFLOP/s, ${rate(total.bytes, profile.milliseconds)} GB/s, ${share({ ...total, milliseconds: profile.milliseconds })} of the roofline`,
     `${formatBytes(persistent + work)} planned (${formatBytes(persistent)} kept, ${formatBytes(work)} to work in)`,
+    ...recomputed,
     `this machine, one thread: ${digits(machine.peak)} GFLOP/s; ${machine.bandwidth.map((b) => digits(b.rate)).join(', ')} GB/s in L2, in L3, from memory`,
   ];
 }

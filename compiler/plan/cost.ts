@@ -10,7 +10,7 @@
 import { evaluate, names, type Poly } from '../sizes/poly.ts';
 import { operands, polysOf, walk } from '../kernel/expr.ts';
 import type { Expr, Kernel, ScalarOp, Stage, Write } from '../kernel/types.ts';
-import { storedBytes, WIDTH } from './plan.ts';
+import { storedBytes, WIDTH } from './place.ts';
 import { stageRoots, usage } from './usage.ts';
 
 export interface KernelCost {

@@ -1,13 +1,12 @@
 /**
  * Memory planning: kernel programs become a `Plan`, plain data that a runtime can run.
  *
- * Persistent leaves lie side by side in an arena of their own. Everything else shares one work arena for all programs: lifetimes over the step
- * tree (liveness.ts), outputs written into inputs that die in the same step (share.ts), then offsets greedily, largest group first, each at
- * the lowest place that is free throughout its life (Pisarchyk and Lee, "Efficient memory management for deep neural net inference",
- * 2020, "greedy by size"). Sizes of buffers are taken at the bounds of the size names; a name without a bound is a problem, not a guess.
+ * Persistent leaves lie side by side in an arena of their own. Everything else shares one work arena for all programs (place.ts). Sizes of
+ * buffers are taken at the bounds of the size names; a name without a bound is a problem, not a guess.
  */
 import { names, type Poly } from '../sizes/poly.ts';
 import { problem, type Problem } from '../diagnostics/problem.ts';
+import type { OriginId } from '../graph/origin.ts';
 import type { Buffer, Kernel, KernelProgram, KernelStep, Schedule } from '../kernel/types.ts';
 import type { DType, ProgramName, Unit } from '../graph/types.ts';
 import type {
@@ -23,20 +22,9 @@ import type {
   Storage,
 } from '../../runtime/plan.ts';
 import { kernelKey } from './identity.ts';
-import { lifetimes, timeline, type Range } from './liveness.ts';
-import { mayShare } from './share.ts';
+import { align, layout, storedBytes, WIDTH } from './place.ts';
 import { interval, sizeExpr } from './sizes.ts';
-
-export const ALIGNMENT = 64;
-
-/** Bytes an element. f16 values are held, rounded, in f32. */
-export const WIDTH: Readonly<Record<DType, number>> = { f32: 4, f16: 4, i32: 4, bool: 1 };
-
-/** Elements of a byte, and bytes of an element, of what is kept smaller. */
-export const storedBytes = (elements: number, storage: Storage): number =>
-  storage === 'f16' ? 2 * elements : storage === 'i8' ? elements : Math.ceil(elements / 2);
-
-export const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+import { crowdOf, within, type Recomputation, type Within } from './within.ts';
 
 export interface Planned {
   readonly ok: true;
@@ -45,11 +33,18 @@ export interface Planned {
   readonly kernels: readonly Kernel[];
   /** One a kernel. */
   readonly schedules: readonly Schedule[];
+  /** As planned: with what is computed again. */
+  readonly programs: ReadonlyMap<ProgramName, KernelProgram>;
+  readonly recomputations: readonly Recomputation[];
 }
 
 export interface PlanOptions {
   /** false: every buffer has a place of its own, for comparison. Default true. */
   readonly reuse?: boolean;
+  /** Bytes that all of it may take, or as few as there is a way to: values are then computed again in place of kept (within.ts). */
+  readonly memory?: number | 'least';
+  /** Where in the source something comes from. */
+  readonly spanOf?: (origin: OriginId) => Problem['span'];
   /** Leaves kept in fewer bytes, by path: how, elements of a scale (0: none), and the name that the scales have as a leaf. */
   readonly stored?: ReadonlyMap<string, { readonly as: Storage; readonly group: number; readonly scales: string }>;
 }
@@ -83,94 +78,6 @@ class KernelTable {
     known.set(schedule, position);
     return position;
   }
-}
-
-/** Buffers that lie at one offset, one after the other in time. */
-interface Group {
-  bytes: number;
-  readonly members: Buffer[];
-  readonly ranges: Range[];
-  offset: number;
-}
-
-interface Joins {
-  readonly groups: Group[];
-  readonly groupOf: Map<number, Group>;
-}
-
-function groupsOf(
-  program: KernelProgram,
-  ranges: ReadonlyMap<number, Range>,
-  ticks: ReadonlyMap<KernelStep, number>,
-  bytesOf: (b: Buffer) => number,
-): Joins {
-  const groups: Group[] = [];
-  const groupOf = new Map<number, Group>();
-  const byId = new Map(program.buffers.map((b) => [b.id, b]));
-  for (const buffer of program.buffers) {
-    const range = ranges.get(buffer.id);
-    if (range === undefined) continue;
-    const group: Group = { bytes: bytesOf(buffer), members: [buffer], ranges: [range], offset: -1 };
-    groups.push(group);
-    groupOf.set(buffer.id, group);
-  }
-  const go = (steps: readonly KernelStep[]): void => {
-    for (const step of steps) {
-      if (step.kind === 'loop') go(step.body);
-      if (step.kind !== 'call') continue;
-      const tick = ticks.get(step)!;
-      for (const [k, id] of step.buffers.entries()) {
-        const range = ranges.get(id);
-        if (range?.first !== tick || range.last === tick) continue;
-        const output = byId.get(id)!;
-        const donor = step.buffers.findIndex((other, j) => {
-          const dying = ranges.get(other);
-          const input = byId.get(other)!;
-          return (
-            dying?.last === tick &&
-            dying.first < tick &&
-            groupOf.get(other) !== groupOf.get(id) &&
-            WIDTH[input.dtype] === WIDTH[output.dtype] &&
-            groupOf.get(other)!.ranges.every((r) => r.last <= tick) &&
-            step.buffers.filter((b) => b === other || b === id).length === 2 &&
-            mayShare(step.kernel, step.schedule, j, k)
-          );
-        });
-        if (donor < 0) continue;
-        const into = groupOf.get(step.buffers[donor]!)!;
-        const from = groupOf.get(id)!;
-        into.bytes = Math.max(into.bytes, from.bytes);
-        into.members.push(...from.members);
-        into.ranges.push(...from.ranges);
-        for (const member of from.members) groupOf.set(member.id, into);
-        groups.splice(groups.indexOf(from), 1);
-      }
-    }
-  };
-  go(program.steps);
-  return { groups, groupOf };
-}
-
-const meet = (a: Group, b: Group): boolean =>
-  a.ranges.some((r) => b.ranges.some((s) => r.first <= s.last && s.first <= r.last));
-
-/** Gives every group an offset; the bytes that the arena needs. */
-export function place(groups: readonly Group[]): number {
-  const placed: Group[] = [];
-  let total = 0;
-  const order = groups.toSorted((a, b) => b.bytes - a.bytes || a.ranges[0]!.first - b.ranges[0]!.first);
-  for (const group of order) {
-    const near = placed.filter((other) => meet(group, other)).sort((a, b) => a.offset - b.offset);
-    let offset = 0;
-    for (const other of near) {
-      if (other.offset >= offset + group.bytes) break;
-      offset = Math.max(offset, align(other.offset + other.bytes));
-    }
-    group.offset = offset;
-    placed.push(group);
-    total = Math.max(total, align(offset + group.bytes));
-  }
-  return total;
 }
 
 /** Names that a program's memory depends on: those of its buffers, without loop variables. */
@@ -301,13 +208,21 @@ export function plan(
   const table = new KernelTable();
   const planned: Record<string, PlanProgram> = {};
   let work = 0;
-  for (const [name, program] of programs) {
-    const line = timeline(program);
-    const needs = lifetimes(program, line);
-    const always: Range = { first: 0, last: Infinity };
-    const ranges = options.reuse === false ? new Map([...needs.keys()].map((id) => [id, always])) : needs;
-    const { groups, groupOf } = groupsOf(program, ranges, line.ticks, (b) => bytesOf(b.dtype, b.sizes));
-    work = Math.max(work, place(groups));
+  const room = (b: Buffer): number => bytesOf(b.dtype, b.sizes);
+  const chosen = new Map<ProgramName, KernelProgram>();
+  const recomputations: Recomputation[] = [];
+  const fits = fitAll(programs, persistent, room, (s) => limits.get(s) ?? 1, options);
+  for (const [name] of programs) {
+    const fitted = fits.get(name)!;
+    chosen.set(name, fitted.program);
+    if (fitted.recomputation !== null) recomputations.push(fitted.recomputation);
+    if (!fitted.fits) {
+      problems.push(tooLarge(unit.name, name, fitted, persistent, room, options));
+      continue;
+    }
+    const { program, layout: laid } = fitted;
+    const { bytes, groupOf } = laid;
+    work = Math.max(work, bytes);
 
     const positions = new Map<number, number>();
     for (const buffer of program.buffers) {
@@ -357,13 +272,13 @@ export function plan(
         }
       });
     const steps = lower(program.steps);
-    const given = program.buffers.filter((b) => b.kind === 'data' || b.kind === 'scalar');
-    const taken = new Set(given.map((b) => b.leaf ?? b.name));
+    const supplied = program.buffers.filter((b) => b.kind === 'data' || b.kind === 'scalar');
+    const taken = new Set(supplied.map((b) => b.leaf ?? b.name));
     const mine = inputs.filter((input) => taken.has(input.name));
     planned[name] = {
       name,
       steps,
-      inputs: Object.fromEntries(given.map((b) => [b.leaf ?? b.name, positions.get(b.id)!])),
+      inputs: Object.fromEntries(supplied.map((b) => [b.leaf ?? b.name, positions.get(b.id)!])),
       outputs: Object.fromEntries(
         program.outputs.filter((o) => o.updates === null).map((o) => [o.name, positions.get(o.buffer)!]),
       ),
@@ -371,8 +286,11 @@ export function plan(
     };
   }
 
+  if (problems.length > 0) return { ok: false, problems };
   return {
     ok: true,
+    programs: chosen,
+    recomputations,
     plan: {
       name: unit.name,
       kind: unit.kind,
@@ -406,6 +324,57 @@ export function plan(
     kernels: table.kernels,
     schedules: table.schedules,
   };
+}
+
+/** All programs share one arena: what the largest takes costs the others nothing. */
+function fitAll(
+  programs: ReadonlyMap<ProgramName, KernelProgram>,
+  persistent: number,
+  bytes: (b: Buffer) => number,
+  of: (size: string) => number,
+  { memory, reuse }: PlanOptions,
+): ReadonlyMap<ProgramName, Within> {
+  const fits = new Map<ProgramName, Within>();
+  for (const [name, program] of programs)
+    fits.set(name, { program, layout: layout(program, bytes, reuse), recomputation: null, fits: true });
+  if (memory === undefined || reuse === false) return fits;
+  let bound = memory === 'least' ? 0 : memory - persistent;
+  for (const [name, { program, layout: whole }] of [...fits].sort(([, a], [, b]) => b.layout.bytes - a.layout.bytes)) {
+    if (whole.bytes <= bound) continue;
+    const found = within(program, memory === 'least' ? memory : bound, bytes, of);
+    fits.set(name, found);
+    // One report is enough.
+    if (!found.fits) break;
+    if (memory === 'least') bound = Math.max(bound, found.layout.bytes);
+  }
+  return fits;
+}
+
+/** How many tensors a report names. */
+const NAMED = 6;
+
+function tooLarge(
+  unit: string,
+  program: ProgramName,
+  fitted: Within,
+  persistent: number,
+  bytes: (b: Buffer) => number,
+  { memory, spanOf }: PlanOptions,
+): Problem {
+  const { members } = crowdOf(fitted.program, fitted.layout.ranges, bytes);
+  const places = new Set<string>();
+  const largest = members
+    .filter((m) => !places.has(`${m.origin} ${m.bytes}`) && places.add(`${m.origin} ${m.bytes}`))
+    .slice(0, NAMED)
+    .map(({ origin, ...m }) => ({ ...m, span: spanOf?.(origin) ?? null }));
+  return problem('NN530', largest[0]?.span ?? null, {
+    unit,
+    program,
+    bound: memory as number,
+    least: persistent + fitted.layout.bytes,
+    persistent,
+    largest,
+  });
 }
 
 type Batch = NonNullable<Unit['training']>['batch'];

@@ -8,7 +8,7 @@
  */
 import type { Kernel, Schedule } from '../kernel/types.ts';
 import type { Plan, PlanBuffer, PlanProgram, PlanStep } from '../../runtime/plan.ts';
-import { ALIGNMENT, storedBytes, WIDTH } from './plan.ts';
+import { ALIGNMENT, storedBytes, WIDTH } from './place.ts';
 import { mayShare } from './share.ts';
 import { evaluateSize } from './sizes.ts';
 import { usage } from './usage.ts';

@@ -62,6 +62,8 @@ describe('help', () => {
         --epochs <n>              in place of the source's
         --batch <n>               rows of a step, in place of the source's
         --seed <n>                of initial weights, order of rows and draws (default: 0)
+        --memory <bytes>          at most 512MB, 2GiB …, or least: values are computed again in place of
+                                  kept, for more time
         --const <name=number...>  values in place of the source's consts: width=128
         --target <target>         JavaScript, WebAssembly, WebGPU (npm install webgpu), or auto: the first
                                   there is (choices: "ts", "wasm", "wgsl", "auto", default: "ts")
@@ -103,6 +105,8 @@ describe('help', () => {
         --gpu-binding <bytes>     greatest tensor on the GPUs that wgsl is for (default: 134217728)
         --emit <kinds>            ts, js or ts,js (default: ts,js)
         --bound <size=number...>  greatest values of sizes known at run time: B=64 T=1024
+        --memory <bytes>          at most 512MB, 2GiB …, or least: values are computed again in place of
+                                  kept, for more time
         --const <name=number...>  values in place of the source's consts: width=128
         --weights <rule...>       store parameters of a model smaller: int8, int4:32, f16,
                                   "h.*.attn.**=int8"

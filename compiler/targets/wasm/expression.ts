@@ -28,7 +28,7 @@ import {
 import type { DType } from '../../graph/types.ts';
 import type { Expr, Guard, Kernel } from '../../kernel/types.ts';
 import { stageRoots, visit } from '../../plan/usage.ts';
-import { WIDTH } from '../../plan/plan.ts';
+import { WIDTH } from '../../plan/place.ts';
 import type { ValueType } from './encoder.ts';
 import type { Fn } from './function.ts';
 import type { LibraryName, Pool } from './math.ts';
