@@ -14,9 +14,18 @@ import { runtimeText } from '../ts/runtime.generated.ts';
 import { sharedFlag } from './encoder.ts';
 import { FIRST, WasmModule } from './module.ts';
 import { planLines } from './plan-text.ts';
+import { hoists, type Hoists, type Packed } from './hoist.ts';
 import { prepare } from './prepare.ts';
 import { workspaceBytes } from './product.ts';
-import { bodySignature, isParallel, programFunction, programSignature, type Callee, type Layout } from './program.ts';
+import {
+  bodySignature,
+  isParallel,
+  programFunction,
+  programSignature,
+  type Callee,
+  type Layout,
+  type Packing,
+} from './program.ts';
 import { callFunction, meetFunction, meetSignature, MOST_SIZES, SYNC, workFunction } from './threads.ts';
 import { tileModule } from './tile.ts';
 
@@ -88,6 +97,7 @@ export function machineText(plan: Plan, threads: boolean): string {
 export interface Prepared {
   readonly joined: readonly Kernel[];
   readonly schedules: readonly WasmSchedule[];
+  readonly hoisted: Hoists;
   readonly layout: Layout;
   /** Of memory, with one thread. */
   readonly pages: number;
@@ -106,11 +116,14 @@ export function prepareAll(plan: Plan, kernels: readonly Kernel[]): Prepared {
   const room = align(Math.max(0, ...rooms) + MARGIN);
   const persistent = FIRST;
   const work = align(persistent + plan.arenas.persistent + MARGIN);
-  const workspace = align(work + plan.arenas.work + MARGIN);
+  const panels = align(work + plan.arenas.work + MARGIN);
+  const hoisted = hoists(plan, joined, schedules, of);
+  const workspace = align(panels + hoisted.bytes);
   return {
     joined,
     schedules,
-    layout: { persistent, work, workspace, room },
+    hoisted,
+    layout: { persistent, work, panels, workspace, room },
     pages: Math.ceil((workspace + room) / PAGE),
   };
 }
@@ -153,9 +166,34 @@ function visiblePlan(plan: Plan, names: readonly string[]): Plan {
   };
 }
 
+/** Functions for what is packed before loops: one pair a kernel and side. */
+function packing(
+  module: WasmModule,
+  hoisted: Hoists,
+  kernels: readonly Kernel[],
+  schedules: readonly WasmSchedule[],
+): Packing {
+  const made = new Map<string, { readonly target: number; readonly pack: number }>();
+  const functions = ({ call: { kernel }, side }: Packed): { readonly target: number; readonly pack: number } => {
+    const key = `${kernel} ${side}`;
+    const known = made.get(key) ?? module.packed(kernels[kernel]!, schedules[kernel]!, side);
+    made.set(key, known);
+    return known;
+  };
+  return {
+    calls: new Map([...hoisted.calls].map(([step, p]) => [step, { at: p.at, target: functions(p).target }])),
+    before: new Map(
+      [...hoisted.before].map(([loop, list]) => [
+        loop,
+        list.map((p) => ({ at: p.at, target: functions(p).pack, call: p.call })),
+      ]),
+    ),
+  };
+}
+
 /** `kernels` in the plan's order. */
 export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): EmittedWasm {
-  const { joined, schedules, layout, pages } = prepareAll(plan, kernels);
+  const { joined, schedules, hoisted, layout, pages } = prepareAll(plan, kernels);
   const { persistent, work, workspace, room } = layout;
 
   const module = new WasmModule({ pages, shared: false });
@@ -164,6 +202,7 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): Em
     kernel,
     shared: schedules[i]!.share !== null,
   }));
+  const before = packing(module, hoisted, joined, schedules);
   const names = Object.keys(plan.programs);
   const steps = names.map((name) => plan.programs[name]!.steps);
   const threads = plan.sizes.length <= MOST_SIZES && steps.some((list) => isParallel(list, functions));
@@ -173,7 +212,7 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): Em
     builder.define(meet, meetFunction());
     const bodies = steps.map((list) => {
       const body = builder.declare(bodySignature(plan));
-      builder.define(body, programFunction(plan, list, functions, layout, meet));
+      builder.define(body, programFunction(plan, list, functions, before, layout, meet));
       return body;
     });
     for (const [number, name] of names.entries())
@@ -183,7 +222,7 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): Em
     for (const [number, name] of names.entries())
       builder.define(
         builder.declare(programSignature(plan), name),
-        programFunction(plan, steps[number]!, functions, layout, null),
+        programFunction(plan, steps[number]!, functions, before, layout, null),
       );
   }
   const bytes = module.encode();

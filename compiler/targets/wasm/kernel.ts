@@ -16,15 +16,20 @@ import { Expressions, NO_SHIFT, substituted, typeOf, type Context, type Shift } 
 import { Fn } from './function.ts';
 import { BlockEmitter } from './block.ts';
 import { emitDots } from './dots.ts';
-import { emitProduct, type ProductContext } from './product.ts';
+import type { Side } from './hoist.ts';
+import { emitProduct, packOperand, type ProductContext } from './product.ts';
 import { across, combine, identity } from './scalar.ts';
 
 export type KernelContext = Context & ProductContext;
 
 type Loops = Extract<WasmLeaf, { kind: 'loops' }>;
 
-export const signatureOf = (kernel: Kernel): Signature => ({
-  parameters: Array.from({ length: kernel.buffers.length + kernel.sizes.length + 3 }, (): ValueType => 'i32'),
+/** With an operand that is packed already: where its panels are, last. */
+export const signatureOf = (kernel: Kernel, packed: Side | null = null): Signature => ({
+  parameters: Array.from(
+    { length: kernel.buffers.length + kernel.sizes.length + (packed === null ? 3 : 4) },
+    (): ValueType => 'i32',
+  ),
   results: [],
 });
 
@@ -94,6 +99,9 @@ export class KernelEmitter {
   /** The axis of which several points are computed together, beside lanes along a reduced one. */
   private beside: string | null = null;
 
+  /** The operand that is packed already. */
+  packed: Side | null = null;
+
   constructor(
     kernel: Kernel,
     context: KernelContext,
@@ -113,6 +121,26 @@ export class KernelEmitter {
           def.op === null && levels.defs.get(name) === 'inside' ? [...stage.axes, ...stage.over] : stage.axes,
         );
     }
+  }
+
+  /** Packs an operand of the kernel's only product, each thread a part. */
+  emitPack(schedule: WasmSchedule, side: Side): FunctionBody {
+    const [leaf] = schedule.leaves;
+    if (leaf?.kind !== 'product') throw new Error(`kernel ${this.kernel.name} is no product`);
+    const rows = this.rowsOf(leaf);
+    const pack = (): void => packOperand(this, leaf, side);
+    if (asConst(rows) !== null) pack();
+    else {
+      this.x.push(this.x.index(rows));
+      this.fn.code.i32(leaf.few.below);
+      this.fn.code.op('i32.ge_s');
+      this.fn.if(pack);
+    }
+    return this.fn.done();
+  }
+
+  private rowsOf(leaf: Extract<WasmLeaf, { kind: 'product' }>): Poly {
+    return leaf.rows.axes.reduce<Poly>((p, a) => mul(p, this.extent(a)), num(1));
   }
 
   /** The parameter after the sizes; the thread and the number of threads follow it. */
@@ -277,7 +305,7 @@ export class KernelEmitter {
     const stage = this.stages.get(leaf.stage)!;
     if (leaf.kind === 'product') {
       // A few rows only are not worth packing the columns.
-      const rows = leaf.rows.axes.reduce<Poly>((p, a) => mul(p, this.extent(a)), num(1));
+      const rows = this.rowsOf(leaf);
       if (asConst(rows) !== null) return emitProduct(this, leaf, stage, this.context);
       this.x.push(this.x.index(rows));
       this.fn.code.i32(leaf.few.below);

@@ -3,6 +3,8 @@ import type { Kernel } from '../../kernel/types.ts';
 import { wasmSchedule, type WasmSchedule } from '../../schedule/wasm.ts';
 import { withRoom } from './block.ts';
 import { ModuleBuilder } from './encoder.ts';
+import { Fn } from './function.ts';
+import type { Side } from './hoist.ts';
 import { KernelEmitter, signatureOf, type KernelContext } from './kernel.ts';
 import { library, Pool, type LibraryName } from './math.ts';
 import { PANEL, tileName, tileSignature } from './tile.ts';
@@ -51,6 +53,18 @@ export class WasmModule implements KernelContext {
     const own = schedule.block === null ? kernel : withRoom(kernel, schedule.block.axis);
     this.builder.define(target, new KernelEmitter(own, this).emit(schedule));
     return target;
+  }
+
+  /** A product's function that takes an operand's panels as they are, and the one that makes them. */
+  packed(kernel: Kernel, schedule: WasmSchedule, side: Side): { readonly target: number; readonly pack: number } {
+    const signature = signatureOf(kernel, side);
+    const [target, pack] = [this.builder.declare(signature), this.builder.declare(signature)];
+    const emitter = (): KernelEmitter => new KernelEmitter(kernel, this, new Fn(signature));
+    const product = emitter();
+    product.packed = side;
+    this.builder.define(target, product.emit(schedule));
+    this.builder.define(pack, emitter().emitPack(schedule, side));
+    return { target, pack };
   }
 
   encode(): Uint8Array<ArrayBuffer> {

@@ -14,6 +14,7 @@ import { blockBytes } from './block.ts';
 import { collapseAxes } from './collapse.ts';
 import { Expressions, NO_SHIFT, type Context, type Shift } from './expression.ts';
 import type { Fn } from './function.ts';
+import type { Side } from './hoist.ts';
 import { KernelEmitter, partsOfStage, type KernelContext, type Range } from './kernel.ts';
 import { Packer } from './pack.ts';
 import { PANEL } from './tile.ts';
@@ -122,6 +123,14 @@ export function emitProduct(
   const strip = aligned(n.do('i32.add', B, n.do('i32.mul', NC, bytesK)));
   const pitch = n.do('i32.shl', NC, { by: 2 });
   const packer = new Packer(x);
+  const panels = workspace + 3;
+  /** Panels from point `first` on, packed before or here. */
+  const panelsAt = (side: Side, first: number, count: number, to: number): number => {
+    if (emitter.packed === side) return n.do('i32.add', panels, n.do('i32.mul', first, bytesK));
+    const total = side === 'rows' ? M : N;
+    packer.pack(leaf[side], leaf.over, { width: PANEL[side], first, count, to, length: K, total });
+    return to;
+  };
   const epilogue = new Epilogue(emitter, leaf, stage, context);
 
   const partN: Range = shared === 'columns' ? emitter.part(N, columns) : { from: 0, to: { local: N } };
@@ -134,7 +143,7 @@ export function emitProduct(
       (jc) => {
         const nc = n.least(NC, n.do('i32.sub', partN.to.local, jc));
         const np = roundUp(nc, columns);
-        packer.pack(leaf.columns, leaf.over, { width: columns, first: jc, count: np, to: B, length: K, total: N });
+        const panelsB = panelsAt('columns', jc, np, B);
         fn.for(
           partM.from,
           partM.to,
@@ -142,11 +151,11 @@ export function emitProduct(
           (ic) => {
             const mc = n.least(MC, n.do('i32.sub', partM.to.local, ic));
             const mp = roundUp(mc, rows);
-            packer.pack(leaf.rows, leaf.over, { width: rows, first: ic, count: mp, to: A, length: K, total: M });
+            const panelsA = panelsAt('rows', ic, mp, A);
             const panel = n.do('i32.mul', bytesK, { by: rows });
             const panelB = n.do('i32.mul', bytesK, { by: columns });
             fn.for(0, { local: mp }, 1, (ip) => {
-              const a = n.do('i32.add', A, n.do('i32.mul', ip, panel));
+              const a = n.do('i32.add', panelsA, n.do('i32.mul', ip, panel));
               const first = n.do('i32.add', ic, n.do('i32.mul', ip, { by: rows }));
               const height = n.least(n.constant(rows), n.do('i32.sub', M, first));
               const b = fn.local('i32');
@@ -160,7 +169,7 @@ export function emitProduct(
               const straight = epilogue.straight(first, jc);
               const full = straight === null ? 0 : n.do('i32.div_u', nc, { by: columns });
               const tiles = (count: number): void => {
-                fn.code.get(B);
+                fn.code.get(panelsB);
                 fn.code.set(b);
                 fn.code.get(straight?.to ?? strip);
                 fn.code.set(c);
@@ -216,6 +225,24 @@ export function emitProduct(
     else emitter.loop(axis, () => nest(k + 1));
   };
   nest(0);
+}
+
+/** This thread's part of an operand's panels, to where the last parameter says. */
+export function packOperand(emitter: KernelEmitter, leaf: Leaf, side: Side): void {
+  const { x, kernel } = emitter;
+  const n = new Arithmetic(emitter.fn);
+  const size = (axes: readonly string[]): number =>
+    x.inLocal(x.index(axes.reduce((p, a) => mul(p, kernel.axes.get(a)!), num(1))));
+  const width = PANEL[side];
+  const total = size(leaf[side].axes);
+  const length = size(leaf.over);
+  const part = emitter.part(total, width);
+  const first = (part.from as { readonly local: number }).local;
+  const all = n.do('i32.add', n.do('i32.sub', part.to.local, first), { by: width - 1 });
+  const count = n.do('i32.div_u', all, { by: width });
+  const bytes = n.do('i32.mul', first, n.do('i32.shl', length, { by: 2 }));
+  const to = n.do('i32.add', emitter.workspace + 3, bytes);
+  new Packer(x).pack(leaf[side], leaf.over, { width, first, count, to, length, total });
 }
 
 export interface Strip {

@@ -13,6 +13,8 @@ export interface Layout {
   /** Byte addresses of the arenas and of the workspace. */
   readonly persistent: number;
   readonly work: number;
+  /** Operands that are packed before loops. */
+  readonly panels: number;
   readonly workspace: number;
   /** Bytes of workspace a thread. */
   readonly room: number;
@@ -24,6 +26,15 @@ export interface Callee {
   readonly kernel: Kernel;
   /** Whether threads share its work. */
   readonly shared: boolean;
+}
+
+/** Operands packed before loops (hoist.ts): what the calls in the loop are instead, and what comes before it. `at` counts from the panels' beginning. */
+export interface Packing {
+  readonly calls: ReadonlyMap<PlanStep, { readonly target: number; readonly at: number }>;
+  readonly before: ReadonlyMap<
+    PlanStep,
+    readonly { readonly target: number; readonly at: number; readonly call: Extract<PlanStep, { kind: 'call' }> }[]
+  >;
 }
 
 /** The program, as JavaScript calls it where it has no threads. */
@@ -61,6 +72,7 @@ export function programFunction(
   plan: Plan,
   steps: readonly PlanStep[],
   kernels: readonly Callee[],
+  packing: Packing,
   layout: Layout,
   meet: number | null,
 ): FunctionBody {
@@ -168,6 +180,7 @@ export function programFunction(
       held = [];
       if (step.kind === 'loop') {
         meetNow();
+        pack(step, true);
         loop(
           step,
           () => {
@@ -228,27 +241,49 @@ export function programFunction(
     if (step.reversed) fn.down({ local: count }, body);
     else fn.for(0, { local: count }, 1, body);
   };
+  /** `panels`: where those of a packed operand are. */
+  const invoke = (
+    step: Extract<PlanStep, { kind: 'call' }>,
+    target: number,
+    shared: boolean,
+    panels: number | null,
+  ): void => {
+    const { code } = fn;
+    for (const b of step.buffers) code.i32(address(b));
+    for (const e of step.sizes) push(e);
+    code.i32(layout.workspace);
+    if (meet === null || !shared) {
+      code.i32(0);
+      code.i32(1);
+    } else {
+      code.get(thread);
+      code.i32(layout.room);
+      code.op('i32.mul');
+      code.op('i32.add');
+      code.get(thread);
+      code.get(threads);
+    }
+    if (panels !== null) code.i32(layout.panels + panels);
+    code.call(target);
+  };
+  /** What is packed before a loop: where all threads run it, each its part, and they meet. */
+  const pack = (loop: PlanStep, all: boolean): void => {
+    const list = packing.before.get(loop) ?? [];
+    for (const { call, target, at } of list) invoke(call, target, all, at);
+    if (all && list.length > 0) meetNow(true);
+  };
   const go = (list: readonly PlanStep[]): void => {
     for (const step of list) {
       const { code } = fn;
       switch (step.kind) {
         case 'call': {
-          const { target, shared } = kernels[step.kernel]!;
-          for (const b of step.buffers) code.i32(address(b));
-          for (const e of step.sizes) push(e);
-          code.i32(layout.workspace);
-          if (meet === null || !shared) {
-            code.i32(0);
-            code.i32(1);
-          } else {
-            code.get(thread);
-            code.i32(layout.room);
-            code.op('i32.mul');
-            code.op('i32.add');
-            code.get(thread);
-            code.get(threads);
-          }
-          code.call(target);
+          const packed = packing.calls.get(step);
+          invoke(
+            step,
+            packed?.target ?? kernels[step.kernel]!.target,
+            kernels[step.kernel]!.shared,
+            packed?.at ?? null,
+          );
           break;
         }
         case 'copy': {
@@ -261,6 +296,7 @@ export function programFunction(
           break;
         }
         case 'loop':
+          pack(step, false);
           loop(step, () => go(step.body));
           break;
       }
