@@ -8,9 +8,11 @@
  * ```
  */
 import { check, type CheckResult } from './check/check.ts';
+import { Kept } from './check/kept.ts';
 import { loadProgram, type Host, type Program } from './check/program.ts';
 import { problem, type Problem, type Report } from './diagnostics/problem.ts';
 import { report } from './diagnostics/render/index.ts';
+import { repaired } from './repair/repair.ts';
 import { diagnose, diagnoseLoading } from './lint/lint.ts';
 import type { LevelOptions } from './lint/levels.ts';
 import { library as standardLibrary } from './library.generated.ts';
@@ -55,7 +57,7 @@ export interface CompileOptions {
    * many elements of a row), `['f16']`, or by path: `['h.*.attn.**=int8', 'int4:32']`. The first rule that matches decides.
    */
   readonly weights?: readonly string[];
-  /** Try guesses at what was meant where an error knows no fix: seconds in a large program. */
+  /** Try small changes around the first error: what was probably meant, and where the mistake is. Up to a second in a large program. */
   readonly guesses?: boolean;
   /** Called after every stage with its name, what it made as text (on demand) and its time is the caller's to take. */
   readonly trace?: Trace;
@@ -89,14 +91,17 @@ export function checkSource(
     options.host ?? { read: () => null },
     standardLibrary,
     options.consts,
+    // So that a guess is tried at the price of what it changes.
+    options.guesses === true ? new Kept() : null,
   );
   options.trace?.('parse', () => loaded.program.modules.map((m) => m.path).join('\n'));
-  const checked = check(loaded.program, { guesses: options.guesses === true });
+  const checked = check(loaded.program);
   options.trace?.('check', () => '');
-  const problems = [
+  const found = [
     ...diagnoseLoading(loaded.program, loaded.problems),
     ...diagnose(loaded.program, checked, { levels: options.levels, loading: loaded.problems }),
   ];
+  const problems = options.guesses === true ? repaired(loaded.program, checked, found) : found;
   options.trace?.('lint', () => '');
   return { program: loaded.program, checked, problems, reports: problems.map(report) };
 }

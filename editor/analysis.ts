@@ -7,9 +7,10 @@
 import { check, type CheckResult } from '../compiler/check/check.ts';
 import { Kept } from '../compiler/check/kept.ts';
 import { loadProgram, type Host, type Program, type ProgramModule } from '../compiler/check/program.ts';
-import type { Report } from '../compiler/diagnostics/problem.ts';
+import type { Problem, Report } from '../compiler/diagnostics/problem.ts';
 import { report } from '../compiler/diagnostics/render/index.ts';
 import { library } from '../compiler/library.generated.ts';
+import { repairing } from '../compiler/repair/repair.ts';
 import { diagnose, diagnoseLoading } from '../compiler/lint/lint.ts';
 import type { Sources } from '../compiler/source/source.ts';
 import { indexNames, type Names } from './features/names.ts';
@@ -28,6 +29,10 @@ export interface Analysis {
   readonly reports: readonly Report[];
   /** With fixes, each of which was tried: slow, so only made when somebody looks. */
   readonly repairs: () => readonly Report[];
+  /** The same in small steps, the last of which has them all, for who may be interrupted. */
+  readonly refine: () => Generator<undefined, readonly Report[]>;
+  /** What `refine` or `repairs` has found, or the plain reports. */
+  readonly refined: () => readonly Report[];
   /** What every name in the program's own text means. */
   readonly names: () => Names;
   /** Paths of all files that it reads. */
@@ -70,15 +75,23 @@ export function analyse(path: string, text: string, host: Host, kept: Kept | nul
     }
   };
   const result = guarded(() => check(program, { fixes: false }), unchecked);
-  const reported = (fixes: boolean): Report[] =>
-    guarded(
-      () => {
-        const known = fixes ? check(program, { guesses: true }) : result;
-        const loading = fixes ? diagnoseLoading(program, loaded.problems) : loaded.problems;
-        return [...loading, ...diagnose(program, known, { fixes, loading: loaded.problems })].map(report);
-      },
-      () => loaded.problems.map(report),
-    );
+  const found = (known: CheckResult, fixes: boolean): Problem[] => [
+    ...(fixes ? diagnoseLoading(program, loaded.problems) : loaded.problems),
+    ...diagnose(program, known, { fixes, loading: loaded.problems }),
+  ];
+  const plain = guarded(
+    () => found(result, false).map(report),
+    () => loaded.problems.map(report),
+  );
+  let refined: readonly Report[] | null = null;
+  function* refine(): Generator<undefined, readonly Report[]> {
+    if (refined !== null) return refined;
+    const known = check(program);
+    yield;
+    const made = (yield* repairing(program, known, found(known, true))).map(report);
+    refined = made;
+    return made;
+  }
   return {
     path,
     text,
@@ -87,8 +100,21 @@ export function analyse(path: string, text: string, host: Host, kept: Kept | nul
     sources: program.sources,
     module: program.entry,
     checked: result,
-    reports: reported(false),
-    repairs: once(() => reported(true)),
+    reports: plain,
+    repairs: once(() =>
+      guarded(
+        () => {
+          const steps = refine();
+          for (;;) {
+            const step = steps.next();
+            if (step.done === true) return step.value;
+          }
+        },
+        () => loaded.problems.map(report),
+      ),
+    ),
+    refine,
+    refined: () => refined ?? plain,
     names: once(() => indexNames(program, result)),
     reads,
     get failure() {

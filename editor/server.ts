@@ -76,6 +76,9 @@ interface Options {
   readonly printWidth?: number;
 }
 
+/** Milliseconds without a keystroke. */
+const PAUSE = 300;
+
 const FIX_ALL = `${CodeActionKind.SourceFixAll}.nn`;
 
 export function serve(connection: Connection, host: ServerHost): void {
@@ -83,6 +86,8 @@ export function serve(connection: Connection, host: ServerHost): void {
   const workspace = new Workspace(host.disk, host.clock);
   const { addresses } = host;
   const timers = new Map<string, ReturnType<typeof setTimeout>>();
+  /** Waiting for a pause in which to look for where an error comes from. */
+  const pauses = new Map<string, ReturnType<typeof setTimeout>>();
   let options: Options = {};
 
   // ------------------------------------------------------------------------------------------------------------ start
@@ -146,12 +151,45 @@ export function serve(connection: Connection, host: ServerHost): void {
         diagnostics: diagnostics(a).map((d) => toDiagnostic(a, d, addresses, explained(d.code))),
       });
       if (a.failure !== null) log('check', a.failure);
+      else if (a.reports.some((r) => r.severity === 'error'))
+        pauses.set(
+          path,
+          setTimeout(() => void refine(path, a, version), PAUSE),
+        );
     } catch (error) {
       log('diagnostics', error);
     }
   };
 
+  /** In a pause of the typing: where the first error comes from, by trying what would mend it. A keystroke ends it. */
+  const refine = async (path: string, a: Analysis, version: number | undefined): Promise<void> => {
+    pauses.delete(path);
+    const current = (): boolean => !timers.has(path) && workspace.isOpen(path) && workspace.analysis(path) === a;
+    try {
+      const steps = a.refine();
+      for (;;) {
+        if (!current()) return;
+        const step = steps.next();
+        if (step.done !== true) {
+          await host.turn();
+          continue;
+        }
+        if (!step.value.some((r) => r.noticed !== undefined)) return;
+        await connection.sendDiagnostics({
+          uri: addresses.uri(path),
+          ...(version === undefined ? {} : { version }),
+          diagnostics: diagnostics(a, step.value).map((d) => toDiagnostic(a, d, addresses, explained(d.code))),
+        });
+        return;
+      }
+    } catch (error) {
+      log('repair', error);
+    }
+  };
+
   const schedule = (path: string): void => {
+    clearTimeout(pauses.get(path));
+    pauses.delete(path);
     clearTimeout(timers.get(path));
     const wait = workspace.lastCost < 100 ? 4 : Math.min(workspace.lastCost / 2, 100);
     timers.set(
@@ -167,8 +205,10 @@ export function serve(connection: Connection, host: ServerHost): void {
   });
   documents.onDidClose(({ document }) => {
     const path = addresses.path(document.uri);
-    clearTimeout(timers.get(path));
-    timers.delete(path);
+    for (const waiting of [timers, pauses]) {
+      clearTimeout(waiting.get(path));
+      waiting.delete(path);
+    }
     for (const other of workspace.close(path)) schedule(other);
     void connection.sendDiagnostics({ uri: document.uri, diagnostics: [] });
   });

@@ -1,9 +1,11 @@
 /**
  * `npm run mutations`: the mutation study over every example, benchmark and library file, written to docs/mutations.md. Options: `--most N` sites of
- * an operator in a file (default 6), `--only TEXT` files whose name has it, `--show OUTCOME` prints those mutants instead of writing,
- * `--save FILE` keeps them, `--join FILES` writes the page from what was kept (to share the work between processes).
+ * an operator in a file (default 3), `--only TEXT` files whose name has it, `--operator TEXT` those operators, `--show OUTCOME` prints those mutants
+ * instead of writing, `--save FILE` keeps what is found and goes on from there, `--shard 1/2` half of the files, `--join FILES` writes the page
+ * from what shards have kept.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Callable } from '../grammar/ast.ts';
@@ -159,56 +161,76 @@ ${examples.join('\n')}
 `;
 }
 
-// Run as a script (also compiled, from dist/): the repository is where it is run.
-const started = process.argv[1];
-if (started !== undefined && /mutations\.[jt]s$/.test(started) && resolve(started) === fileURLToPath(import.meta.url)) {
+/** What a run has found so far, by file: a file whose text and sampling are the same is not studied again. */
+interface Found {
+  readonly key: string;
+  readonly seconds: number;
+  readonly mutants: readonly Mutant[];
+}
+
+const readFound = (file: string): Record<string, Found> =>
+  existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, Found>) : {};
+
+function main(argv: readonly string[]): void {
   const option = (name: string): string | undefined => {
-    const k = process.argv.indexOf(`--${name}`);
-    return k < 0 ? undefined : process.argv[k + 1];
+    const k = argv.indexOf(`--${name}`);
+    return k < 0 ? undefined : argv[k + 1];
   };
-  const most = Number(option('most') ?? 6);
+  const most = Number(option('most') ?? 3);
   const { sources, library } = sourcesIn(process.cwd());
-  const only = option('only');
-  const save = option('save');
-  const show = option('show');
-  const joins = option('join') !== undefined;
-  const chosen = joins
-    ? []
-    : sources.filter((s) => only === undefined || s.name.includes(only)).sort((a, b) => a.text.length - b.text.length);
-  const all: Mutant[] = [];
-  for (const source of chosen) {
-    const begun = performance.now();
-    const found = study(source, library, { most });
-    all.push(...found);
-    if (save !== undefined) writeFileSync(save, JSON.stringify(all));
-    const s = summary(found);
-    process.stderr.write(
-      `${source.name}: ${s.mutants} mutants, ${s.missed} missed (${s.typesDiffer}), on target ${percent(s.onTarget, s.reported)}, restored ${percent(s.first, s.reported)}, ${((performance.now() - begun) / 1000).toFixed(0)} s\n`,
-    );
-  }
-  const saved = option('join')?.split(',') ?? [];
-  for (const file of saved) all.push(...(JSON.parse(readFileSync(file, 'utf8')) as Mutant[]));
-  if (save !== undefined) writeFileSync(save, JSON.stringify(all));
-  else if (show !== undefined) {
+  const [only, save, show, operator] = [option('only'), option('save'), option('show'), option('operator')];
+  const [shard, shards] = (option('shard') ?? '1/1').split('/').map(Number) as [number, number];
+  // Long and short ones alternate, so that shards take about as long.
+  const chosen = sources
+    .filter((s) => only === undefined || s.name.includes(only))
+    .sort((a, b) => a.text.length - b.text.length)
+    .filter((_, k) => k % shards === shard - 1);
+  const found: Record<string, Found> = save === undefined ? {} : readFound(save);
+  if (option('join') === undefined)
+    for (const source of chosen) {
+      const key = createHash('sha256')
+        .update(`${most} ${operator ?? ''} ${source.text}`)
+        .digest('hex')
+        .slice(0, 16);
+      if (found[source.name]?.key === key) continue;
+      const begun = performance.now();
+      const mutants = study(source, library, {
+        most,
+        ...(operator === undefined ? {} : { operators: operators.filter((o) => o.name.includes(operator)) }),
+      });
+      const seconds = (performance.now() - begun) / 1000;
+      found[source.name] = { key, seconds, mutants };
+      if (save !== undefined) writeFileSync(save, JSON.stringify(found));
+      const s = summary(mutants);
+      process.stderr.write(
+        `${source.name}: ${s.mutants} mutants, ${s.missed} missed (${s.typesDiffer}), on target ${percent(s.onTarget, s.reported)}, restored ${percent(s.first, s.reported)}, ${seconds.toFixed(0)} s\n`,
+      );
+    }
+  for (const file of option('join')?.split(',') ?? []) Object.assign(found, readFound(file));
+  const order = new Map(sources.map((s, k) => [s.name, k]));
+  const all = Object.values(found)
+    .flatMap((f) => f.mutants)
+    .sort((a, b) => order.get(a.file)! - order.get(b.file)!);
+  if (show !== undefined) {
     for (const m of all)
       if (
         m.outcome === show ||
         (show === 'types' && m.typesDiffer) ||
         (show === 'off' && m.onTarget === false) ||
-        (show === 'unrestored' && m.fix === 'none')
+        (show === 'unrestored' && (m.fix === 'none' || m.fix === 'any'))
       )
         process.stdout.write(
-          `${m.operator} | ${m.file}:${m.line} | ${m.codes.join(' ')}\n    ${m.before}\n    ${m.after}\n`,
+          `${m.operator} | ${m.file}:${m.line} | ${m.codes.join(' ')}\n    ${m.before}\n    ${m.after}\n    ${m.said}\n`,
         );
-  } else if (only === undefined) {
-    const text = page(
-      all,
-      most,
-      new Set(all.map((m) => m.file)).size,
-      sources.length,
-      new Date().toISOString().slice(0, 10),
-    );
+  } else if (only === undefined && shards === 1) {
+    const files = new Set(all.map((m) => m.file)).size;
+    const text = page(all, most, files, sources.length, new Date().toISOString().slice(0, 10));
     writeFileSync('docs/mutations.md', text);
     process.stdout.write(`${text.split('\n').slice(10, 13).join('\n')}\n`);
   }
 }
+
+// Run as a script (also compiled, from dist/): the repository is where it is run.
+const started = process.argv[1];
+if (started !== undefined && /mutations\.[jt]s$/.test(started) && resolve(started) === fileURLToPath(import.meta.url))
+  main(process.argv);

@@ -32,6 +32,7 @@ const allowed: Record<string, string[]> = {
   'compiler/diagnostics': ['grammar', 'compiler/source', 'compiler/sizes', 'runtime'],
   'compiler/check': ['grammar', 'compiler/source', 'compiler/sizes', 'compiler/diagnostics'],
   'compiler/lint': ['grammar', 'compiler/source', 'compiler/sizes', 'compiler/diagnostics', 'compiler/check'],
+  'compiler/repair': ['grammar', 'compiler/source', 'compiler/diagnostics', 'compiler/check', 'compiler/lint'],
   'compiler/kernel': ['compiler/sizes', 'compiler/graph', 'compiler/ops/random.ts', 'grammar/ast.ts', 'runtime'],
   'compiler/graph': ['compiler/sizes', 'compiler/ops', 'grammar/ast.ts'],
   'compiler/ops': ['compiler/sizes', 'compiler/graph', 'compiler/kernel', 'runtime'],

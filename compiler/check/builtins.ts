@@ -370,18 +370,28 @@ function surrogate(f: Frame, e: Expr, args: readonly Given[]): Type {
   return t;
 }
 
+/** The only named argument of a built-in, misspelt or not. */
+const renamed = (span: Span, suggestion: string | null): Fix[] => [
+  { title: `write \`${suggestion ?? 'wrt'}\``, edits: [{ span, text: suggestion ?? 'wrt' }], applicability: 'maybe' },
+];
+
 function grad(f: Frame, e: Expr, args: readonly Given[]): Type {
   const value = args.find((a) => a.name === null);
   const wrt = args.find((a) => a.name === 'wrt');
   for (const a of args) {
     if (a === value || a === wrt) continue;
     if (a.name !== null && a.name !== 'wrt') {
-      f.report('NN708', a.nameSpan ?? a.span, {
-        callee: 'grad',
-        name: a.name,
-        suggestion: nearest(a.name, ['wrt']),
-        known: ['wrt'],
-      });
+      f.report(
+        'NN708',
+        a.nameSpan ?? a.span,
+        {
+          callee: 'grad',
+          name: a.name,
+          suggestion: nearest(a.name, ['wrt']),
+          known: ['wrt'],
+        },
+        renamed(a.nameSpan ?? a.span, nearest(a.name, ['wrt'])),
+      );
       return ERROR;
     }
   }

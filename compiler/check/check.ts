@@ -13,7 +13,6 @@ import { proseOf } from '../diagnostics/render/index.ts';
 import { constType } from './constants.ts';
 import { verifiedFixes } from './fixes.ts';
 import type { Definition, Program } from './program.ts';
-import { guesses } from './repairs.ts';
 import { Session } from './session.ts';
 import type { Reference, Signature } from './session.ts';
 import { ensureBody, signatureOf } from './signature.ts';
@@ -50,8 +49,6 @@ export interface CheckResult {
 export interface CheckOptions {
   /** False leaves candidates of fixes out instead of re-checking them. */
   readonly fixes?: boolean;
-  /** True also tries guesses at what was meant, where an error knows no fix: seconds in a large program, so only where somebody asks. */
-  readonly guesses?: boolean;
   /** True checks every body of the library; otherwise only those that the program uses. */
   readonly library?: boolean;
 }
@@ -85,14 +82,20 @@ export function check(program: Program, options: CheckOptions = {}): CheckResult
       }
     }
   }
+  const broken = session.problems.length;
   for (const run of checkpoints) run();
   session.units.sweep();
+  // A model with an error has not all its parameters: what a checkpoint says of them is no news then.
+  const said = session.problems.filter(
+    (p, k) =>
+      k < broken ||
+      p.code !== 'NN720' ||
+      !session.problems.slice(0, broken).some((e) => proseOf(e.code).severity === 'error'),
+  );
   const consts = new Map<object, Type>();
   for (const [d, type] of session.consts) if (type !== 'checking') consts.set(d, type);
   return {
-    problems: ordered(
-      options.fixes === false ? session.problems : withFixes(program, session, options.guesses === true),
-    ),
+    problems: ordered(options.fixes === false ? said : withFixes(program, session, said)),
     types: session.types,
     signatures: session.signatures,
     scanAxes: session.scanAxes,
@@ -117,26 +120,10 @@ function ordered(problems: readonly Problem[]): Problem[] {
   return [...problems].sort((a, b) => key(a)[0] - key(b)[0] || key(a)[1] - key(b)[1]);
 }
 
-/** Their own fixes are a way out; what was meant may be simpler. */
-const GUESS_FIRST: ReadonlySet<string> = new Set(['NN103', 'NN124', 'NN126']);
-
-/** Guesses are tried for the first of few errors: in a program full of them none is a help, and each costs a check. */
-const FEW = 3;
-
-function withFixes(program: Program, session: Session, guessing: boolean): Problem[] {
-  const { problems } = session;
+function withFixes(program: Program, session: Session, problems: readonly Problem[]): Problem[] {
   const recheck = (again: Program): readonly Problem[] => check(again, { fixes: false }).problems;
-  const errors = problems.filter((p) => proseOf(p.code).severity === 'error');
   return problems.map((p) => {
-    const known = verifiedFixes(program, p, problems, session.candidates.get(p) ?? [], recheck);
-    const guessed =
-      !guessing || errors.length > FEW || errors[0] !== p || (known.length > 0 && !GUESS_FIRST.has(p.code))
-        ? []
-        : guesses(program, p, session.types);
-    if (guessed.length === 0) return known.length === 0 ? p : { ...p, fixes: known };
-    return { ...p, fixes: [...verifiedFixes(program, p, problems, guessed, recheck, MOST_GUESSES), ...known] };
+    const fixes = verifiedFixes(program, p, problems, session.candidates.get(p) ?? [], recheck);
+    return fixes.length === 0 ? p : { ...p, fixes };
   });
 }
-
-/** More than these would only make the reader choose. */
-const MOST_GUESSES = 2;

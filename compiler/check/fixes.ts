@@ -24,7 +24,6 @@ export function verifiedFixes(
   all: readonly Problem[],
   candidates: readonly Fix[],
   recheck: Recheck,
-  most = Infinity,
 ): readonly Fix[] {
   if (all.length > MOST_TRIALS) return [];
   const holds = (fix: Fix): boolean =>
@@ -33,9 +32,7 @@ export function verifiedFixes(
       fix,
       (loaded) => loaded.problems.length <= program.problems.length && better(problem, all, recheck(loaded.program)),
     );
-  const out: Fix[] = [];
-  for (const fix of candidates) if (out.length < most && holds(fix)) out.push(fix);
-  return out;
+  return candidates.filter(holds);
 }
 
 /** The same for what the parser and the loader found: their fixes are candidates until they have been tried. */

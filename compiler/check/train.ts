@@ -9,6 +9,7 @@ import { Knowledge } from './knowledge.ts';
 import { showType, sourceText } from './report.ts';
 import { checkRequire } from './requires.ts';
 import { nearest, valueBinding } from './scope.ts';
+import type { Fix } from '../diagnostics/problem.ts';
 import type { ProgramModule } from './program.ts';
 import { Frame } from './session.ts';
 import type { Requirement, Session } from './session.ts';
@@ -138,12 +139,17 @@ function statement(f: Frame, s: TrainStatement, inputs: Map<string, Type>, nth: 
       for (const a of s.arguments) {
         checkValue(f, a.value);
         if (a.name === null || !known.includes(a.name.text))
-          f.report('NN708', a.name?.span ?? a.span, {
-            callee: 'validate',
-            name: a.name?.text ?? sourceText(f, a.span),
-            suggestion: a.name === null ? null : nearest(a.name.text, known),
-            known,
-          });
+          f.report(
+            'NN708',
+            a.name?.span ?? a.span,
+            {
+              callee: 'validate',
+              name: a.name?.text ?? sourceText(f, a.span),
+              suggestion: a.name === null ? null : nearest(a.name.text, known),
+              known,
+            },
+            misspelt(a.name, known),
+          );
       }
       return;
     }
@@ -269,4 +275,12 @@ export function pathMatches(selector: string, path: string): boolean {
     return (a[i] === '*' || b[j] === '*' || a[i] === b[j] || a[i]!.includes('*')) && from(i + 1, j + 1);
   };
   return from(0, 0);
+}
+
+/** The word that a misspelt argument of `validate` was meant to be. */
+function misspelt(given: Name | null, known: readonly string[]): Fix[] {
+  const meant = given === null ? null : nearest(given.text, known);
+  return given === null || meant === null
+    ? []
+    : [{ title: `write \`${meant}\``, edits: [{ span: given.span, text: meant }], applicability: 'maybe' }];
 }

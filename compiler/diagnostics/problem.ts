@@ -44,6 +44,15 @@ export interface ProblemOf<C extends Code> {
   readonly fixes: readonly Fix[];
   /** Where a level says otherwise than the prose. */
   readonly severity?: Severity;
+  /** Where the mistake probably is, if not where it was noticed; found by trying (`compiler/repair`). */
+  readonly blame?: Blame;
+}
+
+/** The place of a mistake, and what else is wrong because of it. */
+export interface Blame {
+  readonly span: Span;
+  readonly label: string;
+  readonly also: readonly { readonly span: Span; readonly label: string }[];
 }
 
 /** What a renderer makes of a problem: prose with places, ready for a terminal, an editor, JSON or SARIF. */
@@ -53,6 +62,8 @@ export interface Report {
   /** One sentence that stands alone in an editor. */
   readonly message: string;
   readonly span: Span | null;
+  /** Where it was noticed, if the mistake is probably elsewhere: `span` is then the place of the mistake. */
+  readonly noticed?: Span;
   /** The few words under the primary span; may be empty. */
   readonly label: string;
   readonly related: readonly { readonly span: Span; readonly label: string }[];

@@ -10,6 +10,7 @@ import { conditionNames, hasOpaque, substituteCondition } from '../check/conditi
 import type { Knowledge } from '../check/knowledge.ts';
 import type { Letter } from '../check/scope.ts';
 import { formatSize } from '../check/types.ts';
+import type { Fix } from '../diagnostics/problem.ts';
 import { add, mul, name, ONE, sub, ZERO, type Poly } from '../sizes/poly.ts';
 import { factors, type Body, type Context } from './context.ts';
 import type { Lint } from './record.ts';
@@ -256,7 +257,7 @@ export const maskEmptiesRows: Lint = {
             at.span,
             { condition: c.text(at.span), row: hit[1] },
             operator === null
-              ? []
+              ? unnegated(at)
               : [
                   {
                     title: 'let a position attend to itself',
@@ -270,6 +271,18 @@ export const maskEmptiesRows: Lint = {
       }
   },
 };
+
+/** `not` before a comparison turns it round. */
+const unnegated = (e: Expr): Fix[] =>
+  e.kind === 'unary' && e.operator === 'not'
+    ? [
+        {
+          title: 'leave `not` out',
+          edits: [{ span: { file: e.span.file, start: e.span.start, end: e.operand.span.start }, text: '' }],
+          applicability: 'maybe',
+        },
+      ]
+    : [];
 
 export const maskOfQueries: Lint = {
   code: 'NN408',
@@ -463,7 +476,9 @@ function widthName(body: Body, c: Context, width: Poly): string {
     const type = l.indices === null ? c.type(l.value) : null;
     return type?.kind === 'number' && type.value === width;
   });
-  return made?.name.text ?? formatSize(width);
+  // An exact quotient is written as one.
+  const exact = /^floor\((\w+ \/ \w+)\)$/.exec(formatSize(width));
+  return made?.name.text ?? exact?.[1] ?? formatSize(width);
 }
 
 export const attentionUnscaled: Lint = {

@@ -8,6 +8,20 @@ import { type Application, type Body, type Context } from './context.ts';
 import type { Lint } from './record.ts';
 
 const AFFINE = new Set(['Linear', 'Conv1d', 'Conv2d', 'Conv3d', 'ConvTranspose1d', 'ConvTranspose2d']);
+/** What a body puts between affine layers. */
+const BETWEEN = new Set([
+  'relu',
+  'tanh',
+  'gelu',
+  'gelu_tanh',
+  'silu',
+  'sigmoid',
+  'leaky_relu',
+  'elu',
+  'selu',
+  'mish',
+  'softplus',
+]);
 /** What changes nothing of an affine layer's kind: places and copies. */
 const TRANSPARENT = new Set(['Dropout', 'SpatialDropout', 'flatten', 'identity']);
 
@@ -98,7 +112,7 @@ export const linearLinear: Lint = {
                   edits: [
                     {
                       span: { file: second.stage.file, start: labelStart(second), end: labelStart(second) },
-                      text: 'relu |> ',
+                      text: `${nonLinearity(c, body)} |> `,
                     },
                   ],
                   applicability: 'maybe',
@@ -109,6 +123,13 @@ export const linearLinear: Lint = {
       }
   },
 };
+
+/** What the body itself puts between its layers, most often. */
+function nonLinearity(c: Context, body: Body): string {
+  const counts = new Map<string, number>();
+  for (const a of body.applications) if (c.isLibrary(a, BETWEEN)) counts.set(a.name, (counts.get(a.name) ?? 0) + 1);
+  return [...counts].sort((x, y) => y[1] - x[1])[0]?.[0] ?? 'relu';
+}
 
 /** The same stage written twice in a row: one of them is too many. */
 function twice(c: Context, first: Application, second: Application): Fix[] {

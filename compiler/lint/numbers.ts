@@ -1,5 +1,6 @@
 /** Numbers that cannot work: rates and shares out of range, epsilons that are nothing in single precision or that drown what they protect. */
-import type { Callable, Expr } from '../../grammar/ast.ts';
+import type { Callable, Expr, Span } from '../../grammar/ast.ts';
+import type { Fix } from '../diagnostics/problem.ts';
 import type { Application, Body, Context } from './context.ts';
 import type { Lint } from './record.ts';
 
@@ -50,10 +51,15 @@ export const rateRange: Lint = {
     'values that are not known in the text, 0 where it switches something off, optimizers and schedules of your own',
   run(c) {
     for (const body of c.bodies) {
-      for (const [name, of, value, range] of settings(c, body.owner)) {
+      for (const [name, of, value, range, usual] of settings(c, body.owner)) {
         const n = c.number(value);
         if (n === null || (n >= range.least && n < range.most)) continue;
-        c.report('NN606', value.span, { name, of, value: c.text(value.span), range: range.text, then: range.then });
+        c.report(
+          'NN606',
+          value.span,
+          { name, of, value: c.text(value.span), range: range.text, then: range.then },
+          usual,
+        );
       }
       if (body.owner.kind !== 'train') continue;
       for (const s of body.owner.statements) {
@@ -61,28 +67,53 @@ export const rateRange: Lint = {
           for (const a of s.arguments) {
             const n = c.number(a.value);
             if (a.name?.text === 'split' && n !== null && (n <= 0 || n >= 1))
-              c.report('NN606', a.value.span, {
-                name: 'split',
-                of: 'validate',
-                value: c.text(a.value.span),
-                range: 'between 0 and 1',
-                then: 'it is the share of the rows that is kept apart',
-              });
+              c.report(
+                'NN606',
+                a.value.span,
+                {
+                  name: 'split',
+                  of: 'validate',
+                  value: c.text(a.value.span),
+                  range: 'between 0 and 1',
+                  then: 'it is the share of the rows that is kept apart',
+                },
+                [instead(a.value.span, '0.1')],
+              );
           }
       }
     }
   },
 };
 
+/** What the parameter is where nothing is given. */
+function defaultOf(a: Application, parameter: string): Expr | null {
+  const declaration = a.definition?.declaration as Callable | undefined;
+  const all = [...(declaration?.config ?? []), ...(declaration?.parameters ?? [])];
+  return all.find((p) => p.name.text === parameter)?.default ?? null;
+}
+
+const instead = (span: Span, text: string): Fix => ({
+  title: `write \`${text}\`, as is usual`,
+  edits: [{ span, text }],
+  applicability: 'maybe',
+});
+
 /** Every argument whose parameter has a range, in optimizers, schedules and layers of the library. */
-function settings(c: Context, owner: Body['owner']): [string, string, Expr, Range][] {
-  const out: [string, string, Expr, Range][] = [];
+function settings(c: Context, owner: Body['owner']): [string, string, Expr, Range, Fix[]][] {
+  const out: [string, string, Expr, Range, Fix[]][] = [];
   const body = c.body(owner)!;
   const add = (a: Application): void => {
     if (a.definition?.module.library !== true) return;
     for (const [parameter, value] of [...a.config, ...a.tensors]) {
       const range = rangeOf(a, parameter);
-      if (range !== null) out.push([parameter, a.name, value, range]);
+      if (range === null) continue;
+      const standard = defaultOf(a, parameter);
+      const n = standard === null ? null : c.number(standard);
+      const usual =
+        standard === null || n === null || n < range.least || n >= range.most
+          ? []
+          : [instead(value.span, c.text(standard.span))];
+      out.push([parameter, a.name, value, range, usual]);
     }
   };
   for (const a of body.applications) add(a);

@@ -4,8 +4,9 @@ import { walk } from '../../grammar/walk.ts';
 import { mul, ONE } from '../sizes/poly.ts';
 import { formatSize } from '../check/types.ts';
 import type { Letter } from '../check/scope.ts';
+import type { Fix } from '../diagnostics/problem.ts';
 import { batchSizes } from './batch.ts';
-import { factors, type Body, type Context } from './context.ts';
+import { factors, type Application, type Body, type Context } from './context.ts';
 import type { Lint } from './record.ts';
 
 const LAST_AXIS = new Set([
@@ -45,11 +46,26 @@ export const softmaxOfOne: Lint = {
         const type = x === undefined ? null : c.type(x);
         if (type?.kind !== 'tensor') continue;
         const last = type.shape.at(-1);
-        if (c.axisConstant(last) === 1) c.report('NN305', a.stage, { what: a.name, axis: 'the last axis' });
+        if (c.axisConstant(last) === 1)
+          c.report('NN305', a.stage, { what: a.name, axis: 'the last axis' }, withoutStage(a));
       }
     }
   },
 };
+
+/** A stage that does nothing is one too many; else one value is squashed by `sigmoid`. */
+function withoutStage(a: Application): Fix[] {
+  if (a.node.kind !== 'pipe') return [];
+  const { value, stage } = a.node;
+  return [
+    {
+      title: `leave \`${a.name}\` out`,
+      edits: [{ span: { file: stage.span.file, start: value.span.end, end: stage.span.end }, text: '' }],
+      applicability: 'maybe',
+    },
+    { title: 'write `sigmoid`', edits: [{ span: stage.span, text: 'sigmoid' }], applicability: 'maybe' },
+  ];
+}
 
 /** The letters that stand in a read or anywhere below an expression. */
 function atomsIn(c: Context, e: Expr): Set<string> {

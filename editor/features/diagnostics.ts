@@ -16,10 +16,10 @@ export interface Diagnosis {
 /** The most that a person can read; the rest mostly follows from them. */
 const MOST = 200;
 
-export function diagnostics(a: Analysis): Diagnosis[] {
+export function diagnostics(a: Analysis, reports: readonly Report[] = a.reports): Diagnosis[] {
   const out: Diagnosis[] = [];
   const elsewhere = new Map<number, Report[]>();
-  for (const r of a.reports) {
+  for (const r of reports) {
     const file = r.span?.file ?? a.file;
     if (file === a.file) {
       if (out.length < MOST) out.push(diagnosis(a, r));

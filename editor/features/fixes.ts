@@ -1,5 +1,6 @@
 /** Quick fixes from the reports, and all of them that are safe together. */
 import type { Edit, Fix, Report } from '../../compiler/diagnostics/problem.ts';
+import type { Span } from '../../grammar/ast.ts';
 import type { Analysis } from '../analysis.ts';
 
 export interface QuickFix {
@@ -11,10 +12,12 @@ export interface QuickFix {
 }
 
 export function quickFixes(a: Analysis, start: number, end: number): QuickFix[] {
-  const touched = (r: Report): boolean =>
-    r.span !== null && r.span.file === a.file && r.span.start <= end && r.span.end >= start;
+  const at = (s: Span | null | undefined): boolean =>
+    s != null && s.file === a.file && s.start <= end && s.end >= start;
+  // The mark may still be where the mistake was noticed, or already where it probably is.
+  const touched = (r: Report): boolean => at(r.span) || at(r.noticed);
   // Trying fixes costs a check each: only where there is something to mend.
-  if (!a.reports.some(touched)) return [];
+  if (!a.reports.some(touched) && !a.refined().some(touched)) return [];
   return a
     .repairs()
     .filter(touched)

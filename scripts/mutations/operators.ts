@@ -392,7 +392,11 @@ export const operators: readonly Operator[] = [
     what: '`x |> Linear(8) |> relu` → `x |> Linear(8)`',
     sites: (m) =>
       (nodes(m, 'pipe') as { node: Expr & { kind: 'pipe' } }[]).map(({ node }) =>
-        at(node.span, { start: node.value.span.end, end: node.span.end, text: '' }),
+        // What comes next takes now what the dropped stage took.
+        ({
+          edits: [{ start: node.value.span.end, end: node.span.end, text: '' }],
+          target: { start: node.span.start, end: m.context.enclosing(node, 'pipe')?.span?.end ?? node.span.end },
+        }),
       ),
   },
   {

@@ -8,6 +8,7 @@
 import { check } from '../../compiler/check/check.ts';
 import { applyEdits } from '../../compiler/check/fixes.ts';
 import { printTyped } from '../../compiler/check/print.ts';
+import { Kept } from '../../compiler/check/kept.ts';
 import { loadProgram, type Program } from '../../compiler/check/program.ts';
 import type { Report } from '../../compiler/diagnostics/problem.ts';
 import { report } from '../../compiler/diagnostics/render/index.ts';
@@ -19,8 +20,9 @@ import { Context } from '../../compiler/lint/context.ts';
 import { diagnose, diagnoseLoading } from '../../compiler/lint/lint.ts';
 import type { Tensor } from '../../compiler/ops/record.ts';
 import { fill } from '../../compiler/ops/tensor.ts';
+import { repaired } from '../../compiler/repair/repair.ts';
 import { simplify } from '../../compiler/simplify/simplify.ts';
-import { evaluate as sizeValue, names } from '../../compiler/sizes/poly.ts';
+import { evaluate as sizeValue, names, type Poly } from '../../compiler/sizes/poly.ts';
 import { lexer } from '../../grammar/tokens.ts';
 import { operators, type Change, type Material, type Operator, type Site } from './operators.ts';
 
@@ -35,6 +37,8 @@ export interface Mutant {
   readonly after: string;
   readonly outcome: Outcome;
   readonly codes: readonly string[];
+  /** The first report: its line, the text under it, its message, its first fix. */
+  readonly said: string;
   /** Of the first report: its place lies on the changed expression. Null where nothing is reported. */
   readonly onTarget: boolean | null;
   /** The place of the first report, one that it shows beside, or what its first fix changes, lies there. */
@@ -74,32 +78,31 @@ interface Looked {
   readonly typed: string;
 }
 
-function look(text: string, library: Library, fixes: boolean): Looked {
-  const { program, problems } = loadProgram('program.nn', text, none, library);
-  const checked = check(program, { fixes, guesses: fixes });
+/** With `kept` only what differs from the text before is parsed and checked, as an editor does. */
+function look(text: string, library: Library, fixes: boolean, kept: Kept): Looked {
+  const { program, problems } = loadProgram('program.nn', text, none, library, {}, kept);
+  const checked = check(program, { fixes });
   const loading = fixes ? diagnoseLoading(program, problems) : problems;
-  const all = [...loading, ...diagnose(program, checked, { fixes, loading: problems })];
+  const found = [...loading, ...diagnose(program, checked, { fixes, loading: problems })];
+  const all = fixes ? repaired(program, checked, found) : found;
   return { program, reports: all.map(report), typed: printTyped(program, checked, program.entry) };
 }
 
 /** Graphs of all units after simplification, by unit and program. Null where the program is not built. */
-function graphsOf(text: string, library: Library): Map<string, Graph> | null {
+function functionOf(text: string, library: Library): Computation | null {
   const { program, problems } = loadProgram('program.nn', text, none, library);
   if (problems.length > 0) return null;
   const checked = check(program, { fixes: false });
   try {
     const { units, origins, problems: refused } = elaborate(program, { scanAxes: checked.scanAxes });
     if (refused.length > 0 || units.length === 0) return null;
-    return new Map(
-      units.flatMap((u) => [...u.programs].map(([n, g]) => [`${u.name} ${n}`, simplify(g, origins)] as const)),
+    return new Computation(
+      new Map(units.flatMap((u) => [...u.programs].map(([n, g]) => [`${u.name} ${n}`, simplify(g, origins)] as const))),
     );
   } catch {
     return null;
   }
 }
-
-const textOf = (graphs: ReadonlyMap<string, Graph>): string =>
-  [...graphs].map(([n, g]) => `${n}\n${printGraph(g)}`).join('\n');
 
 /** A number in (-1, 1) for a name and a place. */
 function noise(seed: string, k: number): number {
@@ -109,26 +112,38 @@ function noise(seed: string, k: number): number {
   return ((h >>> 0) / 2 ** 32) * 2 - 1;
 }
 
-const MOST_ELEMENTS = 60_000;
+/** A multiplication or so each; the evaluator does some millions in a second. */
+const MOST_WORK = 4e6;
 
-/** Outputs of a graph for inputs made from names; null where it is too large or does not run. */
+/** About how many scalar operations the evaluator needs. */
+function workOf(graph: Graph, value: (p: Poly) => number): number {
+  const count = (sizes: readonly Poly[]): number => sizes.reduce((n, s) => n * value(s), 1);
+  let total = 0;
+  for (const n of graph.nodes) {
+    const inputs = n.inputs.map((i) => count(i.type.sizes));
+    total += Math.max(count(n.type.sizes), ...inputs);
+    // Each label of a product of matrices stands in two of three.
+    if (n.op === 'contract') total += Math.sqrt(inputs[0]! * inputs[1]! * count(n.type.sizes));
+    if (n.op === 'scan') total += value(n.attrs.length) * workOf(n.attrs.body, value);
+  }
+  return total;
+}
+
+/** Outputs of a graph for inputs made from names; null where that is too much work or does not run. */
 function numbers(graph: Graph): Map<string, Tensor> | null {
   const sizes: Record<string, number> = {};
   const primes = [2, 3, 5, 4, 6, 7];
   for (const n of graph.nodes)
     for (const s of n.type.sizes)
       for (const name of names(s)) sizes[name] ??= primes[Object.keys(sizes).length % primes.length]!;
+  const value = (p: Poly): number => sizeValue(p, (n) => sizes[n]!);
   try {
+    if (!(workOf(graph, value) <= MOST_WORK)) return null;
     const inputs = new Map<string, Tensor>();
-    let total = 0;
     for (const leaf of graph.inputs) {
       const { dtype, sizes: polys } = leaf.type;
-      const concreteSizes = polys.map((p) => sizeValue(p, (n) => sizes[n]!));
-      const length = concreteSizes.reduce((a, b) => a * b, 1);
-      total += length;
-      if (total > MOST_ELEMENTS) return null;
       const whole = dtype === 'i32' || dtype === 'bool';
-      const made = fill(dtype, concreteSizes, (_, k) => {
+      const made = fill(dtype, polys.map(value), (_, k) => {
         const x = noise(leaf.attrs.name, k);
         return whole ? Number(x > 0) : x;
       });
@@ -140,14 +155,34 @@ function numbers(graph: Graph): Map<string, Tensor> | null {
   }
 }
 
+/** The graphs of a program as text and, once asked for, as numbers. */
+class Computation {
+  readonly graphs: ReadonlyMap<string, Graph>;
+  readonly texts: ReadonlyMap<string, string>;
+  private readonly values = new Map<string, Map<string, Tensor> | null>();
+
+  constructor(graphs: ReadonlyMap<string, Graph>) {
+    this.graphs = graphs;
+    this.texts = new Map([...graphs].map(([n, g]) => [n, printGraph(g)]));
+  }
+
+  numbers(name: string): Map<string, Tensor> | null {
+    let known = this.values.get(name);
+    if (known === undefined) {
+      known = numbers(this.graphs.get(name)!);
+      this.values.set(name, known);
+    }
+    return known;
+  }
+}
+
 /** Whether two programs compute the same: the same graphs, or the same numbers. */
-function sameFunction(a: ReadonlyMap<string, Graph>, b: ReadonlyMap<string, Graph>): boolean {
-  if (textOf(a) === textOf(b)) return true;
-  if ([...a.keys()].join() !== [...b.keys()].join()) return false;
-  for (const [name, graph] of a) {
-    const other = b.get(name)!;
-    if (printGraph(graph) === printGraph(other)) continue;
-    const [x, y] = [numbers(graph), numbers(other)];
+function sameFunction(a: Computation, b: Computation): boolean {
+  if ([...a.texts.keys()].join() !== [...b.texts.keys()].join()) return false;
+  // The cheapest first: what differs in its prediction need not be trained.
+  const differ = [...a.texts.keys()].filter((name) => a.texts.get(name) !== b.texts.get(name)).sort();
+  for (const name of differ) {
+    const [x, y] = [a.numbers(name), b.numbers(name)];
     if (x === null || y === null || [...x.keys()].join() !== [...y.keys()].join()) return false;
     for (const [output, tensor] of x) {
       const data = y.get(output)!.data as ArrayLike<number>;
@@ -160,6 +195,14 @@ function sameFunction(a: ReadonlyMap<string, Graph>, b: ReadonlyMap<string, Grap
     }
   }
   return true;
+}
+
+function said({ code, span, message, fixes }: Report, text: string): string {
+  const place =
+    span === null
+      ? ''
+      : `${text.slice(0, span.start).split('\n').length} \`${text.slice(span.start, span.end).replace(/\s+/g, ' ').slice(0, 60)}\` `;
+  return `${place}${code} ${message}${fixes[0] === undefined ? '' : ` => ${fixes[0].title}`}`;
 }
 
 /** Evenly chosen, always the same. */
@@ -187,32 +230,33 @@ export function study(source: Source, library: Library, options: StudyOptions): 
     context,
     bodies: context.bodies.filter((b) => b.module === program.entry),
   };
-  const original = look(text, library, false);
+  const kept = new Kept();
+  const original = look(text, library, false, kept);
   const known = new Set(original.reports.map((r) => r.code));
   const plain = canonical(text);
-  let graphs: Map<string, Graph> | null | undefined;
-  let users: (Map<string, Graph> | null)[] | undefined;
+  let graphs: Computation | null | undefined;
+  let users: (Computation | null)[] | undefined;
   const out: Mutant[] = [];
 
   const judge = (operator: Operator, site: Site): Mutant | null => {
     const mutated = applyChanges(text, site.edits);
     if (canonical(mutated) === plain) return null;
-    const found = look(mutated, library, true);
+    const found = look(mutated, library, true, kept);
     const reports = found.reports.filter((r) => r.severity === 'error' || !known.has(r.code));
     const errors = reports.filter((r) => r.severity === 'error');
     let outcome: Outcome = errors.length > 0 ? 'error' : reports.length > 0 ? 'lint' : 'missed';
     if (outcome === 'missed') {
       if (source.users === undefined) {
-        graphs ??= graphsOf(text, library);
-        const other = graphs === null ? null : graphsOf(mutated, library);
+        graphs ??= functionOf(text, library);
+        const other = graphs === null ? null : functionOf(mutated, library);
         if (graphs !== null && other !== null && sameFunction(graphs, other)) outcome = 'harmless';
       } else if (source.users.length > 0) {
         const [key] = Object.entries(library).find(([, t]) => t === text) ?? ['own.nn'];
-        users ??= source.users.map((u) => graphsOf(u, library));
+        users ??= source.users.map((u) => functionOf(u, library));
         const own = { ...library, [key]: mutated };
         const same = source.users.every((u, k) => {
           const before = users![k]!;
-          const after = before === null ? null : graphsOf(u, own);
+          const after = before === null ? null : functionOf(u, own);
           return before === null || (after !== null && sameFunction(before, after));
         });
         if (same && users.some((u) => u !== null)) outcome = 'harmless';
@@ -253,6 +297,7 @@ export function study(source: Source, library: Library, options: StudyOptions): 
       after: lineOf(mutated),
       outcome,
       codes: [...new Set(reports.map((r) => r.code))],
+      said: first === null ? '' : said(first, mutated),
       onTarget,
       named:
         first === null

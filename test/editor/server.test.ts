@@ -53,6 +53,25 @@ describe('diagnostics', () => {
     expect(await client.open('digits.nn', digits)).toEqual([]);
   });
 
+  it('in a pause, the mark of an error moves to where it probably comes from, and its fix is found at both places', async () => {
+    const text =
+      'model Net(x: float[B, 8]) -> float[B, 4] { return x |> Linear(4) }\ntrain Fit {\n  input x: float[B, 8]\n  input label: i32[B] < 5\n  minimize cross_entropy(Net(x), label)\n  optimizer Adam()\n  batch B = 8\n}\n';
+    const name = 'pause.nn';
+    const uri = client.uri(name);
+    const at = (p: { readonly line: number; readonly character: number }): string =>
+      text.split('\n')[p.line]!.slice(p.character);
+    const [first] = await client.open(name, text);
+    expect(at(first!.range.start)).toMatch(/^label\)/);
+    const { diagnostics } = await client.published((p) => p.uri === uri);
+    expect(at(diagnostics[0]!.range.start)).toMatch(/^5/);
+    expect(diagnostics[0]!.message).toContain('write `4`');
+    expect(diagnostics[0]!.relatedInformation!.map((r) => at(r.location.range.start).slice(0, 5))).toContain('label');
+    for (const { range } of [first!, diagnostics[0]!]) {
+      const actions = await client.ask<CodeAction[]>('codeAction', name, { range, context: { diagnostics: [] } });
+      expect(actions.map((a) => a.title)).toContain('Write `4`');
+    }
+  });
+
   it('a wrong shape is reported with its code, place and explanation', async () => {
     const text =
       'model Wrong(prediction: float[N, 1], target: float[N]) -> float[N, N] { return prediction - target }\n';

@@ -26,6 +26,23 @@ export function proseOf(code: Code): Prose<unknown> {
 export function report(problem: Problem): Report {
   const prose = proseOf(problem.code);
   const { message, label = '', related = [], notes = [] } = prose.render(problem.data);
+  const { blame } = problem;
+  if (blame !== undefined && problem.span !== null)
+    return {
+      code: problem.code,
+      severity: problem.severity ?? prose.severity,
+      message,
+      span: blame.span,
+      noticed: problem.span,
+      label: blame.label,
+      related: [
+        { span: problem.span, label: label === '' ? 'noticed here' : `noticed here: ${label}` },
+        ...blame.also,
+        ...related,
+      ],
+      notes,
+      fixes: problem.fixes,
+    };
   return {
     code: problem.code,
     severity: problem.severity ?? prose.severity,
