@@ -43,6 +43,12 @@ export function derivativesOf(root: string): Derivatives {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Derivatives) : {};
 }
 
+/** By family, the comparisons that a WebGPU device computes (see test/library/device.test.ts). */
+export function onDeviceOf(root: string): Readonly<Record<string, readonly string[]>> {
+  const file = join(root, 'test/fixtures/library-device.json');
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, string[]>) : {};
+}
+
 /** Optimizers and schedules run, initialisers draw, masks choose: none of them is differentiated. */
 export const differentiable = (e: Entry): boolean =>
   ['fn', 'block', 'loss', 'metric'].includes(e.callable.kind) && e.chapter !== 'initialisers';
@@ -62,7 +68,7 @@ after the tensors of a function, and has the defaults shown.
 
 Every function is compared with PyTorch in float64 (or with its formula, where PyTorch has none): the value and the gradients by all its tensors in all its options, by the
 evaluator to 1e-9, by emitted JavaScript in f32 to 4e-6 and by WebAssembly to 1e-5; losses also at logits of ±10,000; optimizers over 50 steps to 1e-5; schedules at every
-step. \`test/fixtures/library/make.py\` makes the numbers.
+step. \`test/fixtures/library/make.py\` makes the numbers. ON_DEVICE
 
 In the tables, _compared_ counts those comparisons. _Derivatives_ is the highest order that was verified in one of them, from the first on: the gradient by every tensor,
 and its derivatives along fixed directions, against differences in float64. Under a target stands the highest order for which it computes the same in f32. A blank has
@@ -125,7 +131,13 @@ function tableText(head: readonly string[], rows: readonly (readonly string[])[]
   return [line(head), line(widths.map((w) => '-'.repeat(w))), ...rows.map(line)].join('\n');
 }
 
-function chapterText(chapter: string, intro: string, entries: readonly Entry[], derivatives: Derivatives): string {
+function chapterText(
+  chapter: string,
+  intro: string,
+  entries: readonly Entry[],
+  derivatives: Derivatives,
+  onDevice: readonly string[],
+): string {
   const sections = entries.map(({ callable, signature, leaves }) => {
     const parts = [`### ${callable.name.text}`, (callable.doc ?? '').trim(), `\`\`\`\n${signature}\n\`\`\``];
     if (leaves.length > 0) parts.push(`Keeps ${leaves.join(', ')}.`);
@@ -138,7 +150,7 @@ function chapterText(chapter: string, intro: string, entries: readonly Entry[], 
     const ran = n.trajectories > 0 ? 'steps' : '';
     const last = differentiable(e)
       ? [shown(d?.orders), shown(d?.targets.ts), shown(d?.targets.wasm), shown(d?.targets.wgsl)]
-      : ['—', ran, ran, ''];
+      : ['—', ran, ran, onDevice.some((run) => new RegExp(`\\b${c.name.text}\\b`).test(run)) ? ran : ''];
     return [`\`${c.name.text}\``, c.kind, shown(n.first + n.second + n.trajectories), ...last];
   });
   const table = tableText(['', 'kind', 'compared', 'derivatives', 'ts', 'wasm', 'wgsl'], rows);
@@ -158,15 +170,19 @@ const headOf = (text: string): string =>
 export function libraryReference(root: string): string {
   const entries = entriesOf(root);
   const derivatives = derivativesOf(root);
+  const { optimizers = [], schedules = [], ...families } = onDeviceOf(root);
+  const count = [...Object.values(families), optimizers, schedules].reduce((n, own) => n + own.length, 0);
+  const device = `Of these comparisons ${count} were computed on a WebGPU device too, to 2e-5\n(\`NNC_VERIFY=all npx vitest run test/library/device.test.ts\` does it again; a test says when one is missing).`;
   const chapters = [...new Set(entries.map((e) => e.chapter))].map((chapter) =>
     chapterText(
       chapter,
       headOf(readFileSync(join(root, 'library', `${chapter}.nn`), 'utf8')),
       entries.filter((e) => e.chapter === chapter),
       derivatives,
+      [...optimizers, ...schedules],
     ),
   );
-  return `${INTRODUCTION}${chapters.join('\n\n')}\n`;
+  return `${INTRODUCTION.replace('ON_DEVICE', device)}${chapters.join('\n\n')}\n`;
 }
 
 // Run as a script (also compiled, from dist/): the repository is where it is run.

@@ -1,11 +1,13 @@
 /**
  * The table of derivatives in docs/library.md is what was verified. `NNC_VERIFY=all npx vitest run test/library/derivatives.test.ts` verifies everything and writes
- * test/fixtures/library-derivatives.json (names with commas between, or `new`, verify those; NNC_ON=wgsl adds what a WebGPU device computes); without, some functions are verified anew and the file must speak of all that the library declares.
+ * test/fixtures/library-derivatives.json (names with commas between, or `new`, verify those; NNC_ON=wgsl adds what a
+ * WebGPU device computes); without, some functions are verified anew, also on a device if there is one, and the file must speak of all that the library declares.
  */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { derivativesOf, differentiable, entriesOf, type Derivatives } from '../../scripts/library.ts';
+import { skipLoudly } from '../targets/wgsl/gpu.ts';
 import { caseOf, RUNNERS, verify, type Runner, type Verified } from './derivatives.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -60,6 +62,16 @@ it('speaks of every function, and of nothing else, by the comparison that is its
     Object.fromEntries(entries.map((e) => [e.callable.name.text, of(e.callable.name.text)]));
   expect(Object.keys(committed).sort()).toEqual(entries.map((e) => e.callable.name.text).sort());
   expect(cases((name) => committed[name]?.case)).toEqual(cases((name) => caseOf(name)?.name));
+});
+
+const there = chosen === undefined ? await onDevice().catch((e: unknown) => String(e)) : 'verified on request';
+if (typeof there === 'string') skipLoudly('derivatives of the library on a WebGPU device', there);
+
+describe.skipIf(typeof there === 'string')('verified anew on a device', () => {
+  it.each(['gelu', 'cross_entropy', 'Conv1d', 'LayerNorm', 'GRUCell'])('%s', async (name) => {
+    const { targets } = await verify(caseOf(name)!, { wgsl: there as Runner });
+    expect(targets).toEqual({ wgsl: committed[name]!.targets.wgsl });
+  });
 });
 
 describe('verified anew', () => {
