@@ -2,8 +2,8 @@
  * From losses to updates. Every objective is differentiated by its own parameters as they are at the step's start; objectives that share
  * parameters add their gradients; `gradient |> …` sees the gradient of all of these as one record; then each parameter's optimizer runs. All land together.
  *
- * An objective `every n` steps acts in steps n, 2n, …: in others its parameters and their slots stay, and for its optimizers `step` counts the
- * updates. What is differentiated, and in how many parts, is `accumulate.ts`.
+ * An objective `every n` steps acts in steps n, 2n, …: in others its gradient is not computed (`sometimes.ts`), its parameters and their slots stay, and for
+ * its optimizers `step` counts the updates. What is differentiated, and in how many parts, is `accumulate.ts`.
  */
 import type { Callable, CallExpr, Expr, PipeExpr, Span, TrainDeclaration, TrainStatement } from '../../grammar/ast.ts';
 import { lookup, type ProgramModule } from '../check/program.ts';
@@ -15,6 +15,7 @@ import { refuse, type Elaboration } from './elaboration.ts';
 import { evaluate } from './expressions.ts';
 import { bindParameters, scopeOfModule, type Given } from './instances.ts';
 import { pathPattern, recordOf } from './records.ts';
+import { onlyWhen, type Rare } from './sometimes.ts';
 import { nameSchedules } from './schedules.ts';
 import { Scope } from './scope.ts';
 import { execute } from './statements.ts';
@@ -47,51 +48,121 @@ export function minimise(cx: Elaboration, t: Training): { losses: readonly Node[
   if (t.optimizers.length === 0) refuse('NN791', t.train.name.span, { what: 'no optimizer', name: t.train.name.text });
   const all = [...cx.initial.keys()].filter((path) => cx.unit.leaves.get(path)!.leaf.kind === 'param');
   const paths = t.objectives.map((o) => all.filter((p) => o.over === null || o.over.some((n) => isUnder(n, p))));
-  const { losses, metrics, gradients } = derived(cx, t, paths);
-
-  // Objectives with a parameter in common make one group.
-  const groups: { members: number[]; paths: Set<string> }[] = [];
-  paths.forEach((own, k) => {
-    const reached = own.filter((_, j) => gradients[k]![j] !== null);
-    const touching = groups.filter((g) => reached.some((p) => g.paths.has(p)));
-    const joined = {
-      members: [...touching.flatMap((g) => g.members), k],
-      paths: new Set([...touching.flatMap((g) => [...g.paths]), ...reached]),
-    };
-    for (const g of touching) groups.splice(groups.indexOf(g), 1);
-    groups.push(joined);
-  });
+  const { losses, metrics, gradients: found } = derived(cx, t, paths);
+  const measured = [...losses, ...metrics];
+  const groups = groupsOf(t, paths, found);
+  const gradients = groups.flatMap((g) => lessOften(cx, t, g, found, measured));
 
   nameSchedules(cx, t.train, t.module);
   const used = new Set<Statement<'optimizer'>>();
-  const updates: (() => void)[] = [];
-  for (const group of groups) {
+  const updates: Update[] = [];
+  for (const { members, periods } of groups) {
     const total = new Map<string, Node>();
-    for (const k of group.members) {
-      const { every, span } = t.objectives[k]!;
-      cx.at(span, () =>
+    for (const k of members)
+      cx.at(t.objectives[k]!.span, () =>
         paths[k]!.forEach((path, j) => {
-          let g = gradients[k]![j] ?? null;
+          const g = gradients.find((own) => own.objective === k)!.nodes[j] ?? null;
           if (g === null) return;
-          if (every > 1 && group.members.length > 1) g = where(cx, acts(cx, [every])!, g, cx.root.zeros(g.type));
           const before = total.get(path);
           total.set(path, before === undefined ? g : cx.root.add(before, g));
         }),
       );
-    }
-    const changed = shaped(cx, t, total);
-    const periods = [...new Set(group.members.map((k) => t.objectives[k]!.every))];
-    for (const [path, g] of changed) {
+    for (const [path, g] of shaped(cx, t, total)) {
       const chosen = t.optimizers.find((o) => selects(cx, o, path));
       if (chosen === undefined) refuse('NN791', t.train.name.span, { what: 'unmatched parameter', name: path });
       used.add(chosen);
-      updates.push(() => cx.at(chosen.span, () => update(cx, chosen, t.module, path, g, periods)));
+      updates.push({ periods, run: () => cx.at(chosen.span, () => update(cx, chosen, t.module, path, g, periods)) });
     }
   }
-  for (const u of updates) u();
+  land(cx, t, updates, measured);
   for (const o of t.optimizers)
     if (!used.has(o)) refuse('NN791', o.span, { what: 'empty selector', name: cx.program.sources.text(o.span) });
   return { losses, metrics };
+}
+
+/** Objectives with a parameter in common. */
+interface Group {
+  readonly members: readonly number[];
+  readonly paths: ReadonlySet<string>;
+  /** How often its members act, each number once. */
+  readonly periods: readonly number[];
+}
+
+type Gradients = readonly (readonly (Node | null)[])[];
+
+function groupsOf(t: Training, paths: readonly (readonly string[])[], gradients: Gradients): Group[] {
+  const groups: Group[] = [];
+  paths.forEach((own, k) => {
+    const reached = own.filter((_, j) => gradients[k]![j] !== null);
+    const touching = groups.filter((g) => reached.some((p) => g.paths.has(p)));
+    const members = [...touching.flatMap((g) => g.members), k];
+    for (const g of touching) groups.splice(groups.indexOf(g), 1);
+    groups.push({
+      members,
+      paths: new Set([...touching.flatMap((g) => [...g.paths]), ...reached]),
+      periods: [...new Set(members.map((m) => t.objectives[m]!.every))],
+    });
+  });
+  return groups;
+}
+
+/** The gradients of a group's objectives. Where they act at different times, each is computed in its own steps and zero in others. */
+function lessOften(
+  cx: Elaboration,
+  t: Training,
+  group: Group,
+  gradients: Gradients,
+  measured: readonly Node[],
+): { readonly objective: number; readonly nodes: readonly (Node | null)[] }[] {
+  const always = [...measured, ...changed(cx), ...gradients.flatMap((g, k) => (t.objectives[k]!.every === 1 ? g : []))];
+  return group.members.map((objective) => {
+    const nodes = gradients[objective]!;
+    const { every, span } = t.objectives[objective]!;
+    const acting = group.periods.length > 1 ? acts(cx, [every]) : null;
+    if (acting === null) return { objective, nodes };
+    const rare = nodes.filter((n) => n !== null).map((node) => ({ node, otherwise: cx.root.zeros(node.type) }));
+    const found = cx.at(span, () =>
+      onlyWhen(
+        cx.root,
+        acting,
+        rare,
+        always.filter((n) => n !== null),
+      ),
+    );
+    return { objective, nodes: nodes.map((n) => (n === null ? null : found[rare.findIndex((r) => r.node === n)]!)) };
+  });
+}
+
+/** What the program has changed so far. */
+const changed = (cx: Elaboration): Node[] =>
+  [...cx.current].flatMap(([path, node]) => (node === cx.initial.get(path) ? [] : [node]));
+
+/** The update of one parameter, in steps that are multiples of one of these numbers. */
+interface Update {
+  readonly periods: readonly number[];
+  readonly run: () => void;
+}
+
+/** Makes the updates; those of some steps only for each set of periods together. */
+function land(cx: Elaboration, t: Training, updates: readonly Update[], measured: readonly Node[]): void {
+  const rare = new Map<string, Rare & { readonly periods: readonly number[] }>();
+  for (const { periods, run } of updates) {
+    const before = new Map(cx.current);
+    run();
+    if (periods.includes(1)) continue;
+    for (const [key, node] of cx.current) {
+      const otherwise = before.get(key) ?? cx.initial.get(key)!;
+      if (otherwise !== node) rare.set(key, { periods, node, otherwise });
+    }
+  }
+  const always = [...measured, ...[...cx.current].flatMap(([key, n]) => (rare.has(key) ? [] : [n]))];
+  for (const periods of new Set([...rare.values()].map((r) => r.periods.join()))) {
+    const own = [...rare].filter(([, r]) => r.periods.join() === periods);
+    const values = own.map(([, r]) => r);
+    const acting = acts(cx, values[0]!.periods)!;
+    const next = cx.at(t.train.name.span, () => onlyWhen(cx.root, acting, values, always));
+    own.forEach(([key], k) => cx.current.set(key, next[k]!));
+  }
 }
 
 const isUnder = (network: string, path: string): boolean => network === '' || path.startsWith(`${network}.`);
@@ -144,11 +215,6 @@ function shaped(cx: Elaboration, t: Training, total: ReadonlyMap<string, Node>):
 const GRADIENT = '(gradient)';
 
 // ------------------------------------------------------------------------------------------------------------------------- every
-
-function where(cx: Elaboration, condition: Node, yes: Node, no: Node): Node {
-  const { sizes } = yes.type;
-  return cx.root.select(cx.root.broadcast(condition, sizes, []), yes, no);
-}
 
 /** Whether one of these periods ends in this step; null: always. */
 function acts(cx: Elaboration, periods: readonly number[]): Node | null {
@@ -212,7 +278,6 @@ function update(
     return refuse('NN802', o.value.span, { what: 'something that is no optimizer' });
   const optimizer: Callable = d.declaration;
   const { slotOf, updates, half } = cx;
-  const before = new Map(cx.current);
   cx.slotOf = path;
   cx.half = false;
   cx.updates = countOf(cx, periods);
@@ -238,12 +303,6 @@ function update(
       const next = inner.get(optimizer.parameters[0]!.name.text);
       if (next?.kind === 'tensor') cx.current.set(path, next.node);
     });
-    const acting = acts(cx, periods);
-    if (acting === null) return;
-    for (const [key, node] of cx.current) {
-      const old = before.get(key) ?? cx.initial.get(key);
-      if (old !== undefined && old !== node) cx.current.set(key, where(cx, acting, node, old));
-    }
   } finally {
     cx.slotOf = slotOf;
     cx.updates = updates;

@@ -524,7 +524,8 @@ class ScopeRun {
       if (k < carries) {
         const part = parts.get(k);
         const fresh = part === undefined ? null : this.freshTarget(part);
-        const own = fresh === null && this.isOwn(input, node, at) ? this.home(input) : null;
+        const stays = fresh === null && (this.isOwn(input, node, at) || this.isUpdated(input, part, node, at));
+        const own = stays ? this.home(input) : null;
         const location = own ?? fresh ?? builder.temporaryOf(leaf, input.type);
         if (own === null) this.copy(input, location);
         homes.set(leaf, location);
@@ -586,6 +587,16 @@ class ScopeRun {
       body: steps,
       origin: node.origin,
     });
+  }
+
+  /** A leaf that this loop's carry is the next value of, and that nobody reads afterwards: the carry may live in it. */
+  private isUpdated(input: Node, part: Node | undefined, scan: NodeOf<'scan'>, at: number): boolean {
+    if (part === undefined || input.op !== 'input' || this.scope.targets.has(input)) return false;
+    const targets = this.scope.targets.get(part) ?? [];
+    if (targets.length !== 1 || targets[0]!.leaf !== input || this.lowerer.leaf(input) !== null) return false;
+    return (
+      scan.inputs.filter((x) => x === input).length === 1 && (this.readers.get(input) ?? []).every((r) => r <= at)
+    );
   }
 
   /** A temporary that nobody but this loop wants: its carry may live in it. */

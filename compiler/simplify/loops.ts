@@ -173,7 +173,8 @@ function tidy(
   const operands = classify(b, scan, body, inputs, note);
   const leaves = new Map<Node, Operand>(body.inputs.map((leaf, k) => [leaf, operands[k]!]));
   const apart = scan.attrs.apart === true;
-  if (carryCount > 0) mapOutside(b, body, leaves, note, !apart);
+  // One round that may not run: what is in it is not to be computed where it does not.
+  if (carryCount > 0 && length !== ONE) mapOutside(b, body, leaves, note, !apart);
   const result = new Map<number, Node>();
 
   // Members that need no loop.

@@ -1,7 +1,7 @@
 /** Several objectives, `every`, steps on the whole gradient, and batches in parts: each against the same thing done another way. */
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../compiler/index.ts';
-import { instantiate, type Instance } from '../support/emitted.ts';
+import { instantiate, loadModule, type Instance } from '../support/emitted.ts';
 import { agree } from '../support/agree.ts';
 
 async function unit(
@@ -84,6 +84,79 @@ describe('several objectives', () => {
     alone.load(new Map(paths.map((p) => [p, fresh.weights().get(`A.${p}`)!])));
     for (let k = 0; k < 2; k++) alone.step({ x });
     numbers(alone)['linear.weight']!.forEach((v, k) => expect(held[6]![k]).toBeCloseTo(v, 6));
+  });
+
+  it('in other steps its gradient is not computed, nor its parameters touched', async () => {
+    const { artifacts } = compile(
+      train(
+        'let y = A(x)\n  minimize mean(C(y)) over C\n  minimize -mean(C(y)) + mean(y ^ 2) over A every 3\n  optimizer Adam()',
+      ),
+      { path: 'test.nn', only: 'Fit', targets: ['wasm'] },
+    );
+    const artifact = artifacts.get('Fit')!;
+    const calls: string[] = [];
+    (globalThis as { called?: (name: string) => void }).called = (name) => void calls.push(name);
+    const noted = artifact.modules
+      .get('ts')!
+      .javascript.replace(/^function (\w+)\((.*)\) \{$/gm, "function $1($2) { globalThis.called('$1');");
+    const module = await loadModule(noted);
+    const net = (module['Fit'] as { create(o: object): Instance }).create({ seed: 5 });
+    const kernels = new Set(artifact.plan.kernels);
+    const ran = (): string[] => {
+      calls.length = 0;
+      net.step({ x });
+      return calls.filter((name) => kernels.has(name));
+    };
+    const [first, second, third, fourth] = [ran(), ran(), ran(), ran()];
+    expect(second).toEqual(first);
+    expect(fourth).toEqual(first);
+    // Backward through C by its input and through A, and the updates of A's four parameters.
+    expect(third!.length - first!.length).toBeGreaterThanOrEqual(7);
+    const { steps } = artifact.plan.programs['step']!;
+    const { buffers } = artifact.plan;
+    const written = (list: typeof steps): string[] =>
+      list.flatMap((s) =>
+        (s.kind === 'loop' ? [] : s.kind === 'copy' ? [s.to] : s.buffers).map((b) => buffers[b]!.leaf ?? ''),
+      );
+    expect(written(steps).filter((leaf) => leaf.startsWith('A.') && leaf.includes('/'))).toEqual([]);
+    expect(written(steps).some((leaf) => leaf.startsWith('C.') && leaf.includes('/'))).toBe(true);
+  });
+
+  it.each(['ts', 'wasm'] as const)(
+    'one that acts more rarely on the same parameters adds its gradient in its own steps: %s',
+    async (target) => {
+      const one = 'minimize mean((A(x) - 1) ^ 2)';
+      const text = (more: string): string => train(`${one}${more}\n  optimizer SGD(lr: 0.1)`);
+      const lazy = await unit(text('\n  minimize mean(A(x) ^ 4) every 3'), target);
+      const plain = await unit(text(''));
+      const both = await unit(text(' + mean(A(x) ^ 4)'));
+      const weights = () => new Map([...plain.weights()]);
+      plain.load(new Map([...lazy.weights()]));
+      for (let k = 1; k <= 6; k++) {
+        lazy.step({ x });
+        if (k % 3 === 0) {
+          both.load(weights());
+          both.step({ x });
+          plain.load(new Map([...both.weights()]));
+        } else plain.step({ x });
+        close(numbers(lazy), numbers(plain), 6);
+      }
+    },
+  );
+
+  it('periods that meet now and then', async () => {
+    // In steps 2, 3, 4, 6 …: each objective at its own; the optimizer counts them all.
+    const text = (a: string, b: string): string =>
+      train(`minimize mean(A(x) ^ 2)${a}\n  minimize mean(abs(A(x)))${b}\n  optimizer SGD(lr: 0.1 / step)`);
+    const net = await unit(text(' every 2', ' every 3'));
+    const held = [numbers(net)['linear.weight']!];
+    for (let k = 0; k < 6; k++) {
+      net.step({ x });
+      held.push(numbers(net)['linear.weight']!);
+    }
+    const moved = held.slice(1).map((w, k) => w.some((v, j) => v !== held[k]![j]));
+    expect(moved).toEqual([false, true, true, true, false, true]);
+    await agree(text(' every 2', ' every 3'), 'Fit', { B: 4 }, { wasm: true });
   });
 
   it('computes what the evaluator computes', async () => {
