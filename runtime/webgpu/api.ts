@@ -52,7 +52,6 @@ export interface GpuPass {
 export interface GpuEncoder {
   beginComputePass(options?: { label?: string }): GpuPass;
   copyBufferToBuffer(from: GpuBuffer, fromOffset: number, to: GpuBuffer, toOffset: number, size: number): unknown;
-  clearBuffer(buffer: GpuBuffer): unknown;
   finish(): GpuHandle;
 }
 

@@ -11,12 +11,15 @@ export type LoopStep = Extract<PlanStep, { readonly kind: 'loop' }>;
 
 export const isGated = (step: LoopStep): boolean => step.until !== undefined || step.limit !== undefined;
 
-/** A round is run unless an earlier one made `until` true, or it is not below `limit`. */
+/**
+ * A round is run unless an earlier one made `until` true, or it is not below `limit`, or the round around it is not run. A gate itself always is: it may not write
+ * the table from which its own extents would come. Its row in that table says whether the round around it is run.
+ */
 export const gateKernel: GpuKernel = {
   name: 'gate',
   place: null,
   code: `
-struct Sizes { first_: i32, count_: i32, round_: i32, begun_: i32 }
+struct Sizes { first_: i32, count_: i32, round_: i32, begun_: i32, outer_: i32 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
 @group(0) @binding(1) var<storage, read_write> until_b: array<u32>;
 @group(0) @binding(2) var<storage, read_write> limit_b: array<i32>;
@@ -24,7 +27,8 @@ struct Sizes { first_: i32, count_: i32, round_: i32, begun_: i32 }
 @group(0) @binding(4) var<storage, read_write> live_b: array<u32>;
 @compute @workgroup_size(64)
 fn gate_(@builtin(local_invocation_index) thread: u32) {
-  let over = (sizes.begun_ != 0 && until_b[0] != 0u) || sizes.round_ >= limit_b[0];
+  var over = (sizes.begun_ != 0 && until_b[0] != 0u) || sizes.round_ >= limit_b[0];
+  if (sizes.outer_ >= 0 && live_b[sizes.outer_ * 4] == 0u) { over = true; }
   for (var i = i32(thread); i < sizes.count_ * 4; i += 64) {
     let at = sizes.first_ * 4 + i;
     live_b[at] = select(meant_b[at], 0u, over);
@@ -32,7 +36,7 @@ fn gate_(@builtin(local_invocation_index) thread: u32) {
 }
 `,
   slots: [0, 1, 2, 3],
-  sizes: ['first', 'count', 'round', 'begun'],
+  sizes: ['first', 'count', 'round', 'begun', 'outer'],
   passes: [{ entry: 'gate_', count: 1, per: 1 }],
 };
 
@@ -53,7 +57,7 @@ export function gatedDispatches(
       if (step.kind !== 'loop') return n + (gated ? passesOf(step) : 0);
       scope.set(step.variable, 0);
       const own = isGated(step);
-      // Its gate is a dispatch of the round around it.
+      // Its gate has a row among the dispatches of the round around it.
       const round = count(step.body, scope, gated || own) + (own && gated ? 1 : 0);
       return n + sizeValue(step.count, scope) * round;
     }, 0);

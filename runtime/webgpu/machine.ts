@@ -33,6 +33,8 @@ interface Dispatch {
   readonly y: number;
   /** Row of its extents among the gates', in a loop that may end early; else -1. */
   row: number;
+  /** Of a gate within a gated round: what is to be done when its row is known. */
+  settle?: (row: number) => void;
 }
 
 interface Call {
@@ -346,8 +348,15 @@ export class GpuMachine {
     around?.push(gate);
     const own: Dispatch[] = [];
     body(own);
-    for (const d of own) d.row = this.gates!.row(d.x, d.y);
-    gate.offsets = [this.row([own[0]?.row ?? 0, own.length, round, begun ? 1 : 0])];
+    for (const d of own) {
+      d.row = this.gates!.row(d.x, d.y);
+      d.settle?.(d.row);
+    }
+    const settle = (outer: number): void => {
+      gate.offsets = [this.row([own[0]?.row ?? 0, own.length, round, begun ? 1 : 0, outer])];
+    };
+    if (around === null) settle(-1);
+    else gate.settle = settle;
   }
 
   private row(values: readonly number[]): number {
@@ -412,9 +421,6 @@ export class GpuMachine {
     this.scalar(program, 'step', step);
     const dispatches = this.list(program);
     const encoder = device.createCommandEncoder({ label: `${this.plan.name}.${program.name}` });
-    const live = this.gates?.live;
-    // A gate that is not run itself leaves its round closed.
-    if (live !== undefined) encoder.clearBuffer(live);
     const pass: GpuPass = encoder.beginComputePass();
     this.record(pass, dispatches);
     pass.end();
@@ -430,7 +436,7 @@ export class GpuMachine {
       const d = dispatches[i]!;
       if (d.pipeline !== pipeline) pass.setPipeline((pipeline = d.pipeline));
       pass.setBindGroup(0, d.group, d.offsets);
-      if (d.row < 0) pass.dispatchWorkgroups(d.x, d.y);
+      if (d.row < 0 || d.settle !== undefined) pass.dispatchWorkgroups(d.x, d.y);
       else pass.dispatchWorkgroupsIndirect(this.gates!.live, d.row * 16);
     }
   }

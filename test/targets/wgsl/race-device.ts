@@ -88,7 +88,6 @@ export function raceDevice(change: (code: string) => string = (code) => code): {
       },
       copyBufferToBuffer: (from, fromOffset, to, toOffset, size) =>
         (to as Memory).bytes.set((from as Memory).bytes.subarray(fromOffset, fromOffset + size), toOffset),
-      clearBuffer: (b) => (b as Memory).bytes.fill(0),
       finish: () => ({ label: '' }),
     };
   }
