@@ -594,9 +594,7 @@ class ScopeRun {
     if (part === undefined || input.op !== 'input' || this.scope.targets.has(input)) return false;
     const targets = this.scope.targets.get(part) ?? [];
     if (targets.length !== 1 || targets[0]!.leaf !== input || this.lowerer.leaf(input) !== null) return false;
-    return (
-      scan.inputs.filter((x) => x === input).length === 1 && (this.readers.get(input) ?? []).every((r) => r <= at)
-    );
+    return scan.inputs.filter((x) => x === input).length === 1 && (this.readers.get(input) ?? []).every((r) => r <= at);
   }
 
   /** A temporary that nobody but this loop wants: its carry may live in it. */
