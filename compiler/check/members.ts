@@ -129,6 +129,11 @@ export function checkWith(f: Frame, e: WithExpr): Type {
     });
     return ERROR;
   }
-  // Edits (`selector |> f`) are refused at build with their own report; their names are paths, not values.
+  // What leads an edit is a path; what follows are functions, whose arguments are values of here.
+  for (const edit of e.edits ?? [])
+    for (let stage = edit; stage.kind === 'pipe'; stage = stage.value) {
+      const call = stage.stage.kind === 'call' ? stage.stage : null;
+      for (const a of call?.arguments ?? []) checkValue(f, a.value);
+    }
   return { kind: 'instance', instance: { ...target.instance, shared: false } };
 }

@@ -1,6 +1,6 @@
 /**
  * Parameters as values: `m.params`, `m.state`, `m.carry` are records of leaves by path, with leafwise arithmetic; `m with r`, `m with { selector |> f }`,
- * `eval(m)` and `frozen(m)` are the same layer reading other leaves.
+ * `eval(m)` and `frozen(m)` are the same layer reading other leaves. What a layer then rebinds is its own: a carry that is read through f is written as ever.
  *
  * A record is a function from paths to tensors and knows its paths only as far as they have been met: `Core() with Llama.core.params` takes what its
  * body asks for. Where all paths are needed (a sum over them, a gradient) the program is elaborated again if more turn up (`elaborate.ts`).
@@ -226,10 +226,14 @@ function withEdit(cx: Elaboration, instance: InstanceValue, edit: WithExpr['targ
   const text = first.kind === 'string' ? first.value : pathText(first);
   if (text === null || stages.length === 0)
     return refuse('NN802', edit.span, { what: 'a change that is not written `"path" |> f`' });
+  // A whole sort of leaves by its word; by path, parameters and states.
+  const sort = first.kind === 'name' ? SORTS[text] : undefined;
   const pattern = pathPattern(text);
+  const names = (path: string, ask: Ask): boolean =>
+    sort === undefined ? ask.sort !== 'carry' && pattern.test(path) : ask.sort === sort;
   cx.unit.selectors.set(first, cx.unit.selectors.get(first) ?? { text, matched: false, below: instance.path });
   return withOverride(instance, (inner, path, ask, own) => {
-    if (!pattern.test(path)) return null;
+    if (!names(path, ask)) return null;
     cx.unit.selectors.get(first)!.matched = true;
     const full = joinPath(instance.path, path);
     // Parameters of f stand below the leaf that it changes.
@@ -243,7 +247,8 @@ function withEdit(cx: Elaboration, instance: InstanceValue, edit: WithExpr['targ
           value = evaluatePipe(inner, { ...stage, value: name }, room, null);
         }
         const { type } = own();
-        return fitting(inner, asTensor(inner, value, edit.span, type.dtype), ask, path, edit.span);
+        const node = asTensor(inner, value, edit.span, type.dtype);
+        return fitting(inner, node, ask, path, edit.span);
       }),
     );
   });

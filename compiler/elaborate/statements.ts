@@ -275,7 +275,11 @@ export function rebind(cx: Elaboration, binding: Binding, value: Value, span: Sp
 function leaf(cx: Elaboration, s: LeafStatement, scope: Scope): void {
   if (s.leaf === 'carry') {
     const own = carryCell(cx, s, scope);
-    scope.set(s.name.text, tensor(own?.node ?? initialValue(cx, s, scope)), own?.cell ?? null);
+    const node = own?.node ?? initialValue(cx, s, scope);
+    const asked = { statement: s, scope, sort: s.leaf };
+    const seen =
+      own === null ? node : seenLeaf(cx, cx.overrides, joinPath(cx.path, s.name.text), asked, () => node).node;
+    scope.set(s.name.text, tensor(seen), own?.cell ?? null);
     return;
   }
   const slot = cx.slotOf !== null;

@@ -116,6 +116,81 @@ describe('with', () => {
     expect(after['b.bias.shift.by']).not.toEqual(before['b.bias.shift.by']);
   });
 
+  describe('a sort of leaves by its word', () => {
+    const total = `
+block Total(x: float[B]) -> float[B] {
+  carry sum: float[B] = 0
+  sum = sum + x
+  return sum
+}
+fn pick(c: float[B], parent: i32[B] < B) -> float[B] {
+  let y[b] = c[parent[b]]
+  return y
+}`;
+    const rows = (body: string): string => `${total}
+model M(x: float[B], parent: i32[B] < B) -> float[B, 4] {
+  let total = Total()
+  ${body}
+  return y
+}`;
+    const inputs = { x: Float32Array.from([1, 2, 4]), parent: Int32Array.from([2, 0, 0]) };
+
+    it('carries begin a call as f makes of them: a beam is reordered so', async () => {
+      const net = await unit(rows('scan n in 4 { yield y[b, n] = (total with { carry |> pick(parent) })(x)[b] }'), 'M');
+      const sums = [0, 0, 0];
+      const expected: number[][] = [[], [], []];
+      for (let n = 0; n < 4; n++) {
+        const from = [...sums];
+        inputs.parent.forEach((p, b) => expected[b]!.push((sums[b] = from[p]! + inputs.x[b]!)));
+      }
+      expect([...net.forward(inputs)['y']!.data]).toEqual(expected.flat());
+    });
+
+    it('a record of carries takes their place', async () => {
+      const net = await unit(
+        rows(`let first = total(x)
+  let half = 0.5 * total.carry
+  let second = (total with half)(x)
+  let third = total(x)
+  let y[b, k: 4] = first[b] where k == 0 else second[b] where k == 1 else third[b] where k == 2 else float(parent[b])`),
+        'M',
+      );
+      // 1, then a half and 1 more, then 1 more.
+      expect([...net.forward(inputs)['y']!.data].slice(0, 4)).toEqual([1, 1.5, 2.5, 2]);
+    });
+
+    it('params and state', async () => {
+      const still = await step('minimize mean((Net with { params |> stop_gradient })(x) ^ 2) + mean(Net(x) ^ 2)');
+      const frozen = await step('minimize mean(frozen(Net)(x) ^ 2) + mean(Net(x) ^ 2)');
+      close(still.after, frozen.after);
+      const { reports } = compile(
+        `model Net(x: float[B, 2]) -> float[B, 2] { return x |> a: Linear(2) }
+model Other(x: float[B, 2]) -> float[B, 2] { return (Net with { state |> tanh })(x) }`,
+        { path: 'test.nn', bounds: { B: 2 } },
+      );
+      expect(reports.map((r) => r.code)).toEqual(['NN720']);
+    });
+
+    it('a path names no carries', async () => {
+      const net = await unit(
+        `block Drift(x: float[B]) -> float[B] {
+  carry sum: float[B] = 0
+  param w: float = 1
+  sum = sum + w * x
+  return sum
+}
+fn twice(x: float[...S]) -> float[...S] = 2 * x
+model M(x: float[B]) -> float[B] {
+  let drift = Drift()
+  let first = (drift with { "**" |> twice })(x)
+  return (drift with { "**" |> twice })(x) + 0 * first
+}`,
+        'M',
+      );
+      expect([...net.forward({ x: inputs.x })['output']!.data]).toEqual([4, 8, 16]);
+    });
+  });
+
   it('a selector that names nothing is reported', () => {
     const { reports } = compile(
       `model Net(x: float[B, 2]) -> float[B, 2] { return x |> a: Linear(2) }
