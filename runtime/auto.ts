@@ -32,6 +32,8 @@ interface Own {
   readonly step: Call;
   readonly evaluate: Call;
   readonly forward: Call;
+  /** Of a model with carries. */
+  readonly stream: Call;
   readonly enqueue?: (inputs: Values, sizes?: Values) => void;
   readonly reset: () => void;
   readonly validated?: (loss: number) => void;
@@ -111,7 +113,11 @@ export class Automatic {
     return this.chosen.own.steps;
   }
 
-  private async call(name: 'step' | 'evaluate' | 'forward', inputs: Values, sizes?: Values): Promise<Values> {
+  private async call(
+    name: 'step' | 'evaluate' | 'forward' | 'stream',
+    inputs: Values,
+    sizes?: Values,
+  ): Promise<Values> {
     const { own, target } = this.chosen;
     const values = await own[name](inputs, sizes);
     return target === 'wgsl' ? values : kept(values);
@@ -127,6 +133,10 @@ export class Automatic {
 
   forward(inputs: Values, sizes?: Values): Promise<Values> {
     return this.call('forward', inputs, sizes);
+  }
+
+  stream(inputs: Values, sizes?: Values): Promise<Values> {
+    return this.call('stream', inputs, sizes);
   }
 
   enqueue(inputs: Values, sizes?: Values): void {

@@ -34,29 +34,75 @@ function greatest(logits: Result['data']): number {
   return best;
 }
 
-export function* decode(net: Streaming, options: DecodeOptions): Generator<number, void, undefined> {
-  const { prompt, length, choose = greatest, stop, input = 'token', size = 'S', output } = options;
+/** Tokens that the model has to read, `seen` in all with them; it is answered with the logits that follow. Or a token that is written. */
+type Move = { readonly tokens: Int32Array; readonly seen: number } | { readonly written: number };
+
+function* moves(options: DecodeOptions): Generator<Move, void, Result['data'] | undefined> {
+  const { prompt, length, choose = greatest, stop } = options;
   const part = options.part ?? prompt.length;
   if (prompt.length === 0 || !(part >= 1))
     throw new RangeError('decode needs a prompt, and parts of at least one token');
-  net.reset();
   let seen = 0;
-  const read = (tokens: Int32Array): Result['data'] => {
-    seen += tokens.length;
-    const results = net.stream({ [input]: tokens }, { [size]: seen });
-    const result = output === undefined ? Object.values(results)[0] : results[output];
-    if (typeof result !== 'object') throw new RangeError(`there is no result ${output ?? ''} with logits`);
-    return result.data;
-  };
-  let logits: Result['data'] | null = null;
-  for (let from = 0; from < prompt.length; from += part)
-    logits = read(Int32Array.from({ length: Math.min(part, prompt.length - from) }, (_, i) => prompt[from + i]!));
-  const one = new Int32Array(1);
+  let logits: Result['data'] | undefined;
+  for (let from = 0; from < prompt.length; from += part) {
+    const tokens = Int32Array.from({ length: Math.min(part, prompt.length - from) }, (_, i) => prompt[from + i]!);
+    logits = yield { tokens, seen: (seen += tokens.length) };
+  }
+  const tokens = new Int32Array(1);
   for (let n = 0; n < length; n++) {
-    const next = choose(logits!);
-    if (next === stop) return;
-    yield next;
-    one[0] = next;
-    if (n + 1 < length) logits = read(one);
+    const written = choose(logits!);
+    if (written === stop) return;
+    yield { written };
+    tokens[0] = written;
+    if (n + 1 < length) logits = yield { tokens, seen: ++seen };
+  }
+}
+
+type Results = ReturnType<Streaming['stream']>;
+
+function logitsOf(results: Results, output: string | undefined): Result['data'] {
+  const result = output === undefined ? Object.values(results)[0] : results[output];
+  if (typeof result !== 'object') throw new RangeError(`there is no result ${output ?? ''} with logits`);
+  return result.data;
+}
+
+export function* decode(net: Streaming, options: DecodeOptions): Generator<number, void, undefined> {
+  const { input = 'token', size = 'S', output } = options;
+  const walk = moves(options);
+  let move = walk.next();
+  net.reset();
+  while (move.done !== true) {
+    const { value } = move;
+    if ('written' in value) {
+      yield value.written;
+      move = walk.next();
+    } else move = walk.next(logitsOf(net.stream({ [input]: value.tokens }, { [size]: value.seen }), output));
+  }
+}
+
+/** The same of a network that answers by promises, as on a GPU. */
+export interface EventualStreaming {
+  stream(inputs: Inputs, sizes?: GivenSizes): Promise<Results> | Results;
+  reset(): void;
+}
+
+/** `decode` for every target: `for await (const id of decodeAsync(net, …))`. */
+export async function* decodeAsync(
+  net: EventualStreaming,
+  options: DecodeOptions,
+): AsyncGenerator<number, void, undefined> {
+  const { input = 'token', size = 'S', output } = options;
+  const walk = moves(options);
+  let move = walk.next();
+  net.reset();
+  while (move.done !== true) {
+    const { value } = move;
+    if ('written' in value) {
+      yield value.written;
+      move = walk.next();
+    } else {
+      const results = await net.stream({ [input]: value.tokens }, { [size]: value.seen });
+      move = walk.next(logitsOf(results, output));
+    }
   }
 }

@@ -36,6 +36,8 @@ export interface Trainable {
 /** The same, at once or by promises, as on a GPU. */
 export interface EventualTrainable {
   step(inputs: Readonly<Record<string, View>>): Eventual<Readonly<Record<string, unknown>>>;
+  /** A step whose results nobody waits for. */
+  enqueue?(inputs: Readonly<Record<string, View>>): void;
   evaluate?(inputs: Readonly<Record<string, View>>): Eventual<Readonly<Record<string, unknown>>>;
   weights(): Eventual<Map<string, WeightTensor>>;
   load(weights: Weights): void;
@@ -76,6 +78,8 @@ export interface FitState {
   readonly batch: number;
   /** Metric × rows, summed over the epoch's batches so far. */
   readonly sums: Metrics;
+  /** Rows of the epoch's steps so far that no metrics were read of; absent: none. */
+  readonly unread?: number;
   readonly best: { readonly epoch: number; readonly loss: number; readonly weights: Weights } | null;
   readonly history: readonly EpochReport[];
   /** Program state, before the best weights were put back. */
@@ -99,6 +103,11 @@ export interface FitOptions {
   readonly onRecover?: (state: FitState, error: NncError) => void;
   /** Where a device can be lost: steps from one checkpoint (in memory) to the next. 200 if left out. */
   readonly keepEvery?: number;
+  /**
+   * On a GPU: results are read back every so many steps only, and at an epoch's end. A step that is read stands for those before it in the epoch's metrics, and is the only one
+   * that `onBatch` is told of. 1 if left out.
+   */
+  readonly readEvery?: number;
   /** An AbortSignal, or anything with its `aborted`. */
   readonly signal?: { readonly aborted: boolean };
   readonly resume?: FitState;
@@ -315,19 +324,23 @@ export async function fit(
   let { best, history } = resume ?? { best: null, history: [] };
   let first = resume?.batch ?? 0;
   let sums: Record<string, number> = { ...resume?.sums };
+  let unread = resume?.unread ?? 0;
   let step = resume?.checkpoint.step ?? 0;
   let epoch = resume?.epoch ?? 0;
   const stateAt = async (at: number, next: number): Promise<FitState> => ({
     epoch: at,
     batch: next,
     sums: { ...sums },
+    ...(unread === 0 ? {} : { unread }),
     best,
     history,
     checkpoint: await unit.checkpoint(),
   });
 
   // Where to go back to. Kept only for what can be lost.
-  const { keepEvery = 200 } = options;
+  const { keepEvery = 200, readEvery = 1 } = options;
+  if (!Number.isInteger(readEvery) || readEvery < 1)
+    throw wrong('readEvery', `readEvery must be a whole number from 1, not ${readEvery}.`);
   let safe: FitState | null = null;
   let losses = 0;
   const keep = async (next: number): Promise<void> => {
@@ -345,9 +358,17 @@ export async function fit(
         if (unit.recover !== undefined && (b === first || step % keepEvery === 0)) await keep(b);
         const from = b * batch;
         const to = Math.min(from + batch, trained);
-        const given = unit.step(batcher.take(order, from, to));
+        const inputs = batcher.take(order, from, to);
+        unread += to - from;
+        if (unit.enqueue !== undefined && b + 1 < batches && (b + 1) % readEvery !== 0) {
+          unit.enqueue(inputs);
+          step++;
+          continue;
+        }
+        const given = unit.step(inputs);
         const report = given instanceof Promise ? await given : given;
-        accumulate(sums, report, to - from);
+        accumulate(sums, report, unread);
+        unread = 0;
         step++;
         if (options.onBatch !== undefined) {
           const own: Record<string, number> = {};
@@ -389,6 +410,7 @@ export async function fit(
       await unit.recover(back.checkpoint);
       ({ epoch, best, history, batch: first } = back);
       sums = { ...back.sums };
+      unread = back.unread ?? 0;
       ({ step } = back.checkpoint);
       options.onRecover?.(back, error);
     }

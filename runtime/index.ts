@@ -1,5 +1,5 @@
 /** What programs that use compiled modules may want beside them: training over data in memory, weights as files, and the types. */
-export { decode, type DecodeOptions, type Streaming } from './decode.ts';
+export { decode, decodeAsync, type DecodeOptions, type EventualStreaming, type Streaming } from './decode.ts';
 export { NncError, type NncErrorCode } from './errors.ts';
 export {
   evaluateAll,

@@ -57,13 +57,14 @@ function sizes(program: PlanProgram): Method['parameters'][number] {
   };
 }
 
-function programMethods(plan: Plan, name: 'step' | 'evaluate' | 'forward', types: boolean): Method[] {
+function programMethods(plan: Plan, name: 'step' | 'evaluate' | 'forward' | 'stream', types: boolean): Method[] {
   const program = plan.programs[name];
   if (program === undefined) return [];
   const fields = outputs(plan, program);
   const taken = inputs(plan, program);
   const what = {
     forward: 'The results for these inputs, read back from the GPU.',
+    stream: 'The results for these inputs, going on from where the last call left the carries; `reset` begins anew.',
     step: 'One step of training; updates the parameters and reads the loss back.',
     evaluate: 'Loss and metrics on these inputs; changes nothing.',
   }[name];
@@ -143,7 +144,7 @@ function methods(plan: Plan, types: boolean): Method[] {
       ],
       before: 'static async ',
     },
-    ...(['step', 'evaluate', 'forward'] as const).flatMap((name) => programMethods(plan, name, types)),
+    ...(['step', 'evaluate', 'forward', 'stream'] as const).flatMap((name) => programMethods(plan, name, types)),
     ...(carries
       ? [
           simple('reset', 'Sets the carries (recurrent states, caches) to what they are at the start.', [], 'void', [

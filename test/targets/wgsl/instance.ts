@@ -16,6 +16,9 @@ export interface GpuInstance {
   enqueue(inputs: object, sizes?: object): void;
   evaluate(inputs: object, sizes?: object): Promise<Values>;
   forward(inputs: object, sizes?: object): Promise<Values>;
+  stream(inputs: object, sizes?: object): Promise<Values>;
+  reset(): void;
+  readonly steps: number;
   validated?(loss: number): void;
   checkpoint(): Promise<{ readonly tensors: ReadonlyMap<string, { readonly data: Data }> }>;
   close(): void;
