@@ -11,7 +11,7 @@ import { convergence } from './figures/convergence.ts';
 import { activations, losses } from './figures/functions.ts';
 import { convolutional, features, recurrent } from './figures/networks.ts';
 import { languageModels, translation } from './figures/text.ts';
-import { optimizers } from './figures/optimizers.ts';
+import { optimizers, schedules } from './figures/optimizers.ts';
 import { biasVariance, earlyStopping, regularisation } from './figures/studies.ts';
 
 interface FigureOf {
@@ -24,6 +24,7 @@ const figures: Readonly<Record<string, FigureOf>> = {
   activations: { make: activations, quick: true },
   losses: { make: losses, quick: true },
   optimizers: { make: optimizers, quick: true },
+  schedules: { make: schedules, quick: true },
   'bias-variance': { make: biasVariance, quick: false },
   regularisation: { make: regularisation, quick: false },
   approximation: { make: approximation, quick: false },

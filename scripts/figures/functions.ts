@@ -2,6 +2,16 @@
 import { figure, type Panel, type Point } from '../../cli/report/figure.ts';
 import { built, created, range, save, values } from './support.ts';
 
+/** Those of which the name does not say enough. */
+const own: Readonly<Record<string, string>> = {
+  threshold: 'threshold at 1',
+  swish: 'swish, 2 x in the sigmoid',
+  glu: 'glu of (x, x)',
+  swiglu: 'swiglu of (x, x)',
+  geglu: 'geglu of (x, x)',
+  reglu: 'reglu of (x, x)',
+};
+
 export async function activations(): Promise<void> {
   const xs = range(-4, 4, 161);
   const unit = await created(built('docs/learn/activations.nn', 'Activations', { N: xs.length }));
@@ -9,12 +19,7 @@ export async function activations(): Promise<void> {
   const names = Object.keys(result).filter((name) => !name.endsWith('_slope'));
   const curve = (name: string): Point[] => values(result[name]).map((y, i) => [xs[i]!, y]);
   const panels = names.map((name): Panel => ({
-    title:
-      name === 'softmax_first'
-        ? 'softmax of (x, 0, -1), first'
-        : ['glu', 'swiglu', 'geglu'].includes(name)
-          ? `${name} of (x, x)`
-          : name,
+    title: name.endsWith('_first') ? `${name.replace('_first', '')} of (x, 0, -1), first` : (own[name] ?? name),
     x: { from: -4, to: 4 },
     y: { from: -2, to: 4 },
     curves: [

@@ -87,3 +87,19 @@ export async function optimizers(): Promise<void> {
     figure(panels, { title: 'Paths of optimizers on one loss surface', columns: 4, panelWidth: 240, panelHeight: 200 }),
   );
 }
+
+/** The rates of docs/learn/schedules.nn, step by step. */
+export async function schedules(): Promise<void> {
+  const unit = await created(built('docs/learn/schedules.nn', 'Rates'));
+  const rates = new Map<string, Point[]>();
+  for (let step = 1; step <= steps; step++)
+    for (const [name, value] of Object.entries(unit.step({ x: Float32Array.of(0) })))
+      if (name !== 'loss') rates.set(name, [...(rates.get(name) ?? []), [step, value]]);
+  const panels = [...rates].map(([name, points], color): Panel => ({
+    title: name,
+    x: { from: 0, to: steps },
+    y: { from: 0, to: 1 },
+    curves: [{ name: '', color, points }],
+  }));
+  save('schedules.svg', figure(panels, { title: 'Schedules by step', columns: 4, panelWidth: 200, panelHeight: 130 }));
+}

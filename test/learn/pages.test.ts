@@ -73,4 +73,79 @@ describe('programs of the notes', () => {
       from_probs_slope: 0,
     });
   });
+  it('give losses of classes, of vectors and of sequences, by hand', async () => {
+    const build = async (only: string, bounds: Record<string, number>) => {
+      const { artifacts, reports } = compile(readFileSync('docs/learn/losses.nn', 'utf8'), { only, bounds });
+      expect(reports.filter(({ severity }) => severity === 'error')).toEqual([]);
+      return instantiate(artifacts.get(only)!, 'ts');
+    };
+    const logits = [2, -1, 0.5, 0, 1, -2];
+    const other = [0.3, 0.1, -1, 2, 0, 1];
+    const label = [1, 0];
+    const probs = (z: readonly number[]): number[] => {
+      const e = z.map(Math.exp);
+      return e.map((v) => v / e.reduce((a, b) => a + b, 0));
+    };
+    const rows = [0, 1].map((b) => ({
+      p: probs(logits.slice(3 * b, 3 * b + 3)),
+      q: probs(other.slice(3 * b, 3 * b + 3)),
+      y: label[b]!,
+    }));
+    const mean = (f: (row: (typeof rows)[number]) => number): number => (f(rows[0]!) + f(rows[1]!)) / 2;
+    const plain = mean(({ p, y }) => -Math.log(p[y]!));
+    const classes = (await build('Classes', { B: 2, C: 3 })).forward({
+      logits: Float32Array.from(logits),
+      other: Float32Array.from(other),
+      label: Int32Array.from(label),
+    }) as Readonly<Record<string, number>>;
+    for (const name of ['indices', 'one_hot', 'from_probs', 'likelihood'])
+      expect(classes[name], name).toBeCloseTo(plain, 5);
+    const spread = mean(({ p }) => -p.reduce((sum, v) => sum + Math.log(v), 0) / 3);
+    expect(classes['smoothed']).toBeCloseTo(0.9 * plain + 0.1 * spread, 5);
+    expect(classes['ignoring']).toBeCloseTo(-Math.log(rows[0]!.p[1]!), 5);
+    expect(classes['weighted']).toBeCloseTo((-2 * Math.log(rows[0]!.p[1]!) - Math.log(rows[1]!.p[0]!)) / 3, 5);
+    expect(classes['focused']).toBeCloseTo(
+      mean(({ p, y }) => -((1 - p[y]!) ** 2) * Math.log(p[y]!)),
+      5,
+    );
+    expect(classes['divergence']).toBeCloseTo(
+      mean(({ p, q }) => q.reduce((sum, v, c) => sum + v * Math.log(v / p[c]!), 0)),
+      5,
+    );
+
+    const [x, y, z] = [
+      [1, 0, 0, 2],
+      [1, 1, 2, 0],
+      [3, 0, 0, 1],
+    ];
+    const vectors = (await build('Vectors', { B: 2, D: 2 })).forward({
+      x: Float32Array.from(x!),
+      y: Float32Array.from(y!),
+      z: Float32Array.from(z!),
+      together: Float32Array.of(1, -1),
+    }) as Readonly<Record<string, number>>;
+    // The first pair at 45 degrees, the second at right angles.
+    expect(vectors['cosine']).toBeCloseTo((1 - Math.SQRT1_2) / 2, 5);
+    expect(vectors['triplet']).toBeCloseTo((Math.max(0, 1 - 2 + 1) + Math.sqrt(8) - 1 + 1) / 2, 4);
+    expect(vectors['contrast']).toBeCloseTo((0.5 * 1 + 0) / 2, 4);
+
+    // Three frames, one label: every way of saying it once, with blanks around and repetitions merged.
+    const heard = [0.2, 1, -0.3, 0.4, -1, 0.1];
+    const frames = [0, 1, 2].map((t) => probs(heard.slice(2 * t, 2 * t + 2)));
+    let sum = 0;
+    for (let path = 0; path < 8; path++) {
+      const said = [0, 1, 2].map((t) => (path >> t) & 1);
+      if (said.join('').replace(/1+/g, '1').replace(/0/g, '') === '1')
+        sum += said.reduce((product, symbol, t) => product * frames[t]![symbol]!, 1);
+    }
+    const sizes = { B: 1, T: 3, V: 2, L: 1 };
+    const inputs = {
+      logits: Float32Array.from(heard),
+      label: Int32Array.of(1),
+      frames: Int32Array.of(3),
+      length: Int32Array.of(1),
+    };
+    const ctc = (await build('Heard', sizes)).forward(inputs, sizes) as Readonly<Record<string, number>>;
+    expect(ctc['aligned']).toBeCloseTo(-Math.log(sum), 5);
+  });
 });
