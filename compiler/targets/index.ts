@@ -95,9 +95,16 @@ const emitters = {
   },
 } satisfies Record<string, (material: Material) => TargetModule>;
 
+/** What a WebAssembly memory can be, less room for what is packed. */
+const MOST_BYTES = 2 ** 32 - 2 ** 26;
+
 /** What a target cannot run, in words; null: it runs this plan. */
-export const unable = (target: Target, plan: Plan): string | null =>
-  target === 'wgsl' && plan.leaves.some((leaf) => leaf.stored !== undefined) ? STORED : null;
+export function unable(target: Target, plan: Plan): string | null {
+  if (target === 'wgsl') return plan.leaves.some((leaf) => leaf.stored !== undefined) ? STORED : null;
+  const bytes = plan.arenas.persistent + plan.arenas.work;
+  if (target !== 'wasm' || bytes <= MOST_BYTES) return null;
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB of memory, and a WebAssembly memory ends at 4 GiB: lower the bounds of its sizes (\`--bound\`), store weights in fewer bytes (\`--weights\`), or split the batch`;
+}
 
 export type Target = keyof typeof emitters;
 

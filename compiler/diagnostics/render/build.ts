@@ -39,7 +39,7 @@ export const buildProse: ProseTable<BuildProblems> = {
       'The program is compiled, but one of the targets that were asked for has no way to run a form in it. Leave out that target (`--target`), or write the form another way: the report names both.',
     render: ({ target, unit, what }) => ({
       message: `the target ${target} cannot run ${unit}: it has ${what}`,
-      notes: ['the targets ts and wasm can'],
+      notes: [target === 'wasm' ? 'the target ts can' : 'the targets ts and wasm can'],
     }),
   },
   NN805: {

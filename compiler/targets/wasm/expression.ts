@@ -878,7 +878,7 @@ export class Expressions {
         fn.code.op('select');
         local = fn.hold('i32');
       } else {
-        // A vector with a lane inside begins at most three lanes before the buffer and at its last element at latest.
+        // A vector with a lane inside begins at most three lanes before the buffer and at its last element at latest. Addresses have no sign: memory goes to 4 GiB.
         whole();
         local = fn.hold('i32');
         const first = this.bound(base, -16);
@@ -887,14 +887,14 @@ export class Expressions {
         fn.code.get(first);
         fn.code.get(local);
         fn.code.get(first);
-        fn.code.op('i32.gt_s');
+        fn.code.op('i32.gt_u');
         fn.code.op('select');
         const raised = fn.hold('i32');
         fn.code.get(raised);
         fn.code.get(last);
         fn.code.get(raised);
         fn.code.get(last);
-        fn.code.op('i32.lt_s');
+        fn.code.op('i32.lt_u');
         fn.code.op('select');
         local = fn.hold('i32');
       }

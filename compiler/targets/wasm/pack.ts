@@ -559,12 +559,12 @@ export class Packer {
     });
   }
 
-  /** The address on the stack, into what may be read: where no lane is inside, anywhere near the buffer will do. */
+  /** The address on the stack, into what may be read: where no lane is inside, anywhere near the buffer will do. Addresses have no sign. */
   private clamp(low: number, high: number): void {
     const { fn } = this;
     for (const [bound, op] of [
-      [low, 'i32.gt_s'],
-      [high, 'i32.lt_s'],
+      [low, 'i32.gt_u'],
+      [high, 'i32.lt_u'],
     ] as const) {
       const at = fn.hold('i32');
       fn.code.get(at);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { loadProgram } from '../../../compiler/check/program.ts';
 import { elaborate } from '../../../compiler/elaborate/elaborate.ts';
+import { compile } from '../../../compiler/index.ts';
 import { KernelCache } from '../../../compiler/fuse/cache.ts';
 import { fuse } from '../../../compiler/fuse/program.ts';
 import { plan as planMemory } from '../../../compiler/plan/plan.ts';
@@ -111,4 +112,12 @@ test('a smaller batch than the bound', async () => {
 
 test('the tiles are valid', () => {
   expect(WebAssembly.validate(tileModule(false))).toBe(true);
+});
+
+test('more memory than a WebAssembly memory can have is refused', () => {
+  const source = `model Wide(x: float[B, 1000]) -> float[B, 1000] { return x |> a: Linear(1000) }`;
+  const codes = (B: number): readonly string[] =>
+    compile(source, { bounds: { B }, targets: ['wasm'] }).reports.map((r) => `${r.code} ${r.message}`);
+  expect(codes(400_000)).toEqual([]);
+  expect(codes(600_000)).toEqual([expect.stringMatching(/^NN804 .* it has 4\.5 GiB of memory/)]);
 });

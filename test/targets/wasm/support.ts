@@ -50,12 +50,14 @@ export function run(
   given: ReadonlyMap<string, ArrayLike<number>>,
   sizes: Sizes,
   schedules: Schedules = (k) => wasmSchedule(k),
+  /** Where memory that is used begins. */
+  base: number = FIRST,
 ): Ran {
   const kernels = kernelsOf(program).map(prepare);
   const originals = kernelsOf(program);
   const env = (s: string): number => sizes[s] ?? Number.NaN;
   // Every buffer has room of its own, with nonsense between.
-  let at: number = FIRST;
+  let at: number = base;
   const places = new Map<number, number>();
   const lengths = new Map<number, number>();
   for (const b of program.buffers) {
@@ -72,7 +74,7 @@ export function run(
   for (const [n, k] of kernels.entries()) module.kernel({ ...k, name: `k${n}` }, true, schedules(k));
   const code = module.encode();
   const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536 });
-  new Float32Array(memory.buffer, FIRST).fill(Number.NaN);
+  new Float32Array(memory.buffer, base).fill(Number.NaN);
   const tiles = new WebAssembly.Instance(new WebAssembly.Module(tileModule(false)), { e: { m: memory } });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(code), { e: { m: memory, ...tiles.exports } });
   const exported = instance.exports as Record<string, (...args: number[]) => void>;
@@ -129,6 +131,7 @@ export function compare(
   sizes: Sizes,
   schedules: Schedules,
   tolerance: number,
+  base: number = FIRST,
 ): void {
   const text = (): string =>
     [
@@ -139,7 +142,7 @@ export function compare(
   const wanted = interpret(program, given, sizes);
   let found: Ran;
   try {
-    found = run(program, given, sizes, schedules);
+    found = run(program, given, sizes, schedules, base);
   } catch (error) {
     throw new Error(`${String(error)}\n${text()}`, { cause: error });
   }
