@@ -12,6 +12,7 @@ import { activations, losses } from './figures/functions.ts';
 import { convolutional, features, recurrent } from './figures/networks.ts';
 import { languageModels, translation } from './figures/text.ts';
 import { optimizers, schedules } from './figures/optimizers.ts';
+import { positions } from './figures/positions.ts';
 import { biasVariance, earlyStopping, regularisation } from './figures/studies.ts';
 
 interface FigureOf {
@@ -24,6 +25,7 @@ const figures: Readonly<Record<string, FigureOf>> = {
   activations: { make: activations, quick: true },
   losses: { make: losses, quick: true },
   optimizers: { make: optimizers, quick: true },
+  positions: { make: positions, quick: true },
   schedules: { make: schedules, quick: true },
   'bias-variance': { make: biasVariance, quick: false },
   regularisation: { make: regularisation, quick: false },

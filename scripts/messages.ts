@@ -2,10 +2,10 @@
  * Makes data for examples/translation.nn out of gettext catalogues, in which programs keep their messages in two languages. By default English and Chinese: those of
  * LibreOffice in Debian's `libreoffice-l10n-zh-cn` (MPL-2.0, which is why they are fetched and never kept here).
  *
- *   npx tsc -p scripts && node dist/scripts/messages.js [folder with .mo files] [prefix] [pieces]      (default: fetched with apt-get, messages-zh, 3000)
+ *   npx tsc -p scripts && node dist/scripts/messages.js [folder with .mo files] [prefix] [pieces] [most]      (default: fetched with apt-get, messages-zh, 3000, 12)
  *
  * Kept is a message once, with its first translation; without the marks of keys and menus (`_Open...`, `打开(_O)...`), if both sides have letters, no markup and no
- * places for values, and fit. Every 20th (by the hash of the English) tests, another 20th validates. Pieces are of one byte-pair encoding for both languages.
+ * places for values, and have at most `most` pieces: menus, buttons, titles, short sentences. Every 20th (by the hash of the English) tests, another 20th validates. Pieces are of one byte-pair encoding for both languages.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -103,7 +103,7 @@ function catalogues(folder: string): string[] {
     });
 }
 
-function main(folder: string, prefix: string, pieces: number, out: string): void {
+function main(folder: string, prefix: string, pieces: number, most: number, out: string): void {
   const messages = catalogues(folder).flatMap((path) => readCatalogue(readFileSync(path)));
   const pairs = pairsOf(messages);
   const of = (part: string): Pair[] =>
@@ -113,7 +113,7 @@ function main(folder: string, prefix: string, pieces: number, out: string): void
   console.log(`${messages.length} messages, ${pairs.length} usable; ${tokenizer.symbols.length} pieces`);
   mkdirSync(out, { recursive: true });
   for (const part of ['train', 'validation', 'test']) {
-    const { tensors, kept } = tensorsOf(of(part), tokenizer);
+    const { tensors, kept } = tensorsOf(of(part), tokenizer, most);
     writeFileSync(
       join(out, `${prefix}-${part}.safetensors`),
       encode(tensors, { tokenizer: JSON.stringify(tokenizer) }),
@@ -124,4 +124,10 @@ function main(folder: string, prefix: string, pieces: number, out: string): void
 
 const called = process.argv[1];
 if (called !== undefined && import.meta.url === pathToFileURL(resolve(called)).href)
-  main(process.argv[2] ?? fetched(), process.argv[3] ?? 'messages-zh', Number(process.argv[4] ?? 3000), 'nnc-out/data');
+  main(
+    process.argv[2] ?? fetched(),
+    process.argv[3] ?? 'messages-zh',
+    Number(process.argv[4] ?? 3000),
+    Number(process.argv[5] ?? 12),
+    'nnc-out/data',
+  );

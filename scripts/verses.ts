@@ -85,23 +85,24 @@ export function partOf(number: number): Part {
 export function tensorsOf(
   pairs: readonly Pair[],
   tokenizer: Tokenizer,
+  most = mostPieces,
 ): { tensors: Map<string, Tensor>; kept: Pair[] } {
   const pieces = encoder(tokenizer);
   const rows = pairs
     .map((pair) => ({ pair, source: pieces(pair.source), target: pieces(pair.target) }))
-    .filter(({ source, target }) => source.length <= mostPieces && target.length <= mostPieces);
-  const width = mostPieces + 2;
-  const source = new Int32Array(rows.length * mostPieces);
+    .filter(({ source, target }) => source.length <= most && target.length <= most);
+  const width = most + 2;
+  const source = new Int32Array(rows.length * most);
   const target = new Int32Array(rows.length * width);
   rows.forEach((row, i) => {
-    source.set(row.source, i * mostPieces);
+    source.set(row.source, i * most);
     target.set([start, ...row.target, stop], i * width);
   });
   const of = (shape: number[], data: Int32Array): Tensor => ({ dtype: 'I32', shape, data });
   return {
     kept: rows.map(({ pair }) => pair),
     tensors: new Map([
-      ['source', of([rows.length, mostPieces], source)],
+      ['source', of([rows.length, most], source)],
       [
         'source_length',
         of(

@@ -148,4 +148,24 @@ describe('programs of the notes', () => {
     const ctc = (await build('Heard', sizes)).forward(inputs, sizes) as Readonly<Record<string, number>>;
     expect(ctc['aligned']).toBeCloseTo(-Math.log(sum), 5);
   });
+  it('give positions: waves and slopes by hand, rotary products by distance alone', async () => {
+    const [T, E] = [7, 8];
+    const { artifacts } = compile(readFileSync('docs/learn/positions.nn', 'utf8'), {
+      only: 'Positions',
+      bounds: { T, E },
+    });
+    const unit = await instantiate(artifacts.get('Positions')!, 'ts');
+    const query = Float32Array.from({ length: E }, (_, e) => Math.sin(e + 1));
+    const key = Float32Array.from({ length: E }, (_, e) => Math.cos(3 * e));
+    const results = unit.forward({ query, key }, { T, E }) as Readonly<Record<string, ResultTensor>>;
+    const at = (name: string, ...[i, j]: [number, number]): number =>
+      results[name]!.data[i * results[name]!.shape.at(-1)! + j]!;
+    expect(at('waves', 3, 2)).toBeCloseTo(Math.sin(3 / 10000 ** (2 / 8)), 5);
+    expect(at('waves', 3, 5)).toBeCloseTo(Math.cos(3 / 10000 ** (4 / 8)), 5);
+    expect(at('lowered', 2, 6)).toBeCloseTo(-4 / 16, 5);
+    expect(at('lowered', T + 2, 6)).toBeCloseTo(-4 / 256, 5);
+    for (let t = 1; t < T; t++)
+      for (let s = 1; s < T; s++) expect(at('turned', t, s)).toBeCloseTo(at('turned', t - 1, s - 1), 5);
+    expect(at('turned', 3, 1)).not.toBeCloseTo(at('turned', 1, 3), 3);
+  });
 });
