@@ -83,7 +83,10 @@ function checkMask(f: Frame, callable: Callable): void {
     callable.body.statements.length > 1 ||
     (only.kind !== 'expression' && only.kind !== 'return')
   ) {
-    if (!f.damaged) f.report('NN717', callable.name.span, { name: callable.name.text });
+    const where = 'a mask, whose body is one expression';
+    if (f.damaged) return;
+    if (only === undefined) f.report('NN717', callable.name.span, { name: callable.name.text });
+    else f.report('NN721', only.span, { what: `\`${f.session.program.sources.text(only.span)}\``, where });
     return;
   }
   const value = only.value;

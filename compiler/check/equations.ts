@@ -454,6 +454,11 @@ function reduced(f: Frame, e: ReduceExpr, value: TensorType | NumberType, letter
     case 'argmax': {
       if (element === 'bool') return needs('a number');
       const [only] = letters;
+      if (letters.length > 1)
+        f.report('NN721', e.span, {
+          what: 'more than one index',
+          where: '`argmax`, which gives a position along one: merge them before, `let flat[b, (i j)] = x[b, i, j]`',
+        });
       const extent = letters.length === 1 && only?.extent?.kind === 'size' ? only.extent.size : null;
       return tensor('i32', [], { below: extent });
     }

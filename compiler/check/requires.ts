@@ -81,8 +81,9 @@ export function checkRequire(f: Frame, s: RequireStatement): void {
   const checked = f.whole(() => checkCondition(f, s.condition));
   if (checked === null) return;
   const { condition, type } = checked;
-  if (type.kind === 'tensor' && type.shape.length > 0) {
-    f.report('NN722', s.condition.span, { what: 'the condition of `require`', type: 'a bool of each element' });
+  if (type.kind === 'tensor') {
+    const what = type.shape.length > 0 ? 'a bool of each element' : 'a value of the data';
+    f.report('NN722', s.condition.span, { what: 'the condition of `require`', type: what });
     return;
   }
   for (const part of conjuncts(condition)) {

@@ -163,7 +163,9 @@ function trainUnit(
   }
   const inputs = [...step.inputs];
   const models = modelsOf(step.cx, train, module);
-  if (models.length === 1) {
+  // One that is only used with a configuration is no program of its own.
+  const isWhole = (d: Callable): boolean => (d.config ?? []).every((p) => p.default !== null);
+  if (models.length === 1 && isWhole(models[0]!.declaration as Callable)) {
     const cx = new Elaboration(`${name}.forward`, program, origins, unit, false, axes);
     cx.half = isHalf(train);
     const model = models[0]!.declaration as Callable;
@@ -188,6 +190,12 @@ function forwardGraph(
   expose: readonly string[],
 ): { outputs: Output[]; inputs: DataInput[] } {
   return cx.at(model.name.span, () => {
+    for (const p of model.config ?? [])
+      if (p.default === null)
+        refuse('NN801', p.span, {
+          feature: `\`${p.name.text}\` of the configuration`,
+          instead: 'give it a default, or make it a const',
+        });
     const instance: InstanceValue = instantiate(cx, model, module, [], path, model.name.span);
     const scope = instance.scope.child();
     const inputs: DataInput[] = [];

@@ -30,9 +30,6 @@ export function refuse<C extends Code>(code: C, span: Span, data: ProblemData[C]
   throw new Refusal(problem(code, span, data));
 }
 
-export const notYet = (span: Span, feature: string, instead: string): never =>
-  refuse('NN801', span, { feature, instead });
-
 /** A leaf and how its initial value is computed: evaluated later, in the graph of `init`. */
 export interface LeafRecord {
   readonly leaf: Leaf;

@@ -27,6 +27,13 @@ export function declareSizes(cx: Elaboration, scope: Scope, e: Expr): void {
       scope.set(text, integer(sizeName(text)));
 }
 
+/** What to write where a signature asks for what is known when the program is built. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  int: 'write `i32` for a number of each call; make it a const, which `compile` and `nnc study` vary, or give it a default',
+  mask: 'take a tensor `bool[…]` and make the mask of it here, or give it a default',
+  record: 'name the network whose leaves are meant',
+};
+
 /** A data input of a model or train block, as a leaf of the graph. */
 export function dataInput(
   cx: Elaboration,
@@ -38,8 +45,8 @@ export function dataInput(
   for (const d of declared.shape ?? []) {
     if (d.kind === 'run')
       return refuse('NN801', d.span, {
-        feature: 'a run of axes in the signature of a model',
-        instead: 'write the axes',
+        feature: `the run of axes \`...${d.name.text}\``,
+        instead: 'write the axes; blocks and functions take any number of them',
       });
     declareSizes(cx, scope, d.value);
   }
@@ -47,8 +54,8 @@ export function dataInput(
   const dtype = dtypeOf(declared);
   if (dtype === null)
     return refuse('NN801', declared.span, {
-      feature: `an input of type \`${declared.dtype.text}\``,
-      instead: 'fix it with a const',
+      feature: `the \`${declared.dtype.text}\` ${name}`,
+      instead: INSTEAD[declared.dtype.text] ?? 'make it a tensor, a const, or give it a default',
     });
   const type = { dtype, sizes: declared.shape === null ? [] : sizesOf(cx, declared.shape, scope) };
   const below: Poly | null = declared.below === null ? null : sizeOf(cx, declared.below, scope, null);

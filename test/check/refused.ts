@@ -80,4 +80,26 @@ train Fit {
 }`,
     expected: ['NN806 4'],
   },
+  {
+    name: 'a model with a run of axes',
+    text: 'model M(x: float[...S]) -> float[...S] { return relu(x) }',
+    expected: ['NN801 1'],
+  },
+  {
+    name: 'a model with a number of the build as input',
+    text: `model M(x: float[B, 3],
+        times: int) -> float[B, 3] { return x * times }`,
+    expected: ['NN801 2'],
+  },
+  {
+    name: 'a model with a mask as input',
+    text: `model M(x: float[B, T, 4],
+        keep: mask) -> float[B, T, 4] { return x |> MultiHeadAttention(2, keep: keep) }`,
+    expected: ['NN801 2'],
+  },
+  {
+    name: 'a model with a configuration that nobody gives',
+    text: `model M(hidden: int)(x: float[B, 3]) -> float[B, 3] { return x |> Linear(hidden) |> tanh |> Linear(3) }`,
+    expected: ['NN801 1'],
+  },
 ];

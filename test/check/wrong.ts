@@ -747,4 +747,29 @@ model M(x: float[B, 8]) -> float[B, 4] { x |> Liner(4) }`,
 }`,
     expected: ['NN704 2'],
   },
+  {
+    name: 'argmax over two indices',
+    text: `model M(x: float[B, 3, 4]) -> i32[B] {
+  let y[b] = argmax[i, j] x[b, i, j]
+  return y
+}`,
+    expected: ['NN721 2'],
+  },
+  {
+    name: 'a mask of several statements',
+    text: `mask near(size: int)(q, k) {
+  let d = abs(q - k)
+  return d < size
+}
+model M(x: float[B, T, 4]) -> float[B, T, 4] { x |> MultiHeadAttention(2, keep: near(2)) }`,
+    expected: ['NN721 2'],
+  },
+  {
+    name: 'a require on data',
+    text: `model M(x: float[B, 3]) -> float[B, 3] {
+  require all(x > 0)
+  return x
+}`,
+    expected: ['NN722 2'],
+  },
 ];

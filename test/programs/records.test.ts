@@ -191,6 +191,20 @@ model M(x: float[B]) -> float[B] {
     });
   });
 
+  it('a network of which only a configuration is used is no program of its own', async () => {
+    const text = `model Net(hidden: int)(x: float[B, 2]) -> float[B, 2] { return x |> Linear(hidden) |> tanh |> Linear(2) }
+train Fit {
+  input x: float[B, 2]
+  let net = Net(hidden: 4)
+  minimize mean(net(x) ^ 2)
+  optimizer SGD(lr: 0.1)
+  batch B = 3
+}`;
+    const net = await unit(text, 'Fit');
+    expect(net.step({ x })['loss']).toBeGreaterThan(0);
+    expect([...net.weights().keys()]).toContain('linear.weight');
+  });
+
   it('a selector that names nothing is reported', () => {
     const { reports } = compile(
       `model Net(x: float[B, 2]) -> float[B, 2] { return x |> a: Linear(2) }

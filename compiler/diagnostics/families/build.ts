@@ -1,6 +1,6 @@
 /** Problems of elaboration and later stages, with concrete sizes: code → facts. The prose is in `../render/build.ts`. */
 export interface BuildProblems {
-  /** A part of the language that this version checks but does not build yet. */
+  /** An input or a configuration that is known only when the program is built, of a model that is compiled by itself. */
   NN801: { readonly feature: string; readonly instead: string };
   /** A form that the elaborator cannot build; says which. */
   NN802: { readonly what: string };

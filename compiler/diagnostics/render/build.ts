@@ -1,17 +1,21 @@
-/** Prose of the build family: what only shows with concrete sizes, and what is not built yet. */
+/** Prose of the build family: what only shows when a program is built. */
 import type { BuildProblems } from '../families/build.ts';
 import type { ProseTable } from '../problem.ts';
+import { explain } from './prose.ts';
 
 export const buildProse: ProseTable<BuildProblems> = {
   NN801: {
     severity: 'error',
-    title: 'not built yet',
-    explain:
-      'The program is well formed, but this version of nnc does not compile this part of the language. The report says what to write instead. `nnc check` accepts it.',
+    title: 'what no caller can give',
+    explain: explain(
+      'Who calls a compiled model gives tensors of as many axes as it says, numbers of a call (`n: i32`, `p: float`) and sizes (`N: size`). Everything else is decided when the program is built: by a const, by a default, or by the model that calls this one. Blocks and functions are generic in it; a model that is compiled is not.',
+      'model M(x: float[...S]) -> float[...S] { return relu(x) }',
+      'model M(x: float[B, 3]) -> float[B, 3] { return relu(x) }',
+    ),
     render: ({ feature, instead }) => ({
-      message: `${feature} is not compiled by this version of nnc`,
-      label: 'this',
-      notes: [`meanwhile: ${instead}`],
+      message: `no caller of a compiled program can give ${feature}`,
+      label: 'decided when the program is built',
+      notes: [instead],
     }),
   },
   NN802: {
