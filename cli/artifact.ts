@@ -64,7 +64,8 @@ interface EmittedClass<I> {
   }) => I;
 }
 
-async function classOf<I>(artifact: Artifact, target: RunTarget): Promise<EmittedClass<I>> {
+/** The class of a target's module. */
+export async function emittedClass<I>(artifact: Artifact, target: RunTarget): Promise<EmittedClass<I>> {
   const { javascript } = artifact.modules.get(target)!;
   const address = `data:text/javascript;base64,${Buffer.from(javascript).toString('base64')}`;
   const module = (await import(/* @vite-ignore */ address)) as Readonly<Record<string, EmittedClass<I>>>;
@@ -83,7 +84,7 @@ export async function instantiate(
   threads: Threads = 1,
   weights: Weights | null = null,
 ): Promise<Instance> {
-  const emitted = await classOf<Instance>(artifact, target);
+  const emitted = await emittedClass<Instance>(artifact, target);
   return guarded(artifact, () => emitted.create({ seed, threads, ...(weights === null ? {} : { weights }) }));
 }
 
@@ -98,7 +99,7 @@ export async function instantiateAny(
   if (target === 'ts' || target === 'wasm') return instantiate(artifact, target, seed, threads, weights);
   const gpu = await webgpu();
   if (target === 'wgsl' && gpu === undefined) return refuse('NN938', { unit: artifact.name });
-  const emitted = await classOf<Promise<EventualInstance>>(artifact, target);
+  const emitted = await emittedClass<Promise<EventualInstance>>(artifact, target);
   return awaited(artifact, () =>
     emitted.create({ seed, threads, ...(weights === null ? {} : { weights }), ...(gpu === undefined ? {} : { gpu }) }),
   );
@@ -125,10 +126,10 @@ export async function gpuLimits(target: RunTarget): Promise<{ readonly gpu?: Gpu
 }
 
 /** WebGPU for Node, where it is installed: an optional package, since it is large and most programs do without. */
-async function webgpu(): Promise<object | undefined> {
+export async function webgpu(options: string[] = []): Promise<object | undefined> {
   try {
     const { create } = (await import('webgpu')) as unknown as { create: (options: string[]) => object };
-    return create([]);
+    return create(options);
   } catch {
     return undefined;
   }

@@ -434,7 +434,11 @@ past[B, L] and the size used, and keeps in carries what it has written (examples
       .addOption(memory('at most 512MB, 2GiB …, or least, as in nnc build'))
       .addOption(bounds())
       .addOption(consts())
-      .addOption(nodeTarget())
+      .addOption(
+        new Option('--target <target>', 'JavaScript, WebAssembly, or WebGPU (npm install webgpu)')
+          .choices([...nodeTargets, 'wgsl'])
+          .default('ts'),
+      )
       .option('--data <[input=]path...>', 'take the first rows of these data (default: drawn inputs at the bounds)')
       .addOption(new Option('--seconds <n>', 'how long to measure').default(2).argParser(natural(1, 600)))
       .option('-o, --out <file>', 'the page with the flame view (default: nnc-out/NAME/profile.html)'),
@@ -442,7 +446,8 @@ past[B, L] and the size used, and keeps in carries what it has written (examples
     'after',
     `
 Every call of a kernel is timed on its own. GFLOP/s and GB/s are of operations and bytes counted from the kernels; roofline is the least time
-that this machine would need for them, of the time it took. Sizes are at their bounds: set them with --bound.`,
+that this machine would need for them, of the time it took. Sizes are at their bounds: set them with --bound. On WebGPU the times are
+timestamps of the device, which it may round.`,
   );
 
   common(

@@ -58,6 +58,8 @@ export interface CliProblems {
   NN941: { readonly model: string; readonly size: string };
   NN940: { readonly path: string; readonly checkpoint: string; readonly reasons: readonly string[] };
   NN938: { readonly unit: string };
+  /** A GPU that offers no timestamps. */
+  NN946: { readonly device: string };
   /** `--program` for one that the block does not have. */
   NN936: { readonly unit: string; readonly program: string; readonly known: readonly string[] };
   /** Models that cannot be compared as asked. */
@@ -220,6 +222,16 @@ axes, or none of them (such an input is given whole to every step).`,
     render: ({ unit }) => ({
       message: `${unit} cannot run on WebGPU here: the npm package webgpu is not installed`,
       notes: ['install it beside nnc (`npm install webgpu`), or take --target auto or wasm'],
+    }),
+  },
+  NN946: {
+    severity: 'error',
+    title: 'no timestamps on this GPU',
+    explain:
+      'A profile on WebGPU takes the time of each kernel from the device, which must offer the feature timestamp-query. The time of a whole step can still be taken from outside.',
+    render: ({ device }) => ({
+      message: `${device} offers no timestamps, so kernels cannot be told apart`,
+      notes: ['profile the same program on the processor: --target wasm'],
     }),
   },
   NN941: {

@@ -1,7 +1,18 @@
 /** `nnc profile`: what a program costs, by line of its source and by kernel: time, rates, the share of what the machine can do. */
 import { join } from 'node:path';
 import type { Artifact } from '../../compiler/index.ts';
-import { inputsOf, recomputed, type Inputs, type NodeTarget, type Sizes, type Values } from '../artifact.ts';
+import {
+  gpuLimits,
+  inputsOf,
+  recomputed,
+  webgpu,
+  type Inputs,
+  type NodeTarget,
+  type Sizes,
+  type Values,
+} from '../artifact.ts';
+import type { GpuLike } from '../../runtime/webgpu/api.ts';
+import { profileGpu } from '../profile/gpu.ts';
 import { prepareFolder, writeFile } from '../files.ts';
 import { wantedByModel, wantedByTrain, type Wanted } from '../inputs.ts';
 import type { Io, LookOptions } from '../io.ts';
@@ -26,7 +37,7 @@ import { openRunData } from '../train/data.ts';
 export interface ProfileOptions extends LookOptions {
   readonly only?: string;
   readonly program?: ProgramChoice;
-  readonly target: NodeTarget;
+  readonly target: NodeTarget | 'wgsl';
   readonly memory?: number | 'least';
   readonly bound?: Readonly<Record<string, number>>;
   readonly const?: Readonly<Record<string, number>>;
@@ -59,6 +70,7 @@ export async function profile(io: Io, file: string, options: ProfileOptions): Pr
     demanded: Object.keys(options.bound ?? {}),
     consts,
     targets: [options.target],
+    ...(await gpuLimits(options.target)),
     ...(options.memory === undefined ? {} : { memory: options.memory }),
   });
   showReports(io, reports, sources, options);
@@ -71,11 +83,17 @@ export async function profile(io: Io, file: string, options: ProfileOptions): Pr
 
   const sizes = sizesOf(artifact);
   const inputs = data === null ? drawn(artifact, choice, sizes) : firstRows(artifact, choice, data, wanted, sizes);
-  const result = await measured(artifact, options.target, choice, inputs, sizes, options.seconds);
+  const { target, seconds } = options;
+  const result =
+    target === 'wgsl'
+      ? await profileGpu(artifact, await stamping(), choice, inputs, sizes, seconds)
+      : {
+          profile: await measured(artifact, target, choice, inputs, sizes, seconds),
+          machine: await measureMachine(target),
+        };
   const shown = {
     title: `${name}.${choice} of ${project.path} on ${options.target}${data === null ? ', drawn inputs' : ''}`,
-    profile: result,
-    machine: await measureMachine(options.target),
+    ...result,
     origins: artifact.origins,
     sources,
     persistent: artifact.plan.arenas.persistent,
@@ -90,6 +108,10 @@ export async function profile(io: Io, file: string, options: ProfileOptions): Pr
   io.stdout.write(`\npage: ${out}\n`);
   return 0;
 }
+
+/** WebGPU with timestamps as they are, where it lets itself be asked for that. */
+const stamping = async (): Promise<GpuLike | undefined> =>
+  (await webgpu(['disable-dawn-features=timestamp_quantization'])) as GpuLike | undefined;
 
 /** All sizes at their bounds. */
 const sizesOf = ({ plan }: Artifact): Sizes => Object.fromEntries(plan.sizes.map(({ name, bound }) => [name, bound]));

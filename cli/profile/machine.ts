@@ -6,6 +6,8 @@ import { FIRST, WasmModule } from '../../compiler/targets/wasm/module.ts';
 import { Fn } from '../../compiler/targets/wasm/function.ts';
 
 export interface Machine {
+  /** In words. */
+  readonly name: string;
   /** GFLOP/s: four lanes, or single numbers for the readable target. */
   readonly peak: number;
   /** GB/s, by the bytes that are gone through. */
@@ -135,7 +137,7 @@ export async function measureMachine(target: 'ts' | 'wasm'): Promise<Machine> {
     }, 80);
     return { upTo, rate: (repeats * bytes) / once / 1e6 };
   });
-  return { peak, bandwidth };
+  return { name: 'this machine, one thread', peak, bandwidth };
 }
 
 /** The least milliseconds in which this machine does so many operations on so many bytes. */

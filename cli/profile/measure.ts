@@ -34,16 +34,18 @@ export interface Profile {
   readonly milliseconds: number;
   readonly runs: number;
   readonly sizes: Sizes;
+  /** About how it was measured. */
+  readonly notes?: readonly string[];
 }
 
-interface Call {
+export interface Call {
   readonly step: Extract<PlanStep, { kind: 'call' }>;
   readonly origin: OriginId;
   readonly loops: readonly { readonly variable: string; readonly count: SizeExpr }[];
 }
 
 /** The calls of a program in the order in which a machine binds them, with the origins that the plan does not keep. */
-function callsOf(artifact: Artifact, program: string): Call[] {
+export function callsOf(artifact: Artifact, program: string): Call[] {
   const found: Call[] = [];
   const go = (steps: readonly PlanStep[], sources: readonly KernelStep[], loops: Call['loops']): void => {
     for (const [k, step] of steps.entries()) {
@@ -59,7 +61,7 @@ function callsOf(artifact: Artifact, program: string): Call[] {
 }
 
 /** Operations and bytes of a call site, over all rounds of its loops. */
-function costOf(artifact: Artifact, { step, loops }: Call, sizes: Sizes): { flops: number; bytes: number } {
+export function costOf(artifact: Artifact, { step, loops }: Call, sizes: Sizes): { flops: number; bytes: number } {
   const kernel = artifact.kernels[step.kernel]!;
   const total = { flops: 0, bytes: 0 };
   const variables = new Map<string, number>();
@@ -174,11 +176,11 @@ export async function profile(
 const MOST_RUNS = 2000;
 
 /** The middle of a list: what others do on the machine now and then does not count. */
-function median(list: number[]): number {
+export function median(list: number[]): number {
   list.sort((a, b) => a - b);
   return list[list.length >> 1]!;
 }
 
-function plannedBytes(plan: Plan, buffers: readonly number[]): number {
+export function plannedBytes(plan: Plan, buffers: readonly number[]): number {
   return [...new Set(buffers)].reduce((n, b) => n + plan.buffers[b]!.bytes, 0);
 }

@@ -98,7 +98,8 @@ export function facts({ profile, machine, persistent, work, recomputed }: Shown)
     `${digits(total.flops / 1e9)} GFLOP, ${formatBytes(total.bytes)} read and written: ${rate(total.flops, profile.milliseconds)} GFLOP/s, ${rate(total.bytes, profile.milliseconds)} GB/s, ${share({ ...total, milliseconds: profile.milliseconds })} of the roofline`,
     `${formatBytes(persistent + work)} planned (${formatBytes(persistent)} kept, ${formatBytes(work)} to work in)`,
     ...recomputed,
-    `this machine, one thread: ${digits(machine.peak)} GFLOP/s; ${machine.bandwidth.map((b) => digits(b.rate)).join(', ')} GB/s in L2, in L3, from memory`,
+    `${machine.name}: ${digits(machine.peak)} GFLOP/s; ${machine.bandwidth.map((b) => digits(b.rate)).join(', ')} GB/s ${machine.bandwidth.length === 1 ? 'from memory' : 'in L2, in L3, from memory'}`,
+    ...(profile.notes ?? []),
   ];
 }
 

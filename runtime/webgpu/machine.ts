@@ -183,10 +183,12 @@ export class GpuMachine {
     const all = [...table.kernels, copyKernel, ...(gates === null ? [] : [gateKernel])];
     const made = new Map(await Promise.all(all.map(async (k) => [k, await pipelines.of(k)] as const)));
     device.pushErrorScope('validation');
-    const bind = (step: PlanStep, kernel: GpuKernel, entries: readonly object[]): void => {
+    // Labels say which call of which program: for whoever watches the device.
+    const bind = (step: PlanStep, kernel: GpuKernel, entries: readonly object[], call = ''): void => {
       const first = { binding: 0, resource: { buffer: this.uniform!, size: ROW } };
       const layout = pipelines.layout(bindingsOf(kernel)).group;
-      const group = device.createBindGroup({ label: titleOf(kernel), layout, entries: [first, ...entries] });
+      const label = `${call}${titleOf(kernel)}`;
+      const group = device.createBindGroup({ label, layout, entries: [first, ...entries] });
       this.calls.set(step, { kernel, pipelines: made.get(kernel)!, group });
     };
     for (const [name, program] of Object.entries(this.plan.programs)) {
@@ -204,8 +206,9 @@ export class GpuMachine {
               );
           } else if (step.kind === 'copy') bind(step, copyKernel, this.entries(copyKernel, [step.from, step.to]));
           else {
+            const call = `${this.plan.name}.${name} ${next}: `;
             const kernel = table.kernels[order[next++]!]!;
-            bind(step, kernel, this.entries(kernel, step.buffers));
+            bind(step, kernel, this.entries(kernel, step.buffers), call);
           }
         }
       };
