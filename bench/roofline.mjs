@@ -2,7 +2,7 @@
  * Draws the products of a run against what the machine can do: arithmetic intensity (operations a byte of the operands and the result, each once) and
  * GFLOP/s, both logarithmic, under the roofs that are measured when this is run. Take both on an idle machine.
  *
- *   node roofline.mjs results/FILE.json ../docs/roofline.svg
+ *   node roofline.mjs results/FILE.json ../docs/figures/roofline.svg
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { measureMachine } from '../dist/cli/profile/machine.js';

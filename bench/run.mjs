@@ -1,7 +1,7 @@
 /**
  * Times nnc and its peers on the same work: interleaved, in one process, on one thread. See README.md.
  *
- *   node run.mjs [names or groups…] [--rounds N] [--peers a,b] [--no-save]     everything
+ *   node run.mjs [names or groups…] [--rounds N] [--seconds N] [--peers a,b] [--no-save | --out FILE]     everything
  *   node run.mjs --short [--update]                                            nnc alone against results/short.json
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,6 +16,8 @@ const { values: options, positionals: names } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    out: { type: 'string' },
     peers: { type: 'string' },
     'no-save': { type: 'boolean' },
     short: { type: 'boolean' },
@@ -69,7 +71,10 @@ async function full() {
   const measured = [];
   for (const workload of workloads.filter(wanted)) {
     measured.push(
-      await measure(workload, only, options.rounds === undefined ? {} : { rounds: Number(options.rounds) }),
+      await measure(workload, only, {
+        ...(options.rounds === undefined ? {} : { rounds: Number(options.rounds) }),
+        ...(options.seconds === undefined ? {} : { seconds: Number(options.seconds) }),
+      }),
     );
     console.log(`${table(measured.slice(-1))}\n`);
   }
@@ -80,7 +85,7 @@ async function full() {
   if (options['no-save']) return;
   mkdirSync(folder, { recursive: true });
   const label = names.length === 0 ? 'all' : names.join('-');
-  const file = `${record.time.slice(0, 10)}-${label}.json`;
+  const file = options.out ?? `${record.time.slice(0, 10)}-${label}.json`;
   writeFileSync(new URL(file, folder), jsonText({ ...record, measured, ...paid }));
   console.log(`saved results/${file}`);
 }

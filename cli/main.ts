@@ -20,6 +20,7 @@ import { tokens, type TokensOptions } from './commands/tokens.ts';
 import { translate, type TranslateOptions } from './commands/translate.ts';
 import { study, type StudyOptions } from './commands/study.ts';
 import { train, type TrainOptions } from './commands/train.ts';
+import { tune, type TuneOptions } from './commands/tune.ts';
 import { Sources } from '../compiler/source/source.ts';
 import { nodeIo, type Io, type LookOptions } from './io.ts';
 import { cliReport, Refusal } from './problems.ts';
@@ -416,6 +417,24 @@ past[B, L] and the size used, and keeps in carries what it has written (examples
       .option('--only <name>', 'only this model or train block')
       .addOption(bounds())
       .addOption(consts()),
+  );
+
+  common(
+    command<TuneOptions>('tune <file>', 'measure schedules of WebAssembly on this machine', (file, options) =>
+      tune(io, file, options),
+    )
+      .option('--only <name>', 'only this model or train block')
+      .addOption(bounds())
+      .addOption(memory('at most 512MB, 2GiB …, or least, as in nnc build'))
+      .addOption(consts())
+      .addOption(new Option('--seconds <n>', 'about how long to measure').default(30).argParser(natural(1, 3600)))
+      .option('-o, --out <file>', 'where to write (default: NAME.tune.json beside the program)'),
+  ).addHelpText(
+    'after',
+    `
+What is tried: the size of packed blocks of products, vectors computed together, rows of streamed kernels computed together. Sums keep their
+order, so results have the same bits. build, train, run and profile use the file with --target wasm, on the machine that it was made on;
+nnc explain FILE --schedule shows it. Measure when nothing else runs.`,
   );
 
   common(

@@ -76,6 +76,15 @@ export interface CliProblems {
   };
   /** A module of another target stands where one is to be written. */
   NN945: { readonly path: string; readonly was: string; readonly target: string };
+  /** A tuning of another machine or compiler. */
+  NN948: {
+    readonly path: string;
+    readonly what: 'compiler' | 'machine';
+    readonly was: string;
+    readonly is: string;
+  };
+  /** A tuning that cannot be read. */
+  NN947: { readonly path: string; readonly reason: string };
   /** Data that are no numbers, before training. */
   NN944: { readonly places: readonly string[] };
   /** An exception that nobody expected. */
@@ -322,6 +331,26 @@ the old files.`,
     render: ({ path, was, target }) => ({
       message: `${path} was built for ${was}; building for ${target} would overwrite it`,
       notes: ['choose another folder with --out, or remove the file'],
+    }),
+  },
+  NN948: {
+    severity: 'warning',
+    title: 'schedules that were measured elsewhere',
+    explain: `\`nnc tune model.nn\` measures how kernels run quickest on this machine and writes \`model.tune.json\` beside the program. What was measured on another processor or
+engine, or of the kernels of another version of nnc, says little here: it is not used, and the compiler's own choice stands. Results are the same either way.`,
+    render: ({ path, what, was, is }) => ({
+      message: `${path} is not used: it was measured ${what === 'machine' ? 'on another machine' : 'with another version of nnc'}`,
+      notes: [`it says ${was}; this is ${is}`, 'nnc tune measures anew; removing the file ends this report'],
+    }),
+  },
+  NN947: {
+    severity: 'warning',
+    title: 'a tuning that cannot be read',
+    explain: `\`model.tune.json\`, which \`nnc tune model.nn\` writes beside the program, is no tuning: it was cut off, or changed by hand. It is not used, and the compiler's own choice of
+schedules stands. Results are the same either way.`,
+    render: ({ path, reason }) => ({
+      message: `${path} is not used: ${reason}`,
+      notes: ['nnc tune writes it anew; removing the file ends this report'],
     }),
   },
   NN944: {

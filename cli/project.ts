@@ -18,6 +18,7 @@ import { located, readText } from './files.ts';
 import { wantedByTrain } from './inputs.ts';
 import { lookOf, type Io, type LookOptions } from './io.ts';
 import { refuse, refuseProblems, Refusal } from './problems.ts';
+import { readTuning, type Read } from './tune/file.ts';
 
 /** `--const width=128`: values in place of the source's. */
 export type Consts = Readonly<Record<string, number>>;
@@ -27,6 +28,8 @@ export interface Project {
   readonly path: string;
   readonly text: string;
   readonly host: Host;
+  /** What was measured of it on this machine. */
+  readonly tuning: () => Read;
 }
 
 export function openProject(io: Io, path: string): Project {
@@ -41,7 +44,7 @@ export function openProject(io: Io, path: string): Project {
       }
     },
   };
-  return { path: shown, text: readText(io, path), host };
+  return { path: shown, text: readText(io, path), host, tuning: () => readTuning(io, shown) };
 }
 
 export function showReports(
@@ -93,6 +96,8 @@ export interface CompileWishes {
   /** Rules for storing parameters in fewer bytes. */
   readonly weights?: readonly string[];
   readonly gpu?: Partial<GpuLimits>;
+  /** With measured schedules, where there are any; else only for targets that have them. */
+  readonly tuned?: boolean;
   /** For a size that neither the source nor `bounds` limits; without it such a size is an error. */
   readonly otherwise?: number;
 }
@@ -105,8 +110,11 @@ export interface Compiled {
 }
 
 /** Compiles; errors end the command. */
-export function compiled({ path, text, host }: Project, wishes: CompileWishes): Compiled {
-  const { otherwise, demanded: _, ...options } = wishes;
+export function compiled({ path, text, host, tuning }: Project, wishes: CompileWishes): Compiled {
+  const { otherwise, demanded: _, tuned, ...given } = wishes;
+  const wanted = tuned ?? given.targets?.some((t) => t === 'wasm' || t === 'auto') === true;
+  const measured = wanted ? tuning() : { tuning: null, problem: null };
+  const options = measured.tuning === null ? given : { ...given, tuning: measured.tuning };
   let bounds = options.bounds ?? {};
   for (;;) {
     const result = compile(text, { ...options, bounds, path, host });
@@ -115,7 +123,8 @@ export function compiled({ path, text, host }: Project, wishes: CompileWishes): 
         ...new Set([...result.artifacts.values()].flatMap(({ plan }) => plan.sizes.map(({ name }) => name))),
       ];
       const strange = (wishes.demanded ?? []).find((name) => !known.includes(name));
-      return strange === undefined ? result : refuse('NN933', { what: 'size', name: strange, path, known });
+      if (strange !== undefined) refuse('NN933', { what: 'size', name: strange, path, known });
+      return measured.problem === null ? result : { ...result, reports: [...result.reports, measured.problem] };
     }
     // A model beside the train block may have sizes of its own.
     const unbound = result.problems.flatMap((p) => (p.code === 'NN520' ? [p.data.size] : []));

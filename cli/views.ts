@@ -16,6 +16,7 @@ import { evaluate, format } from '../compiler/sizes/poly.ts';
 import { printSchedule } from '../compiler/schedule/print.ts';
 import { printWasmSchedule } from '../compiler/schedule/wasm.ts';
 import { prepareAll } from '../compiler/targets/wasm/emit.ts';
+import { choiceText } from '../compiler/targets/wasm/tuning.ts';
 import type { Plan, PlanStep } from '../runtime/plan.ts';
 import { formatBytes } from './problems.ts';
 
@@ -76,13 +77,15 @@ function fusion({ artifact, sources }: Shown): string {
 }
 
 function schedule({ artifact }: Shown): string {
-  const { plan, kernels, schedules } = artifact;
-  const wasm = prepareAll(plan, kernels);
+  const { plan, kernels, schedules, tuning } = artifact;
+  const wasm = prepareAll(plan, kernels, tuning);
   const indented = (text: string): string => text.replace(/^(?=.)/gm, '    ');
   return kernels
     .map((kernel, i) => {
       const ts = schedules[i] === undefined ? '' : printSchedule(schedules[i]);
-      return `${kernel.name}\n  ts\n${indented(ts)}\n  wasm\n${indented(printWasmSchedule(wasm.schedules[i]!))}`;
+      const choice = wasm.choices[i] ?? null;
+      const tuned = choice === null ? '' : `, tuned: ${choiceText(choice)}`;
+      return `${kernel.name}\n  ts\n${indented(ts)}\n  wasm${tuned}\n${indented(printWasmSchedule(wasm.schedules[i]!))}`;
     })
     .join('\n\n');
 }

@@ -21,6 +21,7 @@ import type { Sources } from './source/source.ts';
 import { parseRule, storeWanted } from './store/choice.ts';
 import { GUARANTEED } from './targets/wgsl/layout.ts';
 import { targets, type GpuLimits, type Target } from './targets/index.ts';
+import type { Tuning } from './targets/wasm/tuning.ts';
 
 export interface CompileOptions {
   /** The name of the source in messages, and what imports are relative to. Default `program.nn`. */
@@ -50,6 +51,8 @@ export interface CompileOptions {
   readonly targets?: readonly Target[];
   /** Limits of the GPU that `wgsl` is compiled for, where they are more (or less) than what every WebGPU device has. */
   readonly gpu?: Partial<GpuLimits>;
+  /** What `nnc tune` measured to be quicker, by kernel, for the `wasm` target: it changes no result. */
+  readonly tuning?: Tuning;
   /** Levels of lints beside those that the text gives: `{ allow: ['NN604'], deny: ['warnings'] }`. */
   readonly levels?: LevelOptions | undefined;
   /**

@@ -23,6 +23,7 @@ import { scalesOf, StorageRewriter } from './store/rewrite.ts';
 import { userSpan } from './targets/wgsl/emit.ts';
 import { GUARANTEED } from './targets/wgsl/layout.ts';
 import { emitModule, unable, type GpuLimits, type Target, type TargetModule } from './targets/index.ts';
+import type { Tuning } from './targets/wasm/tuning.ts';
 import type { Plan } from '../runtime/plan.ts';
 
 /** Called after each stage: its name, and what it made as text, printed only when asked. */
@@ -50,6 +51,8 @@ export interface Artifact {
   /** Source maps (revision 3, JSON) of `typescript` and `javascript` to the `.nn` files. */
   readonly sourceMap: { readonly typescript: string; readonly javascript: string };
   readonly origins: Origins;
+  /** Measured choices that it was compiled with. */
+  readonly tuning?: Tuning;
 }
 
 export interface BuildOptions {
@@ -66,12 +69,32 @@ export interface BuildOptions {
   /** Rules of `store/choice.ts`, checked already. */
   readonly weights?: readonly string[];
   readonly gpu?: Partial<GpuLimits>;
+  readonly tuning?: Tuning;
   readonly trace?: Trace;
 }
 
 export interface Built {
   readonly artifacts: ReadonlyMap<string, Artifact>;
   readonly problems: readonly Problem[];
+}
+
+/** The readable module is there always, and made when it is first asked for: a seventh of the time of a large program. */
+class Modules extends Map<Target, TargetModule> {
+  private readonly ts: () => TargetModule;
+
+  constructor(ts: () => TargetModule) {
+    super();
+    this.ts = ts;
+  }
+
+  override get(target: Target): TargetModule | undefined {
+    if (target === 'ts' && !super.has('ts')) this.set('ts', this.ts());
+    return super.get(target);
+  }
+
+  override has(target: Target): boolean {
+    return target === 'ts' || super.has(target);
+  }
 }
 
 export function build(program: Program, checked: CheckResult, options: BuildOptions = {}): Built {
@@ -121,10 +144,12 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
     trace(`${unit.name}: plan`, () => JSON.stringify(plan, null, 1));
 
     const { gpu } = options;
-    const base = { unit, plan, kernels, schedules, origins, sources: program.sources };
+    const { tuning } = options;
+    const found = { unit, plan, kernels, schedules, origins, sources: program.sources };
+    const base = tuning === undefined ? found : { ...found, tuning };
     const material = gpu === undefined ? base : { ...base, gpu: { ...GUARANTEED, ...gpu } };
-    const modules = new Map<Target, TargetModule>();
-    for (const target of new Set<Target>(['ts', ...(options.targets ?? [])])) {
+    const modules = new Modules(() => emitModule('ts', material));
+    for (const target of new Set<Target>(options.targets ?? [])) {
       const what = unable(target, plan);
       if (what !== null) {
         problems.push(problem('NN804', null, { target, unit: unit.name, what }));
@@ -139,7 +164,6 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
       modules.set(target, module);
       trace(`${unit.name}: emit ${target}`, () => module.typescript ?? module.javascript);
     }
-    const ts = modules.get('ts')!;
     artifacts.set(unit.name, {
       name: unit.name,
       kind: unit.kind,
@@ -151,11 +175,20 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
       plan,
       recomputations,
       modules,
-      typescript: ts.typescript!,
-      javascript: ts.javascript,
-      declarations: ts.declarations,
-      sourceMap: ts.sourceMap!,
+      get typescript() {
+        return modules.get('ts')!.typescript!;
+      },
+      get javascript() {
+        return modules.get('ts')!.javascript;
+      },
+      get declarations() {
+        return modules.get('ts')!.declarations;
+      },
+      get sourceMap() {
+        return modules.get('ts')!.sourceMap!;
+      },
       origins,
+      ...(tuning === undefined ? {} : { tuning }),
     });
   }
   for (const rule of idle)

@@ -1,7 +1,7 @@
 /** Causal attention, one head of width 64: streamed against stored, forward and a step of training, interleaved. `node bench/wasm/attention.mjs [length] [seconds]` */
-import { compileText, interleaved, load } from './build.mjs';
+import { compileText, given, interleaved, load, tell } from './build.mjs';
 
-const [length = '4096', seconds = '30'] = process.argv.slice(2);
+const [length = '4096', seconds = '30'] = given();
 const T = Number(length);
 const source = `
 model M(x: float[B, T, 64]) -> float[B, T, 64] {
@@ -29,15 +29,22 @@ for (const stream of [false, 1]) {
     const artifact = artifacts.get(only);
     const net = (await load(artifact.modules.get('wasm').javascript))[only].create({ seed: 1 });
     const memory = net.machine.memory.work.byteLength;
+    const { buffers, arenas } = artifact.plan;
+    // Of the scores and what becomes of them alone: whole matrices, each place once; or the rows and packed operands of streamed kernels, which lie beside the plan.
+    const matrices = new Map(buffers.filter((b) => b.bytes >= 4 * T * T).map((b) => [b.offset, b.bytes]));
+    const whole = [...matrices.values()].reduce((n, b) => n + b, 0);
+    const scores = stream ? memory - arenas.persistent - arenas.work : whole;
     const run = only === 'M' ? () => net.forward({ x }, { T, B: 1 }) : () => net.step({ x }, { T, B: 1 });
-    runs.push({ name: `${only === 'M' ? 'forward' : 'step'}, ${stream ? 'streamed' : 'stored'}`, memory, run });
+    runs.push({ name: `${only === 'M' ? 'forward' : 'step'}, ${stream ? 'streamed' : 'stored'}`, memory, scores, run });
   }
 }
 const times = interleaved(
   runs.map((r) => r.run),
   { warmup: 0, seconds: Number(seconds) },
 );
-for (const [k, { name, memory }] of runs.entries())
-  console.log(
-    `length ${T}, ${name}: ${times[k].least.toFixed(1)} ms at best, median ${times[k].median.toFixed(1)}; ${(memory / 1e6).toFixed(1)} MB`,
-  );
+const rows = runs.map(({ name, memory, scores }, k) => ({ name, length: T, ...times[k], memory, scores }));
+tell(
+  rows,
+  (r) =>
+    `length ${T}, ${r.name}: ${r.least.toFixed(1)} ms at best, median ${r.median.toFixed(1)}; ${(r.memory / 1e6).toFixed(1)} MB, for scores ${(r.scores / 1e6).toFixed(2)} MB`,
+);

@@ -105,3 +105,12 @@ export function interleaved(runs, { warmup = 400, seconds = 3, clock = processor
     return { least: list[0], median: list[list.length >> 1], rounds: list.length };
   });
 }
+
+/** Rows of a script: text for people, with `--json` one line of JSON for all.mjs. */
+export function tell(rows, text) {
+  if (process.argv.includes('--json')) console.log(JSON.stringify(rows));
+  else for (const row of rows) console.log(text(row));
+}
+
+/** What stands on the command line, but for `--json`. */
+export const given = () => process.argv.slice(2).filter((a) => a !== '--json');

@@ -3,9 +3,9 @@
  * losses must be the same bits. `node bench/wasm/memory.mjs [seconds]`
  */
 import { readFileSync } from 'node:fs';
-import { compileText, inputs, interleaved, load, programs } from './build.mjs';
+import { compileText, given, inputs, interleaved, load, programs, tell } from './build.mjs';
 
-const seconds = Number(process.argv[2] ?? 20);
+const seconds = Number(given()[0] ?? 20);
 const source = readFileSync(new URL('programs/gpt.nn', import.meta.url), 'utf8');
 const build = (memory) => {
   const result = compileText(source, { only: 'Fit', bounds: programs.gpt, targets: ['wasm'], memory });
@@ -24,11 +24,16 @@ const times = interleaved(
   nets.map((net) => () => net.step(batch, programs.gpt)),
   { warmup: 1000, seconds },
 );
-for (const [k, { plan, recomputations }] of artifacts.entries()) {
-  const share = recomputations.find((r) => r.program === 'Fit.step')?.share ?? 0;
-  const bytes = plan.arenas.work / 1e6;
-  console.log(
-    `${bytes.toFixed(1)} MB to work in (${(plan.arenas.work / work).toFixed(2)} of all): ${times[k].median.toFixed(1)} ms, ${times[k].least.toFixed(1)} at best, ` +
-      `${(times[k].median / times[0].median).toFixed(2)} times as long; expected ${(1 + share).toFixed(2)}`,
-  );
-}
+const rows = artifacts.map(({ plan, recomputations }, k) => ({
+  bytes: plan.arenas.work,
+  share: Number((plan.arenas.work / work).toFixed(3)),
+  ...times[k],
+  times: Number((times[k].median / times[0].median).toFixed(3)),
+  expected: Number((1 + (recomputations.find((r) => r.program === 'Fit.step')?.share ?? 0)).toFixed(3)),
+}));
+tell(
+  rows,
+  (r) =>
+    `${(r.bytes / 1e6).toFixed(1)} MB to work in (${r.share.toFixed(2)} of all): ${r.median.toFixed(1)} ms, ${r.least.toFixed(1)} at best, ` +
+    `${r.times.toFixed(2)} times as long; expected ${r.expected.toFixed(2)}`,
+);

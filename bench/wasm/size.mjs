@@ -5,9 +5,12 @@
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { parseArgs } from 'node:util';
-import { compileText, prepareAll, WasmModule } from './build.mjs';
+import { compileText, prepareAll, tell, WasmModule } from './build.mjs';
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { kernels: { type: 'string' } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { kernels: { type: 'string' }, json: { type: 'boolean' } },
+});
 const gzip = (text) => gzipSync(text, { level: 9 }).length;
 const number = (n) => n.toLocaleString('en-US').padStart(9);
 
@@ -53,6 +56,7 @@ const chosen = positionals.length > 0
       { source: readFileSync(new URL('../../examples/digits.nn', import.meta.url), 'utf8'), path: 'digits.nn', names: ['Digits', 'Fit'] },
       { source: readFileSync(new URL('programs/gpt.nn', import.meta.url), 'utf8'), path: 'gpt.nn', names: ['GPT', 'Fit'] },
     ]; // prettier-ignore
+const rows = [];
 for (const { source, path, names } of chosen) {
   const { artifacts, ok, reports } = compileText(source, { path, targets: ['wasm'], bounds: { B: 64, T: 64 } });
   if (!ok) throw new Error(JSON.stringify(reports));
@@ -60,12 +64,23 @@ for (const { source, path, names } of chosen) {
     if (names.length > 0 && !names.includes(name)) continue;
     const code = artifact.modules.get('wasm').javascript;
     const all = gzip(code);
-    console.log(
-      `${path} ${name}: ${number(code.length)} characters, gzip ${number(all)} (${(all / 1024).toFixed(1)} KiB)`,
-    );
-    for (const [part, text] of partsOf(code))
-      console.log(`  ${part.padEnd(18)}${number(text.length)}${number(all - gzip(code.replace(text, () => '')))}`);
-    for (const k of kernelsOf(artifact).slice(0, Number(values.kernels ?? 0)))
-      console.log(`    ${k.name.padEnd(40)}${number(k.bytes)}${number(k.gzip)}`);
+    rows.push({
+      name: `${path} ${name}`,
+      characters: code.length,
+      gzip: all,
+      parts: partsOf(code).map(([part, text]) => ({
+        part,
+        characters: text.length,
+        gzip: all - gzip(code.replace(text, () => '')),
+      })),
+      kernels: kernelsOf(artifact).slice(0, Number(values.kernels ?? 0)),
+    });
   }
 }
+tell(rows, (r) =>
+  [
+    `${r.name}: ${number(r.characters)} characters, gzip ${number(r.gzip)} (${(r.gzip / 1024).toFixed(1)} KiB)`,
+    ...r.parts.map((p) => `  ${p.part.padEnd(18)}${number(p.characters)}${number(p.gzip)}`),
+    ...r.kernels.map((k) => `    ${k.name.padEnd(40)}${number(k.bytes)}${number(k.gzip)}`),
+  ].join('\n'),
+);

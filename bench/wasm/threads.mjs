@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { compile, emitWasm, inputs, interleaved, programs } from './build.mjs';
+import { compile, emitWasm, given, inputs, interleaved, programs, tell } from './build.mjs';
 
-const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(programs);
+const names = given().length > 0 ? given() : Object.keys(programs);
+const rows = [];
 // Threads import the module again: from a file.
 const folder = mkdtempSync(join(tmpdir(), 'nnc-threads-'));
 for (const name of names) {
@@ -19,10 +20,9 @@ for (const name of names) {
     nets.map((net) => () => net.step(batch, programs[name])),
     { clock: () => performance.now() },
   );
-  const row = (t) => `${t.median.toFixed(2)} ms (${t.least.toFixed(2)} at best)`;
-  console.log(
-    `${name}: one thread ${row(one)}, two ${row(two)}: ${(one.median / two.median).toFixed(2)} times as fast`,
-  );
+  rows.push({ name, one, two, times: Number((one.median / two.median).toFixed(3)) });
   for (const net of nets) net.close();
 }
 rmSync(folder, { recursive: true });
+const shown = (t) => `${t.median.toFixed(2)} ms (${t.least.toFixed(2)} at best)`;
+tell(rows, (r) => `${r.name}: one thread ${shown(r.one)}, two ${shown(r.two)}: ${r.times.toFixed(2)} times as fast`);

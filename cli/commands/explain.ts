@@ -41,6 +41,7 @@ function explainFile(io: Io, file: string, chosen: readonly View[], options: Exp
     demanded: Object.keys(options.bound ?? {}),
     consts,
     ...(options.memory === undefined || options.memory === true ? {} : { memory: options.memory }),
+    tuned: options.schedule === true,
     // To look at, any bound will do.
     otherwise: 64,
   });

@@ -14,6 +14,7 @@ import type { Plan } from '../../runtime/plan.ts';
 import { emitAuto } from './auto/emit.ts';
 import { emitTypeScript } from './ts/emit.ts';
 import { emitWasm } from './wasm/emit.ts';
+import type { Tuning } from './wasm/tuning.ts';
 import { emitWgsl, type Excess } from './wgsl/emit.ts';
 import type { GpuLimits } from './wgsl/layout.ts';
 
@@ -27,6 +28,8 @@ export interface Material {
   readonly sources: Sources;
   /** Of the GPU that is compiled for; what every WebGPU device has if left out. */
   readonly gpu?: GpuLimits;
+  /** What was measured to be quicker on WebAssembly. */
+  readonly tuning?: Tuning;
 }
 
 export interface TargetModule {
@@ -60,8 +63,8 @@ const single = {
       sourceMap: { typescript: ts.sourceMap, javascript: js.sourceMap },
     };
   },
-  wasm({ unit, plan, kernels }: Material): TargetModule {
-    const { code, declarations } = emitWasm(unit, plan, kernels);
+  wasm({ unit, plan, kernels, tuning }: Material): TargetModule {
+    const { code, declarations } = emitWasm(unit, plan, kernels, tuning);
     return { typescript: null, javascript: code, declarations, sourceMap: null };
   },
   wgsl({ unit, plan, kernels, schedules, origins, sources, gpu }: Material): TargetModule {

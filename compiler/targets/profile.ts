@@ -3,13 +3,11 @@
  * table of kernels exported as `profileKernels`, so that whoever loads the module can put a clock around each before it creates an instance.
  * Normal artifacts have none of this.
  */
-import type { Plan } from '../../runtime/plan.ts';
-import type { Kernel } from '../kernel/types.ts';
 import type { Artifact } from '../pipeline.ts';
 import { emitWasmProfile } from './wasm/profile.ts';
 
 export const profiled = {
   ts: ({ javascript }: Artifact): string => `${javascript}\nexport { kernels as profileKernels };\n`,
-  wasm: ({ plan, kernels }: { readonly plan: Plan; readonly kernels: readonly Kernel[] }): string =>
-    emitWasmProfile(plan, kernels),
+  wasm: ({ plan, kernels, tuning }: Pick<Artifact, 'plan' | 'kernels' | 'tuning'>): string =>
+    emitWasmProfile(plan, kernels, tuning),
 } satisfies Record<string, (artifact: Artifact) => string>;

@@ -30,6 +30,7 @@ describe('help', () => {
         sample [options] <file>           let a language model write
         translate [options] <file>        let an encoder-decoder translate, and score it
         explain [options] <code-or-file>  what a code means, or what became of a program
+        tune [options] <file>             measure schedules of WebAssembly on this machine
         profile [options] <file>          show what a program costs, by line and by kernel
         fmt [options] <file...>           write programs in canonical form
         lsp [options]                     language server over standard input and output

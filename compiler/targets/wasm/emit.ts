@@ -28,6 +28,7 @@ import {
 } from './program.ts';
 import { callFunction, meetFunction, meetSignature, MOST_SIZES, SYNC, workFunction } from './threads.ts';
 import { tileModule } from './tile.ts';
+import { chosen, tuningKey, type Choice, type Tuning } from './tuning.ts';
 
 export interface EmittedWasm {
   /** An ES module without imports; it compiles its WebAssembly while it is loaded (top-level `await`). */
@@ -101,9 +102,14 @@ export interface Prepared {
   readonly layout: Layout;
   /** Of memory, with one thread. */
   readonly pages: number;
+  /** By kernel: what was chosen for it by measuring; null: nothing. */
+  readonly choices: readonly (Choice | null)[];
+  /** By kernel: the schedule that the cost model chooses, and the greatest value of each of its sizes. */
+  readonly usual: readonly WasmSchedule[];
+  readonly of: readonly ((size: string) => number)[];
 }
 
-export function prepareAll(plan: Plan, kernels: readonly Kernel[]): Prepared {
+export function prepareAll(plan: Plan, kernels: readonly Kernel[], tuning?: Tuning): Prepared {
   const joined = kernels.map(prepare);
   const bounds = kernelBounds(plan, kernels);
   const of = joined.map(
@@ -111,7 +117,14 @@ export function prepareAll(plan: Plan, kernels: readonly Kernel[]): Prepared {
       (s: string): number =>
         bounds[i]!.get(s) ?? 1,
   );
-  const schedules = joined.map((k, i) => wasmSchedule(k, of[i]));
+  const usual = joined.map((k, i) => wasmSchedule(k, of[i]));
+  const choices: (Choice | null)[] = usual.map(() => null);
+  const schedules = usual.map((schedule, i) => {
+    const choice = tuning?.get(tuningKey(kernels[i]!, of[i]!));
+    const made = choice === undefined ? null : chosen(joined[i]!, schedule, choice);
+    if (made !== null) choices[i] = choice!;
+    return made ?? schedule;
+  });
   const rooms = joined.map((k, i) => workspaceBytes(k, schedules[i]!, of[i]!));
   const room = align(Math.max(0, ...rooms) + MARGIN);
   const persistent = FIRST;
@@ -125,6 +138,9 @@ export function prepareAll(plan: Plan, kernels: readonly Kernel[]): Prepared {
     hoisted,
     layout: { persistent, work, panels, workspace, room },
     pages: Math.ceil((workspace + room) / PAGE),
+    choices,
+    usual,
+    of,
   };
 }
 
@@ -192,8 +208,8 @@ function packing(
 }
 
 /** `kernels` in the plan's order. */
-export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[]): EmittedWasm {
-  const { joined, schedules, hoisted, layout, pages } = prepareAll(plan, kernels);
+export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[], tuning?: Tuning): EmittedWasm {
+  const { joined, schedules, hoisted, layout, pages } = prepareAll(plan, kernels, tuning);
   const { persistent, work, workspace, room } = layout;
 
   const module = new WasmModule({ pages, shared: false });

@@ -6,9 +6,10 @@ import { literal } from '../ts/emit.ts';
 import { bytesLiteral, machineText, prepareAll } from './emit.ts';
 import { WasmModule } from './module.ts';
 import { tileModule } from './tile.ts';
+import type { Tuning } from './tuning.ts';
 
-export function emitWasmProfile(plan: Plan, kernels: readonly Kernel[]): string {
-  const { joined, schedules, layout, pages } = prepareAll(plan, kernels);
+export function emitWasmProfile(plan: Plan, kernels: readonly Kernel[], tuning?: Tuning): string {
+  const { joined, schedules, layout, pages } = prepareAll(plan, kernels, tuning);
   const module = new WasmModule({ pages, shared: false });
   for (const [i, k] of joined.entries()) module.kernel({ ...k, name: `k${i}` }, true, schedules[i]!);
   const bytes = module.encode();
