@@ -10,7 +10,7 @@ import { approximation } from './figures/approximation.ts';
 import { convergence } from './figures/convergence.ts';
 import { activations, losses } from './figures/functions.ts';
 import { convolutional, features, recurrent } from './figures/networks.ts';
-import { languageModels, translation } from './figures/text.ts';
+import { chinese, languageModels, translation } from './figures/text.ts';
 import { optimizers, schedules } from './figures/optimizers.ts';
 import { positions } from './figures/positions.ts';
 import { biasVariance, earlyStopping, regularisation } from './figures/studies.ts';
@@ -36,6 +36,7 @@ const figures: Readonly<Record<string, FigureOf>> = {
   convergence: { make: convergence, quick: false },
   'language-models': { make: languageModels, quick: false },
   translation: { make: translation, quick: false },
+  chinese: { make: chinese, quick: false },
   'early-stopping': { make: earlyStopping, quick: false },
 };
 

@@ -46,48 +46,79 @@ export async function languageModels(): Promise<void> {
   );
 }
 
-const verses = (part: string): string => `nnc-out/data/verses-${part}.safetensors`;
-const sentence = 'And the king said unto him, What is thy name?';
+interface Language {
+  /** Folder of the run, beginning of its data's names. */
+  readonly name: string;
+  readonly data: string;
+  readonly consts: Readonly<Record<string, number>>;
+  readonly train: readonly string[];
+  readonly translate: readonly string[];
+  /** Whose attention is drawn, and where. */
+  readonly sentence: string;
+  readonly picture: string;
+}
 
-/** Greedy and beam, scored on the test verses; and the attention of the greedy translation of a sentence. */
-export async function translation(): Promise<void> {
-  const train = `train examples/translation.nn --data ${verses('train')} --test ${verses('validation')} --target wasm --quiet`;
-  const run = await recorded<RunRecord>(train.split(' '), 'translation', 'run.json');
-  console.log(`${run.parameters} parameters, ${Math.round(run.seconds)} s; validation ${JSON.stringify(run.test)}`);
-  const weights = join('nnc-out', 'learn', 'translation', 'weights.safetensors');
+const program = 'examples/translation.nn';
+const spanish: Language = {
+  name: 'translation',
+  data: 'verses',
+  consts: {},
+  train: [],
+  translate: [],
+  sentence: 'And the king said unto him, What is thy name?',
+  picture: 'attention.svg',
+};
+const chineseLanguage: Language = {
+  name: 'chinese',
+  data: 'messages-zh',
+  consts: { pieces: 3000 },
+  train: ['--epochs', '8'],
+  translate: ['--bleu', 'characters'],
+  sentence: 'Delete the selected table',
+  picture: 'attention-chinese.svg',
+};
+
+export const translation = (): Promise<void> => translated(spanish);
+export const chinese = (): Promise<void> => translated(chineseLanguage);
+
+/** Trained, scored on all of the test sentences greedily and with a beam; and the attention of the translation of a sentence. */
+async function translated(language: Language): Promise<void> {
+  const { name, consts, sentence } = language;
+  const file = (part: string): string => `nnc-out/data/${language.data}-${part}.safetensors`;
+  const constants = Object.entries(consts).flatMap(([key, value]) => ['--const', `${key}=${value}`]);
+  const common = [program, ...constants, '--target', 'wasm'];
+  const data = ['--data', file('train'), '--test', file('validation')];
+  const run = await recorded<RunRecord>(['train', ...common, ...data, ...language.train, '--quiet'], name, 'run.json');
+  console.log(
+    `${run.parameters} parameters, ${run.epochs.length} epochs, ${Math.round(run.seconds)} s; validation ${JSON.stringify(run.test)}`,
+  );
+  const weights = join('nnc-out', 'learn', name, 'weights.safetensors');
+  const translate = (words: readonly string[], to: string): Promise<TranslateRecord> =>
+    recorded<TranslateRecord>(
+      ['translate', ...common, '--weights', weights, '--most', '40', ...language.translate, ...words],
+      `${name}-${to}`,
+      'translate.json',
+    );
   for (const beam of [1, 4]) {
-    const words = `translate examples/translation.nn --weights ${weights} --data ${verses('test')} --limit 200 --beam ${beam} --most 40 --target wasm`;
-    const found = await recorded<TranslateRecord>(words.split(' '), `translation-beam-${beam}`, 'translate.json');
+    const found = await translate(['--data', file('test'), '--beam', String(beam)], `beam-${beam}`);
     console.log(
       `beam ${beam}: BLEU ${found.bleu!.toFixed(1)}, chrF ${found.chrf!.toFixed(1)}, ${found.sentences} sentences, ${found.seconds.toFixed(0)} s`,
     );
-    for (const t of found.translations.slice(0, 6))
+    for (const t of found.translations.slice(0, 12))
       console.log(`  ${t.source}\n    ${t.translation}\n    ${t.reference}`);
   }
-  const one = await recorded<TranslateRecord>(
-    [
-      'translate',
-      'examples/translation.nn',
-      '--weights',
-      weights,
-      '--text',
-      sentence,
-      '--beam',
-      '4',
-      '--most',
-      '40',
-      '--target',
-      'wasm',
-    ],
-    'translation-sentence',
-    'translate.json',
-  );
+  const one = await translate(['--text', sentence, '--beam', '4'], 'sentence');
   const spoken = one.translations[0]!.translation;
   console.log(`${sentence}\n  ${spoken}`);
-  save('attention.svg', await attention(weights, spoken));
+  save(language.picture, await attention(weights, sentence, spoken, consts));
 }
 
-async function attention(path: string, spoken: string): Promise<string> {
+async function attention(
+  path: string,
+  sentence: string,
+  spoken: string,
+  consts: Readonly<Record<string, number>>,
+): Promise<string> {
   const file = decodeWeights(readFileSync(path));
   if (!file.ok) throw new Error(`${path} cannot be read`);
   const tokenizer = parseTokenizer(file.metadata['tokenizer'] ?? '')!;
@@ -95,8 +126,9 @@ async function attention(path: string, spoken: string): Promise<string> {
   const [source, before] = [encode(sentence), [1, ...encode(spoken)]];
   const [S, T] = [source.length, before.length];
   const at = 'decoder.1.decoder_layer';
-  const { artifacts } = compile(readFileSync('examples/translation.nn', 'utf8'), {
+  const { artifacts } = compile(readFileSync(program, 'utf8'), {
     only: 'Translate',
+    consts,
     bounds: { B: 1, S, T },
     expose: [`${at}.self.weight`, `${at}.cross.weight`],
   });
