@@ -15,8 +15,10 @@ export const MACHINE = {
   leastProduct: 4096,
   /** A vector with the rows of a matrix: streams through the matrix, and vectors along each. One stream alone does 4/5 of two (memory answers late). */
   dots: { points: 2, count: 2 },
-  /** Greatest bytes of a packed block: of rows (stays in L2), of columns (L2 and L3). */
-  block: [1 << 18, 1 << 20],
+  /** Greatest bytes of a packed block: of rows, of columns (L2 and L3). All rows in one block are packed once. */
+  block: [1 << 20, 1 << 20],
+  /** Data of a program that are still in a cache at its next call. */
+  cached: 1 << 25,
   /** Rows computed together by kernels that have buffers of the row: a multiple of the tile's. */
   rowsTogether: 40,
   /** A multiplication and an addition of a packed product. */

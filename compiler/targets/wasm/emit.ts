@@ -8,6 +8,7 @@
 import type { Unit } from '../../graph/types.ts';
 import type { Kernel } from '../../kernel/types.ts';
 import { wasmSchedule, type WasmSchedule } from '../../schedule/wasm.ts';
+import { MACHINE } from '../../schedule/machine.ts';
 import type { Plan } from '../../../runtime/plan.ts';
 import { classLines, declarationLines, isStored } from '../ts/class.ts';
 import { runtimeText } from '../ts/runtime.generated.ts';
@@ -212,7 +213,8 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[], tun
   const { joined, schedules, hoisted, layout, pages } = prepareAll(plan, kernels, tuning);
   const { persistent, work, workspace, room } = layout;
 
-  const module = new WasmModule({ pages, shared: false });
+  const cold = plan.arenas.persistent + plan.arenas.work > MACHINE.cached;
+  const module = new WasmModule({ pages, shared: false, cold });
   const functions = joined.map((kernel, i): Callee => ({
     target: module.kernel(kernel, false, schedules[i]!),
     kernel,

@@ -12,6 +12,8 @@ import { PANEL, tileName, tileSignature } from './tile.ts';
 export interface ModuleOptions {
   readonly pages: number;
   readonly shared: boolean;
+  /** See ProductContext. */
+  readonly cold?: boolean;
 }
 
 /** Addresses of the constants; what threads agree on (threads.ts) follows. */
@@ -26,7 +28,10 @@ export class WasmModule implements KernelContext {
   private readonly functions = new Map<LibraryName, number>();
   readonly pool: Pool | null = new Pool(CONSTANTS.start, CONSTANTS.room);
 
+  readonly cold: boolean;
+
   constructor(options: ModuleOptions) {
+    this.cold = options.cold === true;
     this.builder = new ModuleBuilder(options);
     for (let rows = 1; rows <= PANEL.rows; rows++) this.builder.import(tileName(rows), tileSignature);
   }

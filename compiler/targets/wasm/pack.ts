@@ -99,7 +99,14 @@ export interface Panels {
   readonly to: number;
   readonly length: number;
   readonly total: number;
+  /** The operand is probably in no cache. */
+  readonly cold?: boolean;
 }
+
+/** Bytes of a cache line. */
+const LINE = 64;
+/** Panels that are fetched together. */
+const FETCHED = 16;
 
 export class Packer {
   private readonly x: Expressions;
@@ -127,9 +134,75 @@ export class Packer {
       fn.code.op('i32.add');
       const start = fn.hold('i32');
       const way = read === null ? 'points' : this.way(read, panels.width);
+      if (panels.cold === true && read !== null && way === 'transposed')
+        this.bring(read, panels, panel, start, pointer);
       if (read === null || way === 'points') this.points(side, over, panels, start, pointer);
       else if (way === 'lanes') this.lanes(read, panels, start, pointer);
       else this.rows(read, panels, start, pointer, way === 'transposed');
+    });
+  }
+
+  /**
+   * Points whose K runs with stride 1, one behind the other: transposing reads as many short streams as a panel is wide, too short for the processor to see
+   * where they lead. So two long ones fetch a few panels first, a word of every line.
+   */
+  private bring(read: LinearRead, panels: Panels, panel: number, start: number, pointer: number): void {
+    const { fn } = this;
+    const [own, more] = read.own;
+    const [over, further] = read.over;
+    if (own === undefined || more !== undefined || over === undefined || further !== undefined) return;
+    if (read.guards.length > 0 || own.stride !== mul(over.extent, num(4))) return;
+    const stride = this.x.inLocal(this.x.index(own.stride));
+    const base = this.base(read);
+    fn.code.get(panel);
+    fn.code.i32(FETCHED - 1);
+    fn.code.op('i32.and');
+    fn.code.op('i32.eqz');
+    fn.if(() => {
+      fn.code.get(base);
+      fn.code.get(start);
+      fn.code.get(stride);
+      fn.code.op('i32.mul');
+      fn.code.op('i32.add');
+      const first = fn.hold('i32');
+      // No word beyond the operand.
+      const all = fn.local('i32');
+      fn.code.i32(FETCHED * panels.width);
+      fn.code.get(panels.total);
+      fn.code.get(start);
+      fn.code.op('i32.sub');
+      fn.code.tee(all);
+      fn.code.get(all);
+      fn.code.i32(FETCHED * panels.width);
+      fn.code.op('i32.gt_s');
+      fn.code.op('select');
+      fn.code.get(stride);
+      fn.code.op('i32.mul');
+      fn.code.i32(1);
+      fn.code.op('i32.shr_u');
+      fn.code.i32(-LINE);
+      fn.code.op('i32.and');
+      const half = fn.hold('i32');
+      fn.code.get(first);
+      fn.code.get(half);
+      fn.code.op('i32.add');
+      const second = fn.hold('i32');
+      const seen = fn.local('i32');
+      fn.for(0, { local: half }, LINE, (at) => {
+        for (const from of [first, second]) {
+          fn.code.get(from);
+          fn.code.get(at);
+          fn.code.op('i32.add');
+          fn.code.access('i32.load');
+          fn.code.get(seen);
+          fn.code.op('i32.or');
+          fn.code.set(seen);
+        }
+      });
+      // Kept, so that the loads are; the panel comes over it.
+      fn.code.get(pointer);
+      fn.code.get(seen);
+      fn.code.access('i32.store');
     });
   }
 

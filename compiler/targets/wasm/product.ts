@@ -22,6 +22,8 @@ import { PANEL } from './tile.ts';
 export interface ProductContext {
   /** The function of the register tile of so many rows. */
   readonly tile: (rows: number) => number;
+  /** Whether a program's data are more than caches hold, so that operands come from memory. */
+  readonly cold: boolean;
 }
 
 type Leaf = Extract<WasmLeaf, { kind: 'product' }>;
@@ -128,13 +130,37 @@ export function emitProduct(
   const panelsAt = (side: Side, first: number, count: number, to: number): number => {
     if (emitter.packed === side) return n.do('i32.add', panels, n.do('i32.mul', first, bytesK));
     const total = side === 'rows' ? M : N;
-    packer.pack(leaf[side], leaf.over, { width: PANEL[side], first, count, to, length: K, total });
+    packer.pack(leaf[side], leaf.over, {
+      width: PANEL[side],
+      first,
+      count,
+      to,
+      length: K,
+      total,
+      cold: context.cold && side === 'columns',
+    });
     return to;
   };
   const epilogue = new Epilogue(emitter, leaf, stage, context);
 
   const partN: Range = shared === 'columns' ? emitter.part(N, columns) : { from: 0, to: { local: N } };
   const partM: Range = shared === 'rows' ? emitter.part(M, rows) : { from: 0, to: { local: M } };
+  const push = (end: Range['from']): void => (end === 0 ? fn.code.i32(0) : fn.code.get(end.local));
+  /** One block of all rows is packed for the first columns, and stays. */
+  const rowsAt = (column: number, first: number, count: number): number => {
+    if (emitter.packed === 'rows') return panelsAt('rows', first, count, A);
+    fn.code.get(column);
+    push(partN.from);
+    fn.code.op('i32.eq');
+    fn.code.get(MC);
+    fn.code.get(partM.to.local);
+    push(partM.from);
+    fn.code.op('i32.sub');
+    fn.code.op('i32.lt_s');
+    fn.code.op('i32.or');
+    fn.if(() => void panelsAt('rows', first, count, A));
+    return A;
+  };
   const blocks = (): void => {
     fn.for(
       partN.from,
@@ -151,7 +177,7 @@ export function emitProduct(
           (ic) => {
             const mc = n.least(MC, n.do('i32.sub', partM.to.local, ic));
             const mp = roundUp(mc, rows);
-            const panelsA = panelsAt('rows', ic, mp, A);
+            const panelsA = rowsAt(jc, ic, mp);
             const panel = n.do('i32.mul', bytesK, { by: rows });
             const panelB = n.do('i32.mul', bytesK, { by: columns });
             fn.for(0, { local: mp }, 1, (ip) => {

@@ -105,6 +105,7 @@ describe.each(names)('%s', (name) => {
       if (!(error <= bounds[name])) expect(error, `${name}(${x}) = ${y}, not ${z}`).toBeLessThanOrEqual(bounds[name]);
     }
     expect(worst).toBeGreaterThan(0.3);
+    if (exhaustive) console.log(`${name}: ${worst.toFixed(3)} units at most, over all of f32`);
   });
 });
 

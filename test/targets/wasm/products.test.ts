@@ -5,12 +5,12 @@ import { fuse } from '../../../compiler/fuse/program.ts';
 import { kernelsOf } from '../../../compiler/kernel/print.ts';
 import type { Tensor } from '../../../compiler/ops/record.ts';
 import { fill } from '../../../compiler/ops/tensor.ts';
-import { productLeaf, wasmSchedule } from '../../../compiler/schedule/wasm.ts';
+import { productLeaf, wasmSchedule, type WasmLeaf } from '../../../compiler/schedule/wasm.ts';
 import { num, type Poly } from '../../../compiler/sizes/poly.ts';
 import { prepare } from '../../../compiler/targets/wasm/prepare.ts';
 import { drawer, newBuilder } from '../../ops/harness.ts';
 import * as m from '../../fuse/models.ts';
-import { compare, divided, run } from './support.ts';
+import { compare, divided, run, type Schedules } from './support.ts';
 
 const n = (x: number): Poly => num(x);
 
@@ -19,7 +19,13 @@ function draw(sizes: readonly number[], seed: number): Tensor {
   return fill('f32', [...sizes], () => Math.fround(next() * 2 - 1));
 }
 
-function product(a: string, b: string, out: string, of: Readonly<Record<string, number>>): void {
+function product(
+  a: string,
+  b: string,
+  out: string,
+  of: Readonly<Record<string, number>>,
+  schedules: Schedules = (k) => wasmSchedule(k),
+): void {
   const g = newBuilder();
   const type = (labels: string) => m.f32(...[...labels].map((s) => n(of[s]!)));
   const x = g.input('a', 'data', type(a));
@@ -46,7 +52,7 @@ function product(a: string, b: string, out: string, of: Readonly<Record<string, 
     ],
   ]);
   // Sums of K products of numbers below 1, in f32: an error of about a unit a step, at random.
-  compare(program, inputs, {}, (k) => wasmSchedule(k), 2e-6 * Math.sqrt(of['k']! * (of['j'] ?? 1)));
+  compare(program, inputs, {}, schedules, 2e-6 * Math.sqrt(of['k']! * (of['j'] ?? 1)));
 }
 
 describe('remainders of the tile', () => {
@@ -112,8 +118,30 @@ describe('reduced over several axes', () => {
   ])('%s %s %s', (a, b, out) => product(a, b, out, { m: 11, n: 13, k: 7, j: 9 }));
 });
 
-test('several blocks of rows and of columns', () => {
-  product('mk', 'nk', 'mn', { m: 60, n: 70, k: 5000 });
+test.each([
+  ['rows and columns', 10, 16],
+  ['columns, all rows at once', 60, 16],
+  ['rows', 20, 70],
+])('several blocks of %s', (_, rows, columns) => {
+  const k = 130;
+  const small = (schedules: Schedules): Schedules => {
+    const leaf = (l: WasmLeaf): WasmLeaf =>
+      l.kind === 'product' ? { ...l, block: [4 * k * rows, 4 * k * columns] } : l;
+    return (kernel) => {
+      const schedule = schedules(kernel);
+      return { ...schedule, leaves: schedule.leaves.map(leaf) };
+    };
+  };
+  for (const out of ['mn', 'nm']) {
+    product(
+      'mk',
+      'nk',
+      out,
+      { m: 60, n: 70, k },
+      small((kernel) => wasmSchedule(kernel)),
+    );
+    product('mk', 'nk', out, { m: 60, n: 70, k }, small(divided));
+  }
 });
 
 describe('convolution, forward and both gradients', () => {

@@ -69,7 +69,8 @@ export function run(
   const workspace = at;
   const bytes = Math.max(0, ...kernels.map((k) => workspaceBytes(k, schedules(k), (s: string) => sizes[s] ?? 64)));
   const pages = Math.ceil((workspace + bytes + 4096) / 65536);
-  const module = new WasmModule({ pages, shared: false });
+  // Everything as if it came from memory: more is emitted.
+  const module = new WasmModule({ pages, shared: false, cold: true });
   const names = new Map(originals.map((k, n) => [k, `k${n}`]));
   for (const [n, k] of kernels.entries()) module.kernel({ ...k, name: `k${n}` }, true, schedules(k));
   const code = module.encode();
