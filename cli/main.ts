@@ -189,6 +189,8 @@ Memory is taken once, for the greatest sizes: a size that the source does not li
       .addOption(runTarget())
       .addOption(threads())
       .option('-o, --out <folder>', 'where to write (default: nnc-out/NAME)')
+      .option('--from <[network=]file...>', 'weights to begin with; what they lack begins as the program says')
+      .option('--map <name>', "the checkpoint map by which to read another's file in --from")
       .option('--checkpoint <name>', 'a checkpoint map by which to write the weights, too')
       .option('--allow-nonfinite', 'go on with NaN and infinity in the data')
       .option('--resume', 'go on from the checkpoint in the folder, bit for bit as if never stopped')

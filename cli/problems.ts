@@ -87,6 +87,8 @@ export interface CliProblems {
   NN947: { readonly path: string; readonly reason: string };
   /** Data that are no numbers, before training. */
   NN944: { readonly places: readonly string[] };
+  /** Weights that training cannot begin with. */
+  NN937: { readonly path: string; readonly unit: string; readonly reason: string; readonly notes: readonly string[] };
   /** An exception that nobody expected. */
   NN999: { readonly message: string };
   /** No such code to explain. */
@@ -362,6 +364,14 @@ schedules stands. Results are the same either way.`,
       message: `the data hold values that are no finite numbers: ${places[0] ?? ''}`,
       notes: [...places.slice(1), 'clean the data, or go on with --allow-nonfinite where the program masks them'],
     }),
+  },
+  NN937: {
+    severity: 'error',
+    title: 'weights that training cannot begin with',
+    explain: `\`nnc train --from FILE\` begins with what the file has under the paths of the program. What the file lacks begins as the program says, and what it has more stays
+unread; but something must be there, in the shape of the program. A layer that shall begin anew, a head for other classes say, needs a name that the file does not have. Another's
+file is read by a \`checkpoint\` map of the source, \`--map NAME\`.`,
+    render: ({ path, unit, reason, notes }) => ({ message: `${unit} cannot begin with ${path}: ${reason}`, notes }),
   },
   NN999: {
     severity: 'error',

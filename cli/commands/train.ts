@@ -38,6 +38,7 @@ import { tokenizerOfData } from '../text/tokenizer.ts';
 import { readSaved, type RunFacts } from '../train/checkpoint.ts';
 import { beside, countable, openRunData, type RunData } from '../train/data.ts';
 import { drawSamples } from '../train/samples.ts';
+import { begun, startOf } from '../train/start.ts';
 import { finite, trainable, trainSession, type SessionResult } from '../train/session.ts';
 import { weightsBytes } from '../weights.ts';
 
@@ -50,6 +51,9 @@ export interface TrainOptions extends LookOptions {
   readonly seed?: number;
   readonly out?: string;
   readonly resume?: boolean;
+  /** Weights to begin with, and the `checkpoint` map by which they are read. */
+  readonly from?: readonly string[];
+  readonly map?: string;
   /** A `checkpoint` map of the source: weights are also written under its names and in its layouts. */
   readonly checkpoint?: string;
   readonly quiet?: boolean;
@@ -116,6 +120,22 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
       checkpoint: options.checkpoint,
       reasons: [`the source has ${maps.length === 0 ? 'no checkpoint map' : `the checkpoint maps ${maps.join(', ')}`}`],
     });
+  if (options.from !== undefined && options.resume === true)
+    refuse('NN937', {
+      path: options.from.join(', '),
+      unit: name,
+      reason: '--resume goes on from the checkpoint in the folder',
+      notes: ['leave one of --from and --resume out'],
+    });
+  if (options.map !== undefined && options.from === undefined)
+    refuse('NN937', { path: options.map, unit: name, reason: '--map says how to read the file of --from', notes: [] });
+  const start =
+    options.from === undefined
+      ? null
+      : startOf(io, artifact, {
+          from: options.from,
+          ...(options.map === undefined ? {} : { map: options.map }),
+        });
   if (batch < parts) refuse('NN927', { rows: data.rows, reason: `a step takes its batch in ${parts} equal parts` });
   const trials = trialsOf(settings?.runs ?? 1, settings?.folds ?? null, options.seed ?? 0);
 
@@ -139,9 +159,11 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
     const epochs = options.epochs ?? settings?.epochs ?? 1;
 
     const unit = await instantiateAny(artifact, options.target, facts.seed, options.threads);
+    if (start !== null) unit.load(begun(await unit.weights(), start));
     const counts = { train: rows.train, validation: rows.validation, test: test?.rows ?? 0 };
     if (options.quiet !== true) {
       io.stdout.write(`${name} in ${project.path}${trialText(trial, trials)}: ${introduction(artifact, counts)}\n`);
+      for (const line of start?.lines ?? []) io.stdout.write(`${line}\n`);
       if (resumed !== null) io.stdout.write(`going on after ${resumed.saved.state.checkpoint.step} steps\n`);
     }
     for (const change of resumed?.changed ?? []) io.stderr.write(`warning: ${change}\n`);
@@ -196,7 +218,10 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
       rows: counts,
       parameters: parametersOf(artifact.plan),
       memory: memoryOf(artifact.plan),
-      configuration: configuration(declaration, sources),
+      configuration: [
+        ...(options.from === undefined ? [] : [['from', options.from.join(', ')] as const]),
+        ...configuration(declaration, sources),
+      ],
       epochs: result.epochs,
       best: result.best === null ? null : { epoch: result.best.epoch + 1, measure: 'loss', value: result.best.loss },
       end: result.end,
