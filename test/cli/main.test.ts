@@ -57,28 +57,31 @@ describe('help', () => {
       Train a network.
 
       Options:
-        --only <name>             the train block, where there are several
-        --data <[input=]path...>  data to train on; columns meet inputs by name
-        --test <[input=]path...>  data to test the trained network on
-        --epochs <n>              in place of the source's
-        --batch <n>               rows of a step, in place of the source's
-        --seed <n>                of initial weights, order of rows and draws (default: 0)
-        --memory <bytes>          at most 512MB, 2GiB …, or least: values are computed again in place of
-                                  kept, for more time
-        --const <name=number...>  values in place of the source's consts: width=128
-        --target <target>         JavaScript, WebAssembly, WebGPU (npm install webgpu), or auto: the first
-                                  there is (choices: "ts", "wasm", "wgsl", "auto", default: "ts")
-        --threads <n>             of the wasm target: a number, or auto for all cores; results are the
-                                  same bits (default: "auto")
-        -o, --out <folder>        where to write (default: nnc-out/NAME)
-        --checkpoint <name>       a checkpoint map by which to write the weights, too
-        --allow-nonfinite         go on with NaN and infinity in the data
-        --resume                  go on from the checkpoint in the folder, bit for bit as if never stopped
-        -q, --quiet               no progress, only problems and final figures
-        --width <columns>         width of reports
-        --no-color                plain text
-        --debug                   show where a bug of nnc happened
-        -h, --help                print this help
+        --only <name>               the train block, where there are several
+        --data <[input=]path...>    data to train on; columns meet inputs by name
+        --test <[input=]path...>    data to test the trained network on
+        --epochs <n>                in place of the source's
+        --batch <n>                 rows of a step, in place of the source's
+        --seed <n>                  of initial weights, order of rows and draws (default: 0)
+        --memory <bytes>            at most 512MB, 2GiB …, or least: values are computed again in place of
+                                    kept, for more time
+        --const <name=number...>    values in place of the source's consts: width=128
+        --target <target>           JavaScript, WebAssembly, WebGPU (npm install webgpu), or auto: the
+                                    first there is (choices: "ts", "wasm", "wgsl", "auto", default: "ts")
+        --threads <n>               of the wasm target: a number, or auto for all cores; results are the
+                                    same bits (default: "auto")
+        -o, --out <folder>          where to write (default: nnc-out/NAME)
+        --from <[network=]file...>  weights to begin with; what they lack begins as the program says
+        --map <name>                the checkpoint map by which to read another's file in --from
+        --checkpoint <name>         a checkpoint map by which to write the weights, too
+        --allow-nonfinite           go on with NaN and infinity in the data
+        --resume                    go on from the checkpoint in the folder, bit for bit as if never
+                                    stopped
+        -q, --quiet                 no progress, only problems and final figures
+        --width <columns>           width of reports
+        --no-color                  plain text
+        --debug                     show where a bug of nnc happened
+        -h, --help                  print this help
 
       Data: CSV, TSV, NPY, NPZ, IDX, JSON lines, safetensors, also as .gz. An input takes the column of its name; image.0 … image.63
       are one column image. input=path maps a file to an input, input=path/255 divides its values. Without --data, for digits.nn:
