@@ -13,7 +13,7 @@ import { check, integerOf, integerValue, undefinedName, visibleNames } from './e
 import { Knowledge } from './knowledge.ts';
 import type { Definition } from './program.ts';
 import { typeHabit } from './habits.ts';
-import { because } from './report.ts';
+import { because, showType } from './report.ts';
 import { checkRequire } from './requires.ts';
 import { role } from './roles.ts';
 import { nearest, valueBinding } from './scope.ts';
@@ -21,7 +21,7 @@ import { Frame } from './session.ts';
 import type { ParameterInfo, Session, Signature } from './session.ts';
 import { isName } from './substitute.ts';
 import type { Axis, ElementType, RoleKind, TensorType, Type } from './types.ts';
-import { RECORD, ERROR, intOf, numberOf, sizeAxis, tensor } from './types.ts';
+import { RECORD, ERROR, intOf, isFloat, numberOf, sizeAxis, tensor } from './types.ts';
 
 const ELEMENTS: readonly string[] = ['float', 'f32', 'f16', 'i32', 'bool'];
 const NUMBERS: readonly string[] = ['int', 'float', 'bool', 'size', 'schedule', 'mask', 'record'];
@@ -172,6 +172,20 @@ function declareParameter(f: Frame, p: Parameter, isConfig: boolean, sizes: stri
   if (earlier !== undefined && earlier.kind !== 'size')
     f.report('NN714', p.name.span, { name: text, what: 'parameter', first: earlier.span });
   const type = parameterType(f, p, isConfig);
+  // Weights and their gradients are numbers that change a little at a time.
+  if (
+    f.callable?.kind === 'optimizer' &&
+    !isConfig &&
+    type.kind === 'tensor' &&
+    !isFloat(type.dtype) &&
+    p.type !== null
+  )
+    f.report(
+      'NN124',
+      p.type.span,
+      { what: `\`${text}\` of an optimizer`, expected: 'f32', actual: showType(f, type) },
+      [{ title: 'write `f32`', edits: [{ span: p.type.dtype.span, text: 'f32' }], applicability: 'maybe' }],
+    );
   const demand = p.type?.role?.name.text ?? null;
   if (!(isConfig && earlier !== undefined && earlier.kind === 'size')) {
     // Inside the optimizer a schedule is its value at this step.

@@ -61,18 +61,24 @@ export const groupOrder: Lint = {
         const sizes = letters.map((l) => formatSize((l!.extent as { size: Parameters<typeof formatSize>[0] }).size));
         if (new Set(sizes).size < sizes.length) continue;
         const parts = group.parts.map((p, k) => `${p.name.text}:${sizes[k]!}`);
-        const key = [...parts].sort().join(' ');
-        const order = parts.join(' ');
         const equation =
           c.enclosing(group, 'let') ?? c.enclosing(group, 'assign') ?? c.enclosing(group, 'yield') ?? body.owner;
-        const first = seen.get(key);
-        if (first === undefined) seen.set(key, { order, group, equation });
-        else if (first.order !== order && first.equation !== equation)
+        // Pair by pair, so that `(n h e)` taken apart and `(e h)` put together are seen, too.
+        let contrary: Seen | null = null;
+        for (const [k, a] of parts.entries())
+          for (const b of parts.slice(k + 1)) {
+            const key = [a, b].sort().join(' ');
+            const order = `${a} ${b}`;
+            const first = seen.get(key);
+            if (first === undefined) seen.set(key, { order, group, equation });
+            else if (first.order !== order && first.equation !== equation) contrary ??= first;
+          }
+        if (contrary !== null)
           c.report(
             'NN131',
             group.span,
-            { group: c.text(group.span), other: c.text(first.group.span), otherSpan: first.group.span },
-            reordered(c, group, first.group),
+            { group: c.text(group.span), other: c.text(contrary.group.span), otherSpan: contrary.group.span },
+            reordered(c, group, contrary.group),
           );
       }
     }
@@ -81,7 +87,9 @@ export const groupOrder: Lint = {
 
 function reordered(c: Context, group: IndexGroup, like: IndexGroup) {
   const own = new Map(group.parts.map((p: IndexName) => [p.name.text, c.text(p.span)]));
-  const text = `(${like.parts.map((p) => own.get(p.name.text)!).join(' ')})`;
+  const shared = like.parts.flatMap((p) => own.get(p.name.text) ?? []);
+  if (shared.length < own.size) return [];
+  const text = `(${shared.join(' ')})`;
   return [
     {
       title: `group in the same order: \`${text}\``,

@@ -19,8 +19,10 @@ import {
 } from './layout.ts';
 import { epsilonRange, rateRange } from './numbers.ts';
 import type { Level, Lint } from './record.ts';
-import { softmaxAxis, softmaxOfOne, softmaxOverBatch } from './softmax.ts';
+import { meanOfWeights, softmaxAxis, softmaxOfOne, softmaxOverBatch } from './softmax.ts';
+import { causalUnmasked } from './causal.ts';
 import { noGradient, unusedParameter } from './training.ts';
+import { rootBelowZero, stageTwice, sumOfInfinity, unreachedRows, unreadOutputs, weightsBeyondOne } from './unusual.ts';
 
 export const lints: readonly Lint[] = [
   batchInFeatures,
@@ -48,6 +50,14 @@ export const lints: readonly Lint[] = [
   epsilonRange,
   initialiserGain,
   initialiserFan,
+  meanOfWeights,
+  causalUnmasked,
+  sumOfInfinity,
+  rootBelowZero,
+  weightsBeyondOne,
+  stageTwice,
+  unreadOutputs,
+  unreachedRows,
 ];
 
 /** What the checker finds on its own and what is a matter of meaning, not of sizes: it takes part in levels. */

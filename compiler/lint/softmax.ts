@@ -138,6 +138,35 @@ export const softmaxAxis: Lint = {
   },
 };
 
+export const meanOfWeights: Lint = {
+  code: 'NN309',
+  name: 'mean-of-weights',
+  level: 'warn',
+  looksFor:
+    'a mean along the axis on which its weights already add up to 1: `mean[s] weight[t, s] * v[s]` is an S-th of the average',
+  avoids: 'means of the weights themselves, and along other axes',
+  run(c) {
+    for (const body of c.bodies)
+      for (const e of body.reduces) {
+        if (e.operator !== 'mean') continue;
+        const along = lettersOf(c, e);
+        const { above } = factors(e.operand);
+        if (above.length < 2) continue;
+        for (const f of above) {
+          const type = c.type(f);
+          if (type?.kind !== 'tensor' || type.role.kind !== 'probs') continue;
+          const { axis } = type.role;
+          const index = along.find((l) => l.atom === axis);
+          if (index === undefined) continue;
+          c.report('NN309', e.operatorSpan, { index: index.name, weights: c.text(f.span), from: type.role.from }, [
+            { title: 'write `sum`', edits: [{ span: e.operatorSpan, text: 'sum' }], applicability: 'maybe' },
+          ]);
+          break;
+        }
+      }
+  },
+};
+
 function nameOf(c: Context, e: Expr, atom: string): string | null {
   let found: string | null = null;
   walk(e, (n) => {
@@ -187,6 +216,14 @@ export const softmaxOverBatch: Lint = {
         });
         if (others.size > 0) continue;
         c.report('NN307', e.indices[0]!.span, { index: letter.name, size: formatSize(letter.extent.size) });
+      }
+      for (const a of body.applications) {
+        if (!c.isLibrary(a, LAST_AXIS)) continue;
+        const [x] = a.inputs;
+        const type = x === undefined ? null : c.type(x);
+        const last = type?.kind === 'tensor' && type.shape.length === 1 ? type.shape[0] : undefined;
+        if (last?.kind !== 'size' || !batch.has(last.size)) continue;
+        c.report('NN307', a.stage, { index: a.name, size: formatSize(last.size) }, withoutStage(a).slice(0, 1));
       }
     }
   },

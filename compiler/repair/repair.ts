@@ -19,9 +19,9 @@ import { slips, type Slip } from './slips.ts';
 /** In a program full of errors no guess is a help. */
 const FEW = 12;
 /** Trials of one report, fewer in a long text. */
-const MOST = 120;
-const LEAST = 24;
-const CHARACTERS = 600_000;
+const MOST = 160;
+const LEAST = 32;
+const CHARACTERS = 2_000_000;
 /** Of those that leave the fewest errors, so many are looked at closer. */
 const CLOSER = 12;
 /** Of what has the same cause, so many places are shown. */
@@ -60,8 +60,13 @@ export function* repairing(
   problems: readonly Problem[],
 ): Generator<undefined, Problem[]> {
   const errors = problems.filter(isError);
-  const first = errors[0] ?? problems.find((p) => p.code === 'NN706');
-  if (first?.span == null || errors.length > FEW || program.problems.some(isError)) return [...problems];
+  if (errors.length > FEW || program.problems.some(isError)) return [...problems];
+  if (errors.length === 0) {
+    const cause = yield* commonCause(program, problems);
+    if (cause !== null) return cause;
+  }
+  const first = errors[0] ?? problems.find((p) => p.fixes.length === 0 && !DIRECTIVE.test(p.code));
+  if (first?.span == null) return [...problems];
   const mended = yield* mend(program, checked, first, problems);
   const { blame } = mended;
   if (blame === undefined) return problems.map((p) => (p === first ? mended : p));
@@ -69,6 +74,24 @@ export function* repairing(
   const rest = errors.filter((p) => p !== first && p.span !== null);
   const also = rest.slice(0, BESIDE).map((p) => ({ span: p.span!, label: report(p).message }));
   return problems.flatMap((p) => (p === first ? { ...mended, blame: { ...blame, also } } : rest.includes(p) ? [] : p));
+}
+
+/** What levels say of themselves has nothing to be tried. */
+const DIRECTIVE = /^NN78/;
+
+/** Of several warnings one may have a fix with which all go: then it is the cause of the others (a factor left out, and a name now unused). */
+function* commonCause(program: Program, problems: readonly Problem[]): Generator<undefined, Problem[] | null> {
+  if (problems.length < 2 || problems.length > FEW) return null;
+  for (const p of problems) {
+    const [fix] = p.fixes;
+    if (fix === undefined || p.span === null) continue;
+    yield;
+    if (attempt(program, fix, lintCount) !== 0) continue;
+    const also = problems.filter((q) => q !== p && q.span !== null);
+    const beside = also.slice(0, BESIDE).map((q) => ({ span: q.span!, label: report(q).message }));
+    return [{ ...p, blame: { span: p.span, label: report(p).label, also: beside } }];
+  }
+  return null;
 }
 
 function* mend(
@@ -86,14 +109,18 @@ function* mend(
   const trials: Trial[] = [];
   const before = { errors: count(problems, isError), code: count(problems, (p) => p.code === first.code) };
   const own = new Set(first.fixes);
+  // What a lint says takes a lint to see whether it is gone.
+  const inChecker = isError(first) || first.code === 'NN706';
   const candidates: Slip[] = [...first.fixes.map((fix) => ({ fix, far: WAYS_OUT.has(first.code) })), ...guesses];
   for (const { fix, far } of candidates) {
     yield;
     const trial = attempt(program, fix, (again) => {
       const after = check(again, { fixes: false });
-      const found = after.problems;
+      const found = inChecker ? after.problems : diagnose(again, after, { fixes: false });
       const better = count(found, (p) => p.code === first.code) < before.code;
-      const fewer = isError(first) ? count(found, isError) < before.errors : count(found, isError) === 0;
+      const fewer = isError(first)
+        ? count(found, isError) < before.errors
+        : count(found, isError) === 0 && (inChecker || found.length < problems.length);
       if (!own.has(fix) && !(better && fewer)) return null;
       return {
         fix,

@@ -74,18 +74,18 @@ export function slips(program: Program, problem: Problem, checked: CheckResult):
   if (declaration === undefined) return s.found;
   s.learn(declaration);
   const statement = [...path].reverse().find((n, k, inner): n is Equation => isStatement(n, inner[k + 1] ?? null));
-  if (problem.code === 'NN706') {
-    s.unused(declaration, problem.data.name);
-    return s.found;
-  }
+  if (problem.code === 'NN706') s.unused(declaration, problem.data.name);
+  if (problem.code === 'NN603') s.unread(declaration, problem.data.name);
+  if (problem.code === 'NN706' || problem.code === 'NN603') return s.found;
   if (statement !== undefined) {
     if (problem.code === 'NN704') s.missing(statement, problem.data.name);
     if (problem.code === 'NN710') s.forgotten(problem.data.names);
     if (problem.code === 'NN109') s.lastLayer(problem.data.shapes);
     s.statement(statement, true);
   }
-  s.types(declaration);
   const made = statement === undefined ? [] : s.makers(declaration, statement);
+  for (const maker of made) s.left(maker);
+  s.types(declaration);
   for (const maker of made) s.statement(maker, false);
   // What it calls of the program's own may be wrong, too.
   const callees = new Set<Owner>();
@@ -99,6 +99,8 @@ export function slips(program: Program, problem: Problem, checked: CheckResult):
       s.learn(callee);
       s.types(callee);
     }
+  s.learn(declaration);
+  s.sizesOfTypes(declaration);
   return s.found;
 }
 
@@ -172,7 +174,8 @@ class Slips {
     this.owner = declaration;
     const names = new Set<string>();
     for (const t of typesOf(declaration))
-      for (const d of t.shape ?? []) if (d.kind === 'size' && d.value.kind === 'name') names.add(d.value.name);
+      for (const d of t.shape ?? [])
+        if (d.kind === 'size') for (const n of nodesOf(d.value)) if (n.kind === 'name') names.add((n as NameExpr).name);
     this.plain = new Set(names);
     if (declaration.kind !== 'train')
       for (const p of declaration.config ?? []) if (p.type?.dtype.text === 'int') names.add(p.name.text);
@@ -245,10 +248,24 @@ class Slips {
             this.add(`add the index \`${name}\``, [{ ...where(last.span), start: last.span.end }, `, ${name}`]);
         }
     }
+    const end = at?.indices.at(-1);
+    if (end !== undefined && this.problem.code === 'NN113') {
+      this.far = true;
+
+      this.add('add the index `0`', [{ ...where(end.span), start: end.span.end }, ', 0']);
+      this.far = false;
+    }
+
     this.whole(equation, known);
     for (const i of equation.indices ?? []) this.extent(i);
     this.pairs(equation.indices ?? []);
     for (const x of groups) if (x.parts.length > 1) this.exchange(x.parts[0]!, x.parts[1]!);
+    // A part of a group stands for the whole: `w[n, d]` where `(gate n)` is read elsewhere.
+    for (const g of groups)
+      for (const r of reads)
+        for (const i of r.indices)
+          if (isBare(i) && g.parts.some((p) => p.name.text === i.name.text))
+            this.write(i.span, `(${g.parts.map((p) => p.name.text).join(' ')})`);
     for (const r of reads.slice(1, 5)) {
       this.pairs(r.indices);
       for (const i of r.indices) this.computed(i);
@@ -274,15 +291,24 @@ class Slips {
   /** A whole tensor where one element was meant: with as many of the equation's indices as it has axes. */
   private whole(equation: Equation, names: readonly string[]): void {
     walk(equation.value, (n, parent) => {
-      if (n.kind !== 'name' || parent?.kind === 'read') return undefined;
-      const type = this.checked.types.get(n as NameExpr);
+      if ((n.kind !== 'name' && n.kind !== 'member') || parent?.kind === 'read' || parent?.kind === 'member')
+        return undefined;
+      const type = this.checked.types.get(n as Expr);
       if (type?.kind !== 'tensor' || type.shape.length === 0) return undefined;
       const rank = type.shape.length;
-      const { name } = n as NameExpr;
+      const name = this.text(n.span!);
       // As it is read elsewhere, then by the letters in their order.
       for (const list of this.readings(name)) this.write(n.span!, `${name}[${list}]`);
       for (let from = 0; from + rank <= names.length; from++)
         this.write(n.span!, `${name}[${names.slice(from, from + rank).join(', ')}]`);
+      // One place of an axis that the equation has not.
+      if (rank === names.length + 1)
+        for (let k = 0; k < rank; k++) {
+          const axis = type.shape[k]!;
+          const last = axis.kind === 'size' ? [`${formatSize(axis.size)} - 1`] : [];
+          for (const place of ['0', ...last])
+            this.write(n.span!, `${name}[${[...names.slice(0, k), place, ...names.slice(k)].join(', ')}]`);
+        }
       // All choices of the letters that keep their order.
       if (rank < names.length && names.length <= 5)
         for (let bits = 0; bits < 1 << names.length; bits++) {
@@ -297,7 +323,7 @@ class Slips {
     const out = new Set<string>();
     if (this.owner !== null)
       for (const n of nodesOf(this.owner))
-        if (n.kind === 'read' && (n as Read).target.kind === 'name' && ((n as Read).target as NameExpr).name === name)
+        if (n.kind === 'read' && this.text((n as Read).target.span) === name)
           out.add((n as Read).indices.map((i) => this.text(i.span)).join(', '));
     return [...out].slice(0, 3);
   }
@@ -325,6 +351,12 @@ class Slips {
         for (const i of (n as Read).indices) if (isBare(i)) this.write(i.span, `(${name} ${i.name.text})`);
       return undefined;
     });
+  }
+
+  /** What stands on the left: its order, its extents. */
+  left(equation: Equation): void {
+    this.pairs(equation.indices ?? []);
+    for (const i of equation.indices ?? []) this.extent(i);
   }
 
   private extent(i: Index): void {
@@ -505,6 +537,18 @@ class Slips {
     for (const u of uses.slice(0, 8)) this.write(u.span, name);
   }
 
+  /** A configuration that nothing reads: it may have been meant where another number stands. */
+  unread(declaration: Owner, name: string): void {
+    const body = 'body' in declaration ? declaration.body : declaration;
+    for (const n of nodesOf(body)) {
+      if (n.kind !== 'name' || (n as NameExpr).name === name) continue;
+      const meant = this.checked.references.get(n);
+      const { binding } = meant?.kind === 'local' ? meant : { binding: null };
+      const isNumber = binding?.kind === 'size' || (binding?.kind === 'value' && binding.type.kind === 'number');
+      if (isNumber && this.found.length < 12) this.write(n.span!, name);
+    }
+  }
+
   /** The types that a declaration states: axes exchanged, bounds that differ, another element type. */
   types(declaration: Owner): void {
     for (const t of typesOf(declaration)) {
@@ -515,13 +559,19 @@ class Slips {
       const dims: readonly Dim[] = t.shape ?? [];
       if (t.shape !== null && t.dtype.text === 'i32' && t.below === null) this.write(t.dtype.span, 'float');
       for (let k = dims.length - 2; k >= 0; k--) this.exchange(dims[k]!, dims[k + 1]!);
-      for (const d of dims) if (d.kind === 'size') this.size(d.value);
       if (t.shape !== null && t.dtype.text === 'float') {
         this.write(t.dtype.span, 'i32');
         if (t.role === null && t.below === null)
           for (const n of this.classes()) this.write(t.span, `i32${this.text(t.span).slice(5)} < ${n}`);
       }
     }
+  }
+
+  /** Sizes in the types: rarely mistaken. */
+  sizesOfTypes(declaration: Owner): void {
+    this.far = true;
+    for (const t of typesOf(declaration)) for (const d of t.shape ?? []) if (d.kind === 'size') this.size(d.value);
+    this.far = false;
   }
 
   /** How many classes there may be: the last axes of what stands around the place. */
@@ -536,13 +586,17 @@ class Slips {
       if (axis?.kind === 'size') out.add(formatSize(axis.size));
     }
     const call = [...this.path].reverse().find((n) => n.kind === 'call' || n.kind === 'minimize' || n.kind === 'let');
-    if (call === undefined) return [];
-    for (const n of nodesOf(call)) {
+    for (const n of call === undefined ? [] : nodesOf(call)) {
       const type = this.checked.types.get(n as Expr);
       const last = type?.kind === 'tensor' ? type.shape.at(-1) : undefined;
       if (last?.kind === 'size') out.add(formatSize(last.size));
     }
-    return [...out].slice(0, 4);
+    const own = this.program.modules.find((m) => m.ast.file === this.span.file);
+    for (const n of own?.ast.declarations.flatMap((d) => nodesOf(d)) ?? []) {
+      const below = (n as { readonly below?: Expr | null }).below ?? null;
+      if (below?.span !== undefined) out.add(this.text(below.span));
+    }
+    return [...out].slice(0, 8);
   }
 }
 

@@ -772,4 +772,12 @@ model M(x: float[B, T, 4]) -> float[B, T, 4] { x |> MultiHeadAttention(2, keep: 
 }`,
     expected: ['NN722 2'],
   },
+  {
+    name: 'an optimizer of whole numbers',
+    text: `optimizer Plain(lr: schedule = 0.1)(w: f32[...S], g: i32[...S]) {
+  w -= lr * g
+}`,
+    expected: ['NN124 1'],
+    fixes: ['write `f32`'],
+  },
 ];

@@ -49,6 +49,9 @@ export interface LintProblems {
     readonly instead: string | null;
   };
 
+  /** A mean along the axis on which its weights add up to 1. */
+  NN309: { readonly index: string; readonly weights: string; readonly from: Span | null };
+
   // ---------------------------------------------------------------------------------------------- 4: masks, attention
   /** A mask whose query and key stand in each other's places. */
   NN403: { readonly mask: string; readonly position: 'q' | 'k'; readonly given: string; readonly index: string };
@@ -66,6 +69,9 @@ export interface LintProblems {
   NN407: { readonly times: number; readonly width: string; readonly first: Span | null };
   /** A mask over queries alone, given to attention. */
   NN408: { readonly mask: string };
+
+  /** Something that calls itself causal and masks nothing. */
+  NN409: { readonly name: string; readonly key: string; readonly query: string };
 
   // --------------------------------------------------------------------------------------- 6: numerics and derivatives
   /** A parameter that the loss does not teach. */
@@ -96,6 +102,19 @@ export interface LintProblems {
   NN608: { readonly initialiser: string; readonly activation: string; readonly parameter: string };
   /** A fan-in initialiser of a weight whose inputs do not stand last. */
   NN609: { readonly initialiser: string; readonly parameter: string; readonly index: string; readonly place: number };
+
+  /** A sum of what is -inf outside of a tensor. */
+  NN610: { readonly operator: string; readonly outside: Span };
+  /** The root of squares less a small number. */
+  NN611: { readonly function: string; readonly small: string };
+  /** An average by `a` and `1 + a`. */
+  NN612: { readonly weight: string };
+  /** A stage directly after the same stage. */
+  NN613: { readonly stage: string; readonly first: Span };
+  /** A layer of which only some outputs are read. */
+  NN614: { readonly layer: string; readonly width: number; readonly read: readonly number[] };
+  /** An embedding with rows that its index never has. */
+  NN615: { readonly rows: string; readonly below: string };
 
   // ------------------------------------------------------------------------------------------------ 7: the levels themselves
   /** `allow` without a reason. */

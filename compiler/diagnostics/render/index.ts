@@ -36,7 +36,9 @@ export function report(problem: Problem): Report {
       noticed: problem.span,
       label: blame.label,
       related: [
-        { span: problem.span, label: label === '' ? 'noticed here' : `noticed here: ${label}` },
+        ...(blame.span === problem.span
+          ? []
+          : [{ span: problem.span, label: label === '' ? 'noticed here' : `noticed here: ${label}` }]),
         ...blame.also,
         ...related,
       ],

@@ -377,4 +377,50 @@ model M(x: float[B, T, 8], length: i32[B] < T + 1) -> float[B, T, 8] {
       label: 'no position `k`',
     }),
   },
+  NN309: {
+    severity: 'warning',
+    title: 'a mean of what is already averaged',
+    explain: explain(
+      `Weights that add up to 1 along an axis make an average by a sum along it. A mean along the same axis divides once more, by the number of places: with attention over a
+thousand keys the result is a thousand times too small, and nothing says so.`,
+      `block Attend(x: float[B, T, D]) -> float[B, T, D] {
+  let weight[b, t, s] = softmax[s] (sum[d] x[b, t, d] * x[b, s, d] / sqrt(D))
+  let y[b, t, d] = mean[s] weight[b, t, s] * x[b, s, d]
+  return y
+}`,
+      `block Attend(x: float[B, T, D]) -> float[B, T, D] {
+  let weight[b, t, s] = softmax[s] (sum[d] x[b, t, d] * x[b, s, d] / sqrt(D))
+  let y[b, t, d] = sum[s] weight[b, t, s] * x[b, s, d]
+  return y
+}`,
+    ),
+    render: ({ index, weights, from }) => ({
+      message: `\`${weights}\` adds up to 1 along \`${index}\`, and the mean divides by their number once more`,
+      label: 'a sum is the average here',
+      related: here(from, 'normalised here'),
+    }),
+  },
+  NN409: {
+    severity: 'warning',
+    title: 'causal by name only',
+    explain: explain(
+      `What is called causal lets a position see itself and those before it. A softmax over all keys also sees what comes after: training looks excellent, since the next token
+can be read off, and generating fails.`,
+      `block CausalMix(x: float[B, T, D]) -> float[B, T, D] {
+  let weight[b, t, s] = softmax[s] (sum[d] x[b, t, d] * x[b, s, d] / sqrt(D))
+  let y[b, t, d] = sum[s] weight[b, t, s] * x[b, s, d]
+  return y
+}`,
+      `block CausalMix(x: float[B, T, D]) -> float[B, T, D] {
+  let weight[b, t, s] = softmax[s where s <= t] (sum[d] x[b, t, d] * x[b, s, d] / sqrt(D))
+  let y[b, t, d] = sum[s] weight[b, t, s] * x[b, s, d]
+  return y
+}`,
+    ),
+    render: ({ name, key, query }) => ({
+      message: `${name} is called causal, and its softmax over \`${key}\` sees positions after \`${query}\``,
+      label: 'every position',
+      notes: [`a guard keeps it to what came before: \`softmax[${key} where ${key} <= ${query}]\``],
+    }),
+  },
 };

@@ -3,7 +3,7 @@ import type { LintProblems } from '../families/lint.ts';
 import type { ProseTable } from '../problem.ts';
 import { didYouMean, explain, quoted } from './prose.ts';
 
-type Family = Pick<LintProblems, Extract<keyof LintProblems, `NN6${string}` | `NN7${string}`>>;
+type Family = Pick<LintProblems, Extract<keyof LintProblems, `NN60${string}` | `NN7${string}`>>;
 
 const directive = (line: string): string => `model M(x: float[B, 8]) -> float[B, 4] {
   ${line}

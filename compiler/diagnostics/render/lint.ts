@@ -3,5 +3,6 @@ import type { LintProblems } from '../families/lint.ts';
 import type { ProseTable } from '../problem.ts';
 import { lintMeaningProse } from './lint-meaning.ts';
 import { lintTrainingProse } from './lint-training.ts';
+import { lintUnusualProse } from './lint-unusual.ts';
 
-export const lintProse: ProseTable<LintProblems> = { ...lintMeaningProse, ...lintTrainingProse };
+export const lintProse: ProseTable<LintProblems> = { ...lintMeaningProse, ...lintTrainingProse, ...lintUnusualProse };
