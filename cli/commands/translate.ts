@@ -89,18 +89,20 @@ export async function translate(io: Io, file: string, options: TranslateOptions)
     weights: readWeights(io, options.weights),
     path: options.weights,
     target: options.target,
-    sources: options.batch,
+    batch: Math.min(options.batch, sources.length),
     longest,
-    rows: options.batch * options.beam,
+    beam: options.beam,
     most: options.most,
     symbols: tokenizer.symbols.length,
   };
   const decoder = await (pair === null ? wholeDecoder(whole!, wishes) : pairDecoder(pair, program, wishes));
   const found: Found[] = [];
-  for (let from = 0; from < sources.length; from += options.batch) {
-    const own = sources.slice(from, from + options.batch);
+  for (let from = 0; from < sources.length; from += decoder.batch) {
+    const own = sources.slice(from, from + decoder.batch);
     const { beam, most, penalty } = options;
-    found.push(...search(own.length, decoder(own), { beam, most, penalty, start, stop, barred: [fill, start] }));
+    found.push(
+      ...search(own.length, decoder.following(own), { beam, most, penalty, start, stop, barred: [fill, start] }),
+    );
     await io.pause();
   }
   const translations = found.map(({ ids, logProbability }, i): Translation => ({

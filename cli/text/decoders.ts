@@ -18,8 +18,12 @@ import { refuse } from '../problems.ts';
 import { compiled, type Project } from '../project.ts';
 import { modelWeights, type WeightsFile } from '../weights.ts';
 
-/** Logits of the symbols that follow the prefixes, for these sources; made anew for each batch of sources. */
-export type Decoder = (sources: readonly (readonly number[])[]) => (prefixes: readonly Prefix[]) => ArrayLike<number>[];
+export interface Decoder {
+  /** The most sources at once: as many as were wished, or as caches have room for. */
+  readonly batch: number;
+  /** Logits of the symbols that follow the prefixes, for these sources; made anew for each batch of sources. */
+  readonly following: (sources: readonly (readonly number[])[]) => (prefixes: readonly Prefix[]) => ArrayLike<number>[];
+}
 
 export interface DecoderWishes {
   readonly project: Project;
@@ -28,10 +32,10 @@ export interface DecoderWishes {
   /** Where the weights come from. */
   readonly path: string;
   readonly target: NodeTarget;
-  /** The most sources at once, symbols of a source, rows at once, symbols of a result. */
-  readonly sources: number;
+  /** The most sources at once, symbols of a source, rows of a source, symbols of a result. */
+  readonly batch: number;
   readonly longest: number;
-  readonly rows: number;
+  readonly beam: number;
   readonly most: number;
   /** Of the tokenizer: V must be at least that. */
   readonly symbols: number;
@@ -118,17 +122,18 @@ function wrongLogits(name: string, shape: readonly number[], symbols: number, ev
 export async function wholeDecoder(whole: Whole, wishes: DecoderWishes): Promise<Decoder> {
   const { source, before } = whole;
   const name = whole.model.name.text;
+  const rows = wishes.batch * wishes.beam;
   const bounds = {
-    [sizeOf(source, 0)]: wishes.rows,
+    [sizeOf(source, 0)]: rows,
     [sizeOf(source, 1)]: wishes.longest,
     [sizeOf(before, 1)]: wishes.most + 1,
   };
   const { project, consts, target, symbols } = wishes;
-  const { artifacts } = compiled(project, { only: name, bounds, consts, targets: [target], otherwise: wishes.rows });
+  const { artifacts } = compiled(project, { only: name, bounds, consts, targets: [target], otherwise: rows });
   const artifact = artifacts.get(name)!;
   const unit = await instantiate(artifact, target);
   guarded(artifact, () => unit.load(modelWeights(artifact.plan, wishes.weights, wishes.path)));
-  return (sources) => (prefixes) => {
+  const following: Decoder['following'] = (sources) => (prefixes) => {
     const [B, T] = [prefixes.length, prefixes[0]!.ids.length];
     const { inputs, width } = rowsOf(
       whole,
@@ -143,6 +148,7 @@ export async function wholeDecoder(whole: Whole, wishes: DecoderWishes): Promise
     if (result!.shape.length !== 3 || wide < symbols) return wrongLogits(name, result!.shape, symbols, 'place');
     return prefixes.map((_, i) => logitsAt(result!, i * T + T - 1, wide, symbols));
   };
+  return { batch: wishes.batch, following };
 }
 
 /** The weights that a part of a network has, out of those of all of it. */
@@ -164,23 +170,31 @@ export async function pairDecoder(pair: Pair, program: Program, wishes: DecoderW
     guarded(artifact, () => unit.load(modelWeights(artifact.plan, partOf(artifact.plan, wishes.weights), wishes.path)));
     return { artifact, unit };
   };
-  const sources = { [N]: wishes.sources, [S]: wishes.longest };
-  const read = await unitOf(reader, sources);
-  const write = await unitOf(writer, { ...sources, [B]: wishes.rows, [L]: wishes.most + 1 });
-  if (write.artifact.plan.programs['stream'] === undefined)
+  const unitsFor = async (batch: number) => {
+    const bounds = { [N]: batch, [S]: wishes.longest };
+    const write = await unitOf(writer, { ...bounds, [B]: batch * wishes.beam, [L]: wishes.most + 1 });
+    return { read: await unitOf(reader, bounds), write };
+  };
+  let { batch } = wishes;
+  let units = await unitsFor(batch);
+  const { plan } = units.write.artifact;
+  if (plan.programs['stream'] === undefined)
     return refuse('NN939', {
       reason: `${writer} keeps nothing from call to call`,
       advice: 'its caches are carries whose sizes are known when it is built; or name a whole model with --only',
     });
-  const room = write.artifact.plan.sizes.find(({ name }) => name === 'used')?.bound ?? Infinity;
-  if (wishes.rows * (wishes.most + 1) > room)
+  const room = plan.sizes.find(({ name }) => name === 'used')?.bound ?? Infinity;
+  const each = wishes.beam * (wishes.most + 1);
+  if (each > room)
     return refuse('NN939', {
-      reason: `${wishes.rows} rows of ${wishes.most + 1} symbols need more than the ${room} slots of ${writer}`,
-      advice: 'give a smaller --batch, --beam or --most, or a larger number of slots with --const',
+      reason: `${wishes.beam} rows of ${wishes.most + 1} symbols need more than the ${room} slots of ${writer}`,
+      advice: 'give a smaller --beam or --most, or a larger number of slots with --const',
     });
-  return (batch) => {
-    const { inputs, width } = rowsOf(pair, batch);
-    const known = { [N]: batch.length, [S]: width };
+  if (batch * each > room) units = await unitsFor((batch = Math.floor(room / each)));
+  const { read, write } = units;
+  const following: Decoder['following'] = (sources) => {
+    const { inputs, width } = rowsOf(pair, sources);
+    const known = { [N]: sources.length, [S]: width };
     const given = guarded(read.artifact, () => read.unit.forward(inputs, known)) as Record<string, ResultTensor>;
     // Copies: they are read in every call that follows.
     const held = Object.fromEntries(Object.entries(given).map(([name, { data }]) => [name, data.slice()]));
@@ -205,4 +219,5 @@ export async function pairDecoder(pair: Pair, program: Program, wishes: DecoderW
       return prefixes.map((_, row) => logitsAt(result!, row, wide, symbols));
     };
   };
+  return { batch, following };
 }

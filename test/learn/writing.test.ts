@@ -48,9 +48,9 @@ async function decoders(target: 'ts' | 'wasm') {
     weights: { weights: await drawn(), metadata: {} },
     path: 'drawn',
     target,
-    sources: 3,
+    batch: 3,
     longest: 7,
-    rows: 12,
+    beam: 4,
     most: 20,
     symbols: 37,
   };
@@ -80,7 +80,7 @@ describe.each(['ts', 'wasm'] as const)('a cached translation, on %s', (target) =
   it('has the logits of one that computes every prefix anew, as hypotheses come, part and end', async () => {
     const { whole, cached } = await both;
     for (const beam of [1, 4]) {
-      const [anew, kept] = [whole(sources), cached(sources)];
+      const [anew, kept] = [whole.following(sources), cached.following(sources)];
       let calls = 0;
       let most = 0;
       const rows = new Set<number>();
@@ -108,8 +108,8 @@ describe.each(['ts', 'wasm'] as const)('a cached translation, on %s', (target) =
     const { whole, cached } = await both;
     const options: SearchOptions = { beam: 3, most: 12, start: 1, stop: 2, barred: [0, 1], penalty: 0.6 };
     for (const batch of [sources.slice(1), sources.slice(0, 1), sources])
-      expect(search(batch.length, cached(batch), options).map(({ ids }) => ids)).toEqual(
-        search(batch.length, whole(batch), options).map(({ ids }) => ids),
+      expect(search(batch.length, cached.following(batch), options).map(({ ids }) => ids)).toEqual(
+        search(batch.length, whole.following(batch), options).map(({ ids }) => ids),
       );
   });
 });
