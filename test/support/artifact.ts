@@ -21,12 +21,16 @@ export interface Training {
   readonly step: (inputs: Tensors) => number;
   /** Path → numbers, row by row; a copy. */
   readonly weights: () => Map<string, Float32Array>;
+  /** Ends its threads. */
+  readonly close: () => void;
 }
 
 export interface Options {
   readonly path?: string;
   /** Greatest values of sizes that the program leaves open. */
   readonly bounds?: Readonly<Record<string, number>>;
+  readonly target?: 'ts' | 'wasm';
+  readonly threads?: number;
 }
 
 // ------------------------------------------------------------------------------------------------------ what emitted modules look like
@@ -36,19 +40,23 @@ type Sizes = Record<string, number>;
 
 interface EmittedClass {
   readonly plan: Plan;
-  readonly create: (options: { readonly weights?: ReadonlyMap<string, WeightTensor> }) => Emitted;
+  readonly create: (options: {
+    readonly weights?: ReadonlyMap<string, WeightTensor>;
+    readonly threads?: number;
+  }) => Emitted;
 }
 
 interface Emitted {
   readonly forward: (inputs: Arrays, sizes: Sizes) => Readonly<Record<string, { readonly data: Float32Array }>>;
   readonly step: (inputs: Arrays, sizes: Sizes) => { readonly loss: number };
   readonly weights: () => ReadonlyMap<string, WeightTensor>;
+  readonly close?: () => void;
 }
 
 /** The class of a unit, out of the module that `compile` emitted for it. */
 export async function load(source: string, unit: string, options: Options = {}): Promise<EmittedClass> {
-  const { path = 'test.nn', bounds = { B: 8, T: 8 } } = options;
-  const result = compile(source, { path, bounds });
+  const { path = 'test.nn', bounds = { B: 8, T: 8 }, target = 'ts' } = options;
+  const result = compile(source, { path, bounds, targets: [target] });
   if (!result.ok) {
     throw new Error(`${path} does not compile:\n${result.reports.map((r) => `${r.code} ${r.message}`).join('\n')}`);
   }
@@ -56,7 +64,7 @@ export async function load(source: string, unit: string, options: Options = {}):
   if (artifact === undefined) {
     throw new Error(`${path} has no unit ${unit}; it has ${[...result.artifacts.keys()].join(', ')}`);
   }
-  const address = `data:text/javascript;base64,${Buffer.from(artifact.javascript).toString('base64')}`;
+  const address = `data:text/javascript;base64,${Buffer.from(artifact.modules.get(target)!.javascript).toString('base64')}`;
   const module = (await import(/* @vite-ignore */ address)) as Readonly<Record<string, EmittedClass>>;
   const emitted = module[unit];
   if (emitted === undefined) throw new Error(`the module of ${unit} exports ${Object.keys(module).join(', ')}`);
@@ -106,8 +114,10 @@ export async function training(
   options: Options = {},
 ): Promise<Training> {
   const emitted = await load(source, unit, options);
-  const instance = emitted.create({ weights: given(weights) });
+  const { threads } = options;
+  const instance = emitted.create({ weights: given(weights), ...(threads === undefined ? {} : { threads }) });
   return {
+    close: () => instance.close?.(),
     step: (inputs) => instance.step(...call(emitted.plan, 'step', inputs)).loss,
     weights: () => new Map([...instance.weights()].map(([path, { data }]) => [path, Float32Array.from(data)])),
   };
