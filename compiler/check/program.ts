@@ -17,6 +17,7 @@ import type { Problem } from '../diagnostics/problem.ts';
 import { problem } from '../diagnostics/problem.ts';
 import { Sources, type SourceFile } from '../source/source.ts';
 import type { Kept } from './kept.ts';
+import { nearest } from './scope.ts';
 
 export type NamedDeclaration = Callable | ConstDeclaration | TrainDeclaration;
 
@@ -168,8 +169,17 @@ export function loadProgram(
       for (const { name, as } of declaration.names) {
         const definition = imported.names.get(name.text);
         if (definition === undefined) {
+          const known = [...imported.names.keys()];
+          const meant = nearest(name.text, known);
           problems.push(
-            problem('NN703', name.span, { name: name.text, path: target, known: [...imported.names.keys()] }),
+            problem(
+              'NN703',
+              name.span,
+              { name: name.text, path: target, known, suggestion: meant },
+              meant === null
+                ? []
+                : [{ title: `write \`${meant}\``, edits: [{ span: name.span, text: meant }], applicability: 'maybe' }],
+            ),
           );
           continue;
         }

@@ -18,8 +18,12 @@ export interface Diagnosed {
   readonly reports: readonly Report[];
 }
 
-export function diagnoseText(text: string, options: LintOptions = {}): Diagnosed {
-  const { program, problems } = loadProgram('test.nn', text, { read: () => null }, library);
+export function diagnoseText(
+  text: string,
+  options: LintOptions = {},
+  files: Readonly<Record<string, string>> = {},
+): Diagnosed {
+  const { program, problems } = loadProgram('test.nn', text, { read: (path) => files[path] ?? null }, library);
   const checked = check(program, { fixes: options.fixes ?? true });
   const all = [...diagnoseLoading(program, problems), ...diagnose(program, checked, { ...options, loading: problems })];
   return { program, problems: all, reports: all.map(report) };

@@ -209,7 +209,12 @@ export interface CheckProblems {
   /** An imported file that does not exist. */
   NN702: { readonly path: string };
   /** An imported name that its file does not declare. */
-  NN703: { readonly name: string; readonly path: string; readonly known: readonly string[] };
+  NN703: {
+    readonly name: string;
+    readonly path: string;
+    readonly known: readonly string[];
+    readonly suggestion: string | null;
+  };
   /** A name that means nothing here. */
   NN704: {
     readonly name: string;

@@ -105,7 +105,7 @@ export const buildProse: ProseTable<BuildProblems> = {
     severity: 'error',
     title: 'a requirement does not hold',
     explain:
-      'A `require` is false for the sizes and configuration of this build. Change the configuration, or the sizes, so that the condition holds.',
+      'A `require` is false for the sizes and configuration of this build. Change the configuration, or the sizes, so that the condition holds. The checker says the same first where it can, with the call that breaks the condition (NN107); this is said where only the build knows the sizes.',
     render: ({ condition, message, values }) => ({
       message: message === null ? `this requires \`${condition}\`` : `${message} (\`${condition}\`)`,
       label: 'does not hold',
@@ -116,7 +116,7 @@ export const buildProse: ProseTable<BuildProblems> = {
     severity: 'error',
     title: 'an index without an extent',
     explain:
-      'Every index letter of an equation has an extent: written (`t: T`), or taken from a read where the letter stands alone. This one has neither.',
+      'Every index letter of an equation has an extent: written (`t: T`), or taken from a read where the letter stands alone. This one has neither. The checker finds this first (NN104, with programs); a build that still meets it says so instead of guessing.',
     render: ({ index }) => ({
       message: `nothing says how far the index \`${index}\` goes`,
       label: 'no extent',
@@ -127,7 +127,7 @@ export const buildProse: ProseTable<BuildProblems> = {
     severity: 'error',
     title: 'a draw without a shape',
     explain:
-      'Draws such as `normal()` give one number for each position of what they fill: the left side of an equation, or a parameter with a type. Here there is neither.',
+      'Draws such as `normal()` give one number for each position of what they fill: the left side of an equation, or a parameter with a type. Here there is neither. The checker finds this first (NN123, with programs); a build that still meets it says so instead of guessing.',
     render: ({ name }) => ({
       message: `\`${name}()\` does not know how many numbers to draw`,
       label: 'no shape here',

@@ -176,15 +176,27 @@ const height = 9`,
   NN702: {
     severity: 'error',
     title: 'an imported file that does not exist',
-    explain: 'Paths of imports are relative to the importing file.',
+    explain: explain(
+      'Paths of imports are relative to the importing file. Beside this one stands `shared.nn` with `fn scaled(x: float[...S], by: float = 2) -> float[...S] = by * x`.',
+      `import scaled from "./shred.nn"
+model M(x: float[B, 8]) -> float[B, 8] { return scaled(x) }`,
+      `import scaled from "./shared.nn"
+model M(x: float[B, 8]) -> float[B, 8] { return scaled(x) }`,
+    ),
     render: ({ path }) => ({ message: `there is no file ${path}`, label: 'not found' }),
   },
   NN703: {
     severity: 'error',
     title: 'an imported name that its file does not declare',
-    explain: 'An import names declarations of the other file.',
-    render: ({ name, path, known }) => ({
-      message: `${path} does not declare \`${name}\``,
+    explain: explain(
+      'An import names declarations of the other file. Beside this one stands `shared.nn` with `fn scaled(x: float[...S], by: float = 2) -> float[...S] = by * x`.',
+      `import scale from "./shared.nn"
+model M(x: float[B, 8]) -> float[B, 8] { return scale(x) }`,
+      `import scaled from "./shared.nn"
+model M(x: float[B, 8]) -> float[B, 8] { return scaled(x) }`,
+    ),
+    render: ({ name, path, known, suggestion }) => ({
+      message: `${path} does not declare \`${name}\`${didYouMean(suggestion)}`,
       label: 'not there',
       notes: knownNames(known, 'it declares'),
     }),
@@ -598,8 +610,17 @@ train Fit {
   NN724: {
     severity: 'error',
     title: 'an expression nested too deep',
-    explain:
-      'Some 400 operators or stages in one another are the most that can be checked. Name parts of the expression with `let`.',
+    explain: explain(
+      'Some 400 operators or stages in one another are the most that can be checked: more are mostly written by a program. Name parts of the expression with `let`, or let a `repeat` write the rounds.',
+      `model M(x: float[B, 8]) -> float[B, 8] {
+  return ${Array<string>(420).fill('x').join(' + ')}
+}`,
+      `model M(x: float[B, 8]) -> float[B, 8] {
+  let y = x
+  repeat 419 { y = y + x }
+  return y
+}`,
+    ),
     render: () => ({
       message: 'this expression is nested too deep: name parts of it with `let`',
       label: 'hundreds of levels down',
