@@ -13,6 +13,7 @@ import type { Plan } from '../../../runtime/plan.ts';
 import { classLines, declarationLines, isStored } from '../ts/class.ts';
 import { runtimeText } from '../ts/runtime.generated.ts';
 import { sharedFlag } from './encoder.ts';
+import { mergeKernels } from './merge.ts';
 import { FIRST, WasmModule } from './module.ts';
 import { planLines } from './plan-text.ts';
 import { hoists, type Hoists, type Packed } from './hoist.ts';
@@ -183,6 +184,37 @@ function visiblePlan(plan: Plan, names: readonly string[]): Plan {
   };
 }
 
+/** A function a kernel, or one for several that differ in lengths only. */
+function callees(
+  module: WasmModule,
+  kernels: readonly Kernel[],
+  schedules: readonly WasmSchedule[],
+  choices: readonly (Choice | null)[],
+  of: readonly ((size: string) => number)[],
+): readonly Callee[] {
+  const plain = (k: number): boolean =>
+    choices[k] === null && schedules[k]!.block === null && schedules[k]!.leaves.every((l) => l.kind === 'loops');
+  const found = new Map<number, Callee>();
+  for (const { kernel, members } of mergeKernels(kernels.map((kernel, k) => (plain(k) ? kernel : null)))) {
+    const longest = (size: string): number => {
+      const at = kernel.sizes.indexOf(size) - (kernel.sizes.length - [...members.values()][0]!.length);
+      return Math.max(...[...members].map(([k, lengths]) => lengths[at] ?? of[k]!(size)));
+    };
+    const schedule = wasmSchedule(kernel, longest);
+    const target = module.kernel(kernel, false, schedule);
+    for (const [k, more] of members) found.set(k, { target, kernel, shared: schedule.share !== null, more });
+  }
+  return kernels.map(
+    (kernel, k) =>
+      found.get(k) ?? {
+        target: module.kernel(kernel, false, schedules[k]!),
+        kernel,
+        shared: schedules[k]!.share !== null,
+        more: [],
+      },
+  );
+}
+
 /** Functions for what is packed before loops: one pair a kernel and side. */
 function packing(
   module: WasmModule,
@@ -210,16 +242,12 @@ function packing(
 
 /** `kernels` in the plan's order. */
 export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[], tuning?: Tuning): EmittedWasm {
-  const { joined, schedules, hoisted, layout, pages } = prepareAll(plan, kernels, tuning);
+  const { joined, schedules, hoisted, layout, pages, choices, of } = prepareAll(plan, kernels, tuning);
   const { persistent, work, workspace, room } = layout;
 
   const cold = plan.arenas.persistent + plan.arenas.work > MACHINE.cached;
   const module = new WasmModule({ pages, shared: false, cold });
-  const functions = joined.map((kernel, i): Callee => ({
-    target: module.kernel(kernel, false, schedules[i]!),
-    kernel,
-    shared: schedules[i]!.share !== null,
-  }));
+  const functions = callees(module, joined, schedules, choices, of);
   const before = packing(module, hoisted, joined, schedules);
   const names = Object.keys(plan.programs);
   const steps = names.map((name) => plan.programs[name]!.steps);

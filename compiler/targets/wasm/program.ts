@@ -26,6 +26,8 @@ export interface Callee {
   readonly kernel: Kernel;
   /** Whether threads share its work. */
   readonly shared: boolean;
+  /** What comes after the sizes: lengths of axes, where the function serves several kernels. */
+  readonly more: readonly number[];
 }
 
 /** Operands packed before loops (hoist.ts): what the calls in the loop are instead, and what comes before it. `at` counts from the panels' beginning. */
@@ -251,6 +253,7 @@ export function programFunction(
     const { code } = fn;
     for (const b of step.buffers) code.i32(address(b));
     for (const e of step.sizes) push(e);
+    for (const length of kernels[step.kernel]!.more) code.i32(length);
     code.i32(layout.workspace);
     if (meet === null || !shared) {
       code.i32(0);

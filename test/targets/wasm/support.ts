@@ -1,4 +1,5 @@
 /** Kernel programs as WebAssembly, run step by step from JavaScript, so that every kernel can be held against the interpreter. */
+import { setFlagsFromString } from 'node:v8';
 import { expect } from 'vitest';
 import { fuse, type FuseOptions } from '../../../compiler/fuse/program.ts';
 import type { Origins } from '../../../compiler/graph/origin.ts';
@@ -14,6 +15,10 @@ import { prepare } from '../../../compiler/targets/wasm/prepare.ts';
 import { tileModule } from '../../../compiler/targets/wasm/tile.ts';
 import { workspaceBytes } from '../../../compiler/targets/wasm/product.ts';
 import { rounded, type Sizes } from '../../fuse/support.ts';
+
+/** NNC_RELAXED=1: the tiles with fused multiply-add, in an engine that has them, if only by its flag. */
+const relaxed = process.env['NNC_RELAXED'] === '1';
+if (relaxed) setFlagsFromString('--experimental-wasm-relaxed-simd');
 
 export type Schedules = (kernel: Kernel) => WasmSchedule;
 
@@ -76,7 +81,7 @@ export function run(
   const code = module.encode();
   const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536 });
   new Float32Array(memory.buffer, base).fill(Number.NaN);
-  const tiles = new WebAssembly.Instance(new WebAssembly.Module(tileModule(false)), { e: { m: memory } });
+  const tiles = new WebAssembly.Instance(new WebAssembly.Module(tileModule(relaxed)), { e: { m: memory } });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(code), { e: { m: memory, ...tiles.exports } });
   const exported = instance.exports as Record<string, (...args: number[]) => void>;
   const buffers = new Map<number, Data>();
