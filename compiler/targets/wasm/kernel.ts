@@ -5,20 +5,22 @@
  * The schedule says where the lanes lie. A loop along the lanes becomes up to three: several vectors a round, one vector a round, then what is left
  * one by one. Reductions along the lanes have partial results that are combined at the end. All accumulate in f32.
  *
- * Not here: what to vectorise (schedule/wasm.ts), products of matrices (product.ts), expressions and hoisting (expression.ts).
+ * Not here: what to vectorise (schedule/wasm.ts), products of matrices (product.ts), expressions and hoisting (expression.ts, indices.ts), stores (writer.ts).
  */
-import { add as addPoly, asConst, mul, name as nameOf, num, substitute, type Poly } from '../../sizes/poly.ts';
+import { add as addPoly, asConst, mul, name as nameOf, num, type Poly } from '../../sizes/poly.ts';
 import type { Def, Expr, Kernel, Stage, Write } from '../../kernel/types.ts';
 import { Levels } from '../../kernel/levels.ts';
 import type { WasmLeaf, WasmSchedule } from '../../schedule/wasm.ts';
 import type { FunctionBody, Signature, ValueType } from './encoder.ts';
-import { Expressions, NO_SHIFT, substituted, typeOf, type Context, type Shift } from './expression.ts';
+import { Expressions, NO_SHIFT, typeOf, type Context, type Shift } from './expression.ts';
 import { Fn } from './function.ts';
 import { BlockEmitter } from './block.ts';
 import { emitDots } from './dots.ts';
 import type { Side } from './hoist.ts';
 import { emitProduct, packOperand, type ProductContext } from './product.ts';
+import { partsOf, type Parts } from './parts.ts';
 import { across, combine, identity } from './scalar.ts';
+import { Writer } from './writer.ts';
 
 export type KernelContext = Context & ProductContext;
 
@@ -43,54 +45,12 @@ export interface Range {
 const rootsOf = (writes: readonly Write[]): Expr[] =>
   writes.flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]);
 
-/** How a stage's values lie about its reduction. */
-interface Parts {
-  readonly before: readonly string[];
-  readonly reduced: readonly string[];
-  /** At every point of the reduced axes … */
-  readonly inside: readonly string[];
-  /** … and those of them that see running values. */
-  readonly running: ReadonlySet<string>;
-  readonly after: readonly string[];
-}
-
-function partsOf(stage: Stage): Parts {
-  const levels = new Levels(stage);
-  const before: string[] = [];
-  const reduced: string[] = [];
-  const inside: string[] = [];
-  const after: string[] = [];
-  const running = new Set<string>();
-  for (const [name, def] of stage.defs) {
-    if (def.op !== null) {
-      reduced.push(name);
-      continue;
-    }
-    const level = levels.defs.get(name);
-    if (level === 'before') before.push(name);
-    else if (level === 'after') after.push(name);
-    else {
-      inside.push(name);
-      if (stage.order !== null && uses(def.value, new Set([...reduced, ...running]))) running.add(name);
-    }
-  }
-  return { before, reduced, inside, running, after };
-}
-
-function uses(root: Expr, wanted: ReadonlySet<string>): boolean {
-  if (root.kind === 'value') return wanted.has(root.name);
-  if (root.kind === 'op') return root.args.some((a) => uses(a, wanted));
-  if (root.kind === 'guarded') return uses(root.inside, wanted) || uses(root.outside, wanted);
-  if (root.kind === 'read')
-    return root.dynamic.some((d) => uses(d.value, wanted)) || (root.otherwise !== null && uses(root.otherwise, wanted));
-  return false;
-}
-
 export class KernelEmitter {
   readonly kernel: Kernel;
   readonly fn: Fn;
   readonly x: Expressions;
   private readonly context: KernelContext;
+  private readonly writer: Writer;
   private readonly stages: ReadonlyMap<string, Stage>;
   /** Axes of which a thread has a part. */
   readonly parts = new Map<string, Range>();
@@ -112,6 +72,7 @@ export class KernelEmitter {
     this.context = context;
     this.fn = fn;
     this.x = x ?? new Expressions(fn, kernel, context);
+    this.writer = new Writer(this.x, context);
     this.stages = new Map(kernel.stages.map((s) => [s.name, s]));
     for (const stage of kernel.stages) {
       const levels = new Levels(stage);
@@ -430,7 +391,7 @@ export class KernelEmitter {
       this.reduction(stage, parts, leaf, wide, points, lane);
     for (const name of parts.after) define(name);
     x.begin(rootsOf(stage.writes), tile);
-    this.writes(stage.writes, wide, points);
+    this.writer.write(stage.writes, wide, points);
   }
 
   private tileAxes(lane: string | null): string[] {
@@ -582,7 +543,7 @@ export class KernelEmitter {
         this.valueOf(name, wide, false, locals, lane);
       }
     for (const name of parts.inside) if (parts.running.has(name)) define(name);
-    this.writes(
+    this.writer.write(
       stage.each,
       wide,
       all.map((a) => a.at),
@@ -615,110 +576,4 @@ export class KernelEmitter {
       if (wide) fn.code.op('i32x4.splat');
     }, own);
   }
-
-  // ------------------------------------------------------------------------------------------------------------------------------ writes
-
-  /** At each point all values come before all stores. */
-  writes(writes: readonly Write[], wide: boolean, points: readonly Shift[]): void {
-    if (writes.length === 0) return;
-    const { x, fn } = this;
-    for (const p of points) {
-      const stores: (() => void)[] = [];
-      for (const w of writes) {
-        const dtype = this.kernel.buffers[w.buffer]!.dtype;
-        x.emit(w.value, wide, p);
-        if (dtype === 'f16' && w.mode === 'store') fn.code.call(this.context.library(wide ? 'half4' : 'half'));
-        const value = fn.hold(typeOf(dtype, wide));
-        stores.push(() => (wide ? this.storeWide(w, value, p) : this.storeOne(w, p, () => fn.code.get(value))));
-      }
-      for (const store of stores) store();
-      x.forget();
-    }
-    x.forget();
-  }
-
-  private storeOne(w: Write, p: Shift, value: () => void): void {
-    const { x, fn } = this;
-    const map = x.dynamic(w.dynamic, p);
-    const condition = x.condition(substituted(w.guards, map), p);
-    const store = (): void => {
-      const { local, offset } = x.address(w.buffer, substitute(w.at, map), p);
-      const { dtype } = this.kernel.buffers[w.buffer]!;
-      fn.code.get(local);
-      const load = dtype === 'bool' ? 'i32.load8_u' : dtype === 'i32' ? 'i32.load' : 'f32.load';
-      if (w.mode !== 'store') {
-        fn.code.get(local);
-        fn.code.access(load, offset);
-      }
-      value();
-      if (w.mode !== 'store') {
-        combine(w.mode === 'add' ? 'sum' : 'max', dtype, false, fn);
-        if (dtype === 'f16') fn.code.call(this.context.library('half'));
-      }
-      fn.code.access(dtype === 'bool' ? 'i32.store8' : dtype === 'i32' ? 'i32.store' : 'f32.store', offset);
-    };
-    if (condition === null) return store();
-    fn.code.get(condition);
-    fn.if(store);
-  }
-
-  private storeWide(w: Write, value: number, p: Shift): void {
-    const { x, fn } = this;
-    const { dtype } = this.kernel.buffers[w.buffer]!;
-    const lane = x.lane!;
-    const varies =
-      w.dynamic.some((d) => x.varies(d.value)) ||
-      w.guards.some((g) => [g.e, g.lo, g.hi].some((q) => x.stride(q, lane) !== 0));
-    if (!varies) {
-      const map = x.dynamic(w.dynamic, p);
-      const at = substitute(w.at, map);
-      if (x.stride(at, lane) === 1) {
-        const condition = x.condition(substituted(w.guards, map), p);
-        const store = (): void => {
-          const { local, offset } = x.address(w.buffer, at, p);
-          fn.code.get(local);
-          if (dtype === 'bool') {
-            fn.code.get(value);
-            fn.code.v128([1, 1, 1, 1]);
-            fn.code.op('v128.and');
-            const bits = fn.hold('v128');
-            fn.code.get(bits);
-            fn.code.get(bits);
-            fn.code.op('i16x8.narrow_i32x4_s');
-            fn.code.tee(bits);
-            fn.code.get(bits);
-            fn.code.op('i8x16.narrow_i16x8_u');
-            return fn.code.laneAccess('v128.store32_lane', 0, offset);
-          }
-          if (w.mode !== 'store') {
-            fn.code.get(local);
-            fn.code.access('v128.load', offset);
-          }
-          fn.code.get(value);
-          if (w.mode !== 'store') {
-            combine(w.mode === 'add' ? 'sum' : 'max', dtype, true, fn);
-            if (dtype === 'f16') fn.code.call(this.context.library('half4'));
-          }
-          fn.code.access('v128.store', offset);
-        };
-        if (condition === null) return store();
-        fn.code.get(condition);
-        return fn.if(store);
-      }
-    }
-    const float = typeOf(dtype, false) === 'f32';
-    for (let k = 0; k < 4; k++)
-      x.one(k, () =>
-        this.storeOne(w, x.laneShift(p, k), () => {
-          fn.code.get(value);
-          fn.code.lane(float ? 'f32x4.extract_lane' : 'i32x4.extract_lane', k);
-          if (dtype === 'bool') {
-            fn.code.i32(1);
-            fn.code.op('i32.and');
-          }
-        }),
-      );
-  }
 }
-
-export const partsOfStage = partsOf;

@@ -9,87 +9,11 @@
  * - strided: element by element, addresses of the points computed once a panel.
  * Everything else is computed point by point. Lanes past the last point hold nonsense that nobody reads.
  */
-import { asConst, coefficientOf, mul, names, num, sub, type Poly } from '../../sizes/poly.ts';
-import type { Guard, Kernel } from '../../kernel/types.ts';
+import { asConst, mul, num } from '../../sizes/poly.ts';
 import type { ProductSide } from '../../schedule/wasm.ts';
-import { NO_SHIFT, type Expressions } from './expression.ts';
-import type { Fn } from './function.ts';
-
-interface Dim {
-  /** The axes it is made of. */
-  readonly axes: readonly string[];
-  readonly extent: Poly;
-  /** Bytes from one to the next. */
-  readonly stride: Poly;
-  /** Per guard: how far its expression moves. */
-  readonly guards: readonly Poly[];
-}
-
-interface LinearRead {
-  readonly buffer: number;
-  readonly own: readonly Dim[];
-  readonly over: readonly Dim[];
-  /** Bytes that depend on neither. */
-  readonly rest: Poly;
-  /** Rest of e − lo, and hi − lo. */
-  readonly guards: readonly { readonly rest: Poly; readonly room: Poly }[];
-}
-
-/** The side as a linear read; null where it is something else. */
-function linearRead(kernel: Kernel, side: ProductSide, over: readonly string[]): LinearRead | null {
-  const { value } = side;
-  if (value.kind !== 'read' || value.dynamic.length > 0 || kernel.buffers[value.buffer]!.dtype !== 'f32') return null;
-  if (kernel.buffers[value.buffer]!.storage !== undefined) return null;
-  if (value.otherwise !== null && !(value.otherwise.kind === 'const' && value.otherwise.value === 0)) return null;
-  const guards: readonly Guard[] = [...value.guards, ...side.guards];
-  const all = [...side.axes, ...over];
-  const split = (p: Poly): { coefficients: Map<string, Poly>; rest: Poly } | null => {
-    const coefficients = new Map<string, Poly>();
-    let rest = p;
-    for (const axis of all) {
-      const linear = coefficientOf(rest, axis);
-      if (linear === null || all.some((s) => names(linear.coefficient).has(s))) return null;
-      coefficients.set(axis, linear.coefficient);
-      ({ rest } = linear);
-    }
-    return { coefficients, rest };
-  };
-  const at = split(mul(value.at, num(4)));
-  if (at === null) return null;
-  const parts: { readonly coefficients: Map<string, Poly>; readonly rest: Poly; readonly room: Poly }[] = [];
-  for (const g of guards) {
-    if (all.some((s) => names(g.lo).has(s) || names(g.hi).has(s))) return null;
-    const e = split(sub(g.e, g.lo));
-    if (e === null) return null;
-    parts.push({ ...e, room: sub(g.hi, g.lo) });
-  }
-  const dims = (axes: readonly string[]): Dim[] => {
-    const out: Dim[] = [];
-    for (const axis of axes) {
-      const own: Dim = {
-        axes: [axis],
-        extent: kernel.axes.get(axis)!,
-        stride: at.coefficients.get(axis)!,
-        guards: parts.map((g) => g.coefficients.get(axis)!),
-      };
-      const last = out.at(-1);
-      const joins =
-        last !== undefined &&
-        last.stride === mul(own.stride, own.extent) &&
-        last.guards.every((g, k) => g === mul(own.guards[k]!, own.extent));
-      if (joins) out.splice(-1, 1, { ...own, axes: [...last.axes, axis], extent: mul(last.extent, own.extent) });
-      else out.push(own);
-    }
-    return out;
-  };
-  return {
-    buffer: value.buffer,
-    own: dims(side.axes),
-    over: dims(over),
-    rest: at.rest,
-    guards: parts.map(({ rest, room }) => ({ rest, room })),
-  };
-}
+import { NO_SHIFT } from './expression.ts';
+import { linearRead, type LinearRead } from './linear-read.ts';
+import { PanelCode } from './panel-code.ts';
 
 export interface Panels {
   readonly width: number;
@@ -108,17 +32,7 @@ const LINE = 64;
 /** Panels that are fetched together. */
 const FETCHED = 16;
 
-export class Packer {
-  private readonly x: Expressions;
-  private readonly fn: Fn;
-  private readonly kernel: Kernel;
-
-  constructor(x: Expressions) {
-    this.x = x;
-    this.fn = x.fn;
-    this.kernel = x.kernel;
-  }
-
+export class Packer extends PanelCode {
   pack(side: ProductSide, over: readonly string[], panels: Panels): void {
     const { fn } = this;
     const read = linearRead(this.kernel, side, over);
@@ -216,129 +130,6 @@ export class Packer {
       if (last.guards.every((g) => asConst(g) !== null)) return 'transposed';
     }
     return 'strided';
-  }
-
-  /** `value · p` as an i32 on the stack. */
-  private times(local: number, p: Poly): void {
-    const { fn, x } = this;
-    const constant = asConst(p);
-    fn.code.get(local);
-    if (constant === 1) return;
-    if (constant !== null && Number.isInteger(Math.log2(constant))) {
-      fn.code.i32(Math.log2(constant));
-      return fn.code.op('i32.shl');
-    }
-    x.push(x.index(p));
-    fn.code.op('i32.mul');
-  }
-
-  private extent(p: Poly): number | { readonly local: number } {
-    const o = this.x.index(p);
-    return o.local === null ? o.plus : { local: this.x.inLocal(o) };
-  }
-
-  /** Coordinates of a flat point along the dims, the last one fastest. */
-  private decode(flat: number, dims: readonly Dim[]): number[] {
-    const { fn, x } = this;
-    const out: number[] = [];
-    let rest = flat;
-    for (let k = dims.length - 1; k > 0; k--) {
-      const extent = x.index(dims[k]!.extent);
-      fn.code.get(rest);
-      x.push(extent);
-      fn.code.op('i32.div_u');
-      const quotient = fn.hold('i32');
-      fn.code.get(rest);
-      fn.code.get(quotient);
-      x.push(extent);
-      fn.code.op('i32.mul');
-      fn.code.op('i32.sub');
-      out[k] = fn.hold('i32');
-      rest = quotient;
-    }
-    out[0] = rest;
-    return out;
-  }
-
-  /** Start plus w, at most the last point. */
-  private point(start: number, w: number, total: number): number {
-    const { fn } = this;
-    if (w === 0) return start;
-    fn.code.get(start);
-    fn.code.i32(w);
-    fn.code.op('i32.add');
-    const at = fn.hold('i32');
-    fn.code.get(total);
-    fn.code.i32(1);
-    fn.code.op('i32.sub');
-    const last = fn.hold('i32');
-    fn.code.get(at);
-    fn.code.get(last);
-    fn.code.get(at);
-    fn.code.get(last);
-    fn.code.op('i32.lt_s');
-    fn.code.op('select');
-    return fn.hold('i32');
-  }
-
-  /** Σ coordinate · p[k] plus what is on the stack. */
-  private sum(at: readonly number[], by: readonly Poly[]): void {
-    for (const [k, local] of at.entries()) {
-      if (asConst(by[k]!) === 0) continue;
-      this.times(local, by[k]!);
-      this.fn.code.op('i32.add');
-    }
-  }
-
-  private base(read: LinearRead): number {
-    const { x, fn } = this;
-    const o = x.index(read.rest, NO_SHIFT, x.bases[read.buffer]!);
-    if (o.plus === 0) return o.local!;
-    x.push(o);
-    return fn.hold('i32');
-  }
-
-  /** Loops over dims; `body` gets the bytes and the guards' parts so far. */
-  private overLoops(
-    dims: readonly Dim[],
-    guards: number,
-    body: (bytes: number, parts: readonly number[]) => void,
-  ): void {
-    const { fn } = this;
-    const zero = (): number => {
-      fn.code.i32(0);
-      return fn.hold('i32');
-    };
-    const go = (k: number, bytes: number, parts: readonly number[]): void => {
-      const dim = dims[k];
-      if (dim === undefined) return body(bytes, parts);
-      fn.for(0, this.extent(dim.extent), 1, (at) => {
-        fn.code.get(bytes);
-        this.sum([at], [dim.stride]);
-        const inner = fn.hold('i32');
-        const own = parts.map((part, g) => {
-          if (asConst(dim.guards[g]!) === 0) return part;
-          fn.code.get(part);
-          this.sum([at], [dim.guards[g]!]);
-          return fn.hold('i32');
-        });
-        go(k + 1, inner, own);
-      });
-    };
-    const first = zero();
-    go(
-      0,
-      first,
-      Array.from({ length: guards }, () => first),
-    );
-  }
-
-  private advance(pointer: number, bytes: number): void {
-    const { code } = this.fn;
-    code.get(pointer);
-    code.i32(bytes);
-    code.op('i32.add');
-    code.set(pointer);
   }
 
   // --------------------------------------------------------------------------------------------------------------------------- lanes
@@ -478,16 +269,6 @@ export class Packer {
       this.advance(pointer, 4 * width);
     };
     this.overLoops(read.over, guards.length, step);
-  }
-
-  /** 32 bytes before the buffer, or its end. */
-  private edge(buffer: number, end: boolean): number {
-    const { fn, x } = this;
-    if (end) return x.bufferEnd(buffer);
-    return fn.at(0, () => {
-      x.push(x.index(num(-32), NO_SHIFT, x.bases[buffer]!));
-      return fn.hold('i32');
-    });
   }
 
   // ---------------------------------------------------------------------------------------------------------------- transposed, strided
@@ -630,44 +411,6 @@ export class Packer {
       });
       if (known === null || known % 4 !== 0) fn.for(main, extent, 1, (u) => one(offset(u), partsAt(u)));
     });
-  }
-
-  /** The address on the stack, into what may be read: where no lane is inside, anywhere near the buffer will do. Addresses have no sign. */
-  private clamp(low: number, high: number): void {
-    const { fn } = this;
-    for (const [bound, op] of [
-      [low, 'i32.gt_u'],
-      [high, 'i32.lt_u'],
-    ] as const) {
-      const at = fn.hold('i32');
-      fn.code.get(at);
-      fn.code.get(bound);
-      fn.code.get(at);
-      fn.code.get(bound);
-      fn.code.op(op);
-      fn.code.op('select');
-    }
-  }
-
-  private transpose(rows: readonly number[]): readonly number[] {
-    const { fn } = this;
-    const mix = (a: number, b: number, lanes: readonly [number, number, number, number]): number => {
-      fn.code.get(a);
-      fn.code.get(b);
-      fn.code.shuffle(lanes);
-      return fn.hold('v128');
-    };
-    const [a, b, c, d] = rows as [number, number, number, number];
-    const ab0 = mix(a, b, [0, 4, 1, 5]);
-    const ab1 = mix(a, b, [2, 6, 3, 7]);
-    const cd0 = mix(c, d, [0, 4, 1, 5]);
-    const cd1 = mix(c, d, [2, 6, 3, 7]);
-    return [
-      mix(ab0, cd0, [0, 1, 4, 5]),
-      mix(ab0, cd0, [2, 3, 6, 7]),
-      mix(ab1, cd1, [0, 1, 4, 5]),
-      mix(ab1, cd1, [2, 3, 6, 7]),
-    ];
   }
 
   // ------------------------------------------------------------------------------------------------------------------- point by point

@@ -15,7 +15,8 @@ import { collapseAxes } from './collapse.ts';
 import { Expressions, NO_SHIFT, type Context, type Shift } from './expression.ts';
 import type { Fn } from './function.ts';
 import type { Side } from './hoist.ts';
-import { KernelEmitter, partsOfStage, type KernelContext, type Range } from './kernel.ts';
+import { KernelEmitter, type KernelContext, type Range } from './kernel.ts';
+import { partsOf } from './parts.ts';
 import { Packer } from './pack.ts';
 import { PANEL } from './tile.ts';
 
@@ -419,7 +420,7 @@ export class Epilogue {
     const { fn } = this.outer;
     const { inner, stage } = this;
     const { x } = inner;
-    const parts = partsOfStage(stage);
+    const parts = partsOf(stage);
     const leaf = { kind: 'loops', stage: stage.name, free: [], over: [], vector: null, count: 1 } as const;
     inner.lanesBetween(lane, from, to, 2, (vectors) => {
       const wide = vectors > 0;
