@@ -158,6 +158,12 @@ function alike(f: Frame, name: string): readonly string[] {
 
 export function undefinedName(f: Frame, name: string, span: Span, others: readonly Fix[] = []): void {
   if (f.damaged) return;
+  // What an import did not find has been said there. Imports are no part of what a unit asks, so it is not repeated.
+  f.session.units.unrepeatable();
+  const imported = f.module.ast.declarations.some(
+    (d) => d.kind === 'import' && d.names.some((n) => (n.as ?? n.name).text === name),
+  );
+  if (imported) return;
   const habit = nameHabit(name);
   const suggestion = habit === null ? nearest(name, visibleNames(f)) : habit.use;
   // It is not unused: it is what was meant.

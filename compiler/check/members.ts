@@ -134,6 +134,8 @@ export function checkWith(f: Frame, e: WithExpr): Type {
     for (let stage = edit; stage.kind === 'pipe'; stage = stage.value) {
       const call = stage.stage.kind === 'call' ? stage.stage : null;
       for (const a of call?.arguments ?? []) checkValue(f, a.value);
+      const head = call?.callee ?? stage.stage;
+      if (head.kind === 'name') check(f, head);
     }
   return { kind: 'instance', instance: { ...target.instance, shared: false } };
 }

@@ -422,6 +422,11 @@ class BodyReader {
     const args = lists.flat().map((a) => this.value(a.value));
     const flows = join(...piped, ...args.map((a) => a.flows));
     if (STOPS.has(name)) return plain(stopped(flows, `\`${name}\``, e.span));
+    if (name === 'surrogate') {
+      // The value of the first, the derivative of the second.
+      const [value = NOTHING, ...gradient] = [...piped, ...args.map((a) => a.flows)];
+      return plain(join(stopped(value, '`surrogate`', e.span), ...gradient));
+    }
     if (name === 'frozen' || name === 'eval') {
       const [first] = args;
       if (first?.instance != null)

@@ -773,6 +773,20 @@ model M(x: float[B, T, 4]) -> float[B, T, 4] { x |> MultiHeadAttention(2, keep: 
     expected: ['NN722 2'],
   },
   {
+    name: 'a misspelt function in an edit of parameters',
+    text: `fn halved(w: float[...S]) -> float[...S] = w / 2
+model Net(x: float[B, 8]) -> float[B, 4] { return x |> Linear(4) }
+train Fit {
+  input x: float[B, 8]
+  let thin = frozen(Net) with { "*.weight" |> havled }
+  minimize mean(thin(x) ^ 2)
+  optimizer Adam()
+  batch B = 16
+}`,
+    expected: ['NN704 5'],
+    fixes: ['write `halved`'],
+  },
+  {
     name: 'an optimizer of whole numbers',
     text: `optimizer Plain(lr: schedule = 0.1)(w: f32[...S], g: i32[...S]) {
   w -= lr * g
