@@ -218,7 +218,10 @@ over its batches, weighted by rows; with two numbers, the second is the validati
       )
       .requiredOption('--data <[input=]path...>', 'columns meet inputs by name')
       .option('--store <rule...>', 'store the weights smaller: int8, int4:32, f16, "h.*.attn.**=int8"')
-      .option('--compare <rule...>', 'show what is lost by that: differences of the results, and the metrics')
+      .option(
+        '--compare <rule...>',
+        'show what is lost by that, or by `source`, its storage declaration: differences, and the metrics',
+      )
       .option('-o, --out <file>', 'results as .npy, .csv, .jsonl or .safetensors (default: CSV to the terminal)')
       .addOption(new Option('--batch <n>', 'rows computed together (default: 256)').argParser(natural(1)))
       .addOption(consts())

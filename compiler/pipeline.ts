@@ -18,7 +18,7 @@ import type { Kernel, KernelProgram, Schedule } from './kernel/types.ts';
 import { plan as planMemory } from './plan/plan.ts';
 import type { Recomputation } from './plan/within.ts';
 import { simplify } from './simplify/simplify.ts';
-import { chooseStorage, type StoredAs } from './store/choice.ts';
+import { chooseStorage, IDLE, type StoredAs } from './store/choice.ts';
 import { scalesOf, StorageRewriter } from './store/rewrite.ts';
 import { userSpan } from './targets/wgsl/emit.ts';
 import { GUARANTEED } from './targets/wgsl/layout.ts';
@@ -191,8 +191,7 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
       ...(tuning === undefined ? {} : { tuning }),
     });
   }
-  for (const rule of idle)
-    problems.push(problem('NN794', null, { path: null, rule, why: 'it is about no parameter of two or more axes' }));
+  for (const rule of idle) problems.push(problem('NN794', null, { path: null, rule, why: IDLE }));
   return { artifacts, problems };
 }
 

@@ -38,7 +38,13 @@ export interface Module {
 // ---------------------------------------------------------------------------------------------------------------- declarations
 
 export type Declaration =
-  ImportDeclaration | ConstDeclaration | Callable | TrainDeclaration | CheckpointDeclaration | BadDeclaration;
+  | ImportDeclaration
+  | ConstDeclaration
+  | Callable
+  | TrainDeclaration
+  | CheckpointDeclaration
+  | StorageDeclaration
+  | BadDeclaration;
 
 /** `import Encoder, causal as mask1 from "./encoder.nn"` */
 export interface ImportDeclaration {
@@ -118,6 +124,24 @@ export interface CheckpointEntry {
   readonly source: string;
   readonly sourceSpan: Span;
   readonly sourceIndices: readonly Index[];
+  readonly span: Span;
+}
+
+/** `storage GPT2 { h.*.attn.** = int8; ** = int4:32 }`: parameters of a model that are kept in fewer bytes; the first entry that matches decides. */
+export interface StorageDeclaration {
+  readonly kind: 'storage';
+  readonly model: Name;
+  readonly entries: readonly StorageEntry[];
+  readonly doc: string | null;
+  readonly span: Span;
+}
+
+export interface StorageEntry {
+  readonly path: string;
+  readonly pathSpan: Span;
+  /** `int4:32` as a rule of the command line has it. */
+  readonly as: string;
+  readonly asSpan: Span;
   readonly span: Span;
 }
 

@@ -6,6 +6,7 @@ import type {
   Callable,
   CallableKind,
   CheckpointEntry,
+  StorageEntry,
   Declaration,
   Expr,
   IfStatement,
@@ -69,6 +70,13 @@ export class DeclarationBuilder extends ExpressionBuilder {
       if (format === null || model === null) return null;
       const entries = this.nodes(checkpoint, 'checkpointEntry').flatMap((node) => this.entry(node) ?? []);
       return [{ kind: 'checkpoint', format, model, entries, doc, span }];
+    }
+    const storage = this.node(cst, 'storage');
+    if (storage !== null) {
+      const model = this.name(this.token(storage, 'Name'));
+      if (model === null) return null;
+      const entries = this.nodes(storage, 'storageEntry').flatMap((node) => this.storageEntry(node) ?? []);
+      return [{ kind: 'storage', model, entries, doc, span }];
     }
     const imports = this.node(cst, 'importDeclaration');
     if (imports !== null) {
@@ -153,6 +161,21 @@ export class DeclarationBuilder extends ExpressionBuilder {
     });
     this.token(node, 'RParen');
     return list;
+  }
+
+  private storageEntry(node: CstNode): StorageEntry | null {
+    const path = this.token(node, 'Path');
+    const kind = this.token(node, 'Name');
+    if (path === null || kind === null) return null;
+    const group = this.token(node, 'Number');
+    const to = end(group ?? kind);
+    return {
+      path: path.image,
+      pathSpan: this.span(start(path), end(path)),
+      as: group === null ? kind.image : `${kind.image}:${group.image}`,
+      asSpan: this.span(start(kind), to),
+      span: this.span(start(path), to),
+    };
   }
 
   private entry(node: CstNode): CheckpointEntry | null {

@@ -58,7 +58,9 @@ function place(state: LayoutState, token: IToken, i: number): number {
   if (state.separatorPending && token.tokenType !== T.RBrace) flushSeparator(state);
   // `;` after the last statement of a body ends it and begins nothing.
   if (token.tokenType === T.RBrace && state.out.at(-1)?.tokenType === T.Separator) state.out.pop();
-  const alien = T.foreign.get(token.tokenType);
+  const { tokenType: type } = token;
+  if (type === T.DoubleStar && state.atStart && state.frames.at(-1)?.body === 'checkpoint') return path(state, i);
+  const alien = T.foreign.get(type);
   if (alien !== undefined) translate(state, token, alien);
   switch (token.tokenType) {
     case T.Name:

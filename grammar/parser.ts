@@ -34,6 +34,7 @@ export class DeclarationParser extends CstParser {
       { ALT: () => this.SUBRULE(this.callable) },
       { ALT: () => this.SUBRULE(this.train) },
       { ALT: () => this.SUBRULE(this.checkpoint) },
+      { ALT: () => this.SUBRULE(this.storage) },
     ]);
   });
 
@@ -133,6 +134,24 @@ export class DeclarationParser extends CstParser {
     this.CONSUME(T.Equal);
     this.CONSUME(T.StringLiteral);
     this.OPTION1(() => this.SUBRULE1(this.indices));
+  });
+
+  private storage = this.RULE('storage', () => {
+    this.CONSUME(T.StorageWord);
+    this.CONSUME(T.Name);
+    this.CONSUME(T.LBrace);
+    this.MANY_SEP({ SEP: T.Separator, DEF: () => this.SUBRULE(this.storageEntry) });
+    this.CONSUME(T.RBrace);
+  });
+
+  private storageEntry = this.RULE('storageEntry', () => {
+    this.CONSUME(T.Path);
+    this.CONSUME(T.Equal);
+    this.CONSUME(T.Name);
+    this.OPTION(() => {
+      this.CONSUME(T.Colon);
+      this.CONSUME(T.NumberLiteral);
+    });
   });
 
   // ------------------------------------------------------------------------------------------------------------------- types

@@ -65,7 +65,8 @@ export const LBrace = sign('LBrace', '{');
 export const RBrace = sign('RBrace', '}');
 
 // Signs of other languages, recognised so that the message can name ours.
-const DoubleStar = sign('DoubleStar', '**');
+/** Of a power elsewhere; in a path here, for anything. */
+export const DoubleStar = sign('DoubleStar', '**');
 const DoubleAnd = sign('DoubleAnd', '&&');
 const DoubleOr = sign('DoubleOr', '||');
 const Bang = sign('Bang', '!');
@@ -80,7 +81,7 @@ export const GroupOpen = virtual('GroupOpen');
 export const Reduction = virtual('Reduction');
 /** In place of a statement that the parser could not read, when its neighbours shall be read again without it. */
 export const Hole = virtual('Hole');
-/** The whole path `h.*.attn.weight` at the head of a checkpoint entry. */
+/** The whole path `h.*.attn.weight` at the head of an entry of a checkpoint or storage. */
 export const Path = virtual('Path');
 
 // Reserved words.
@@ -106,6 +107,7 @@ export const CallableWord = virtual('CallableWord');
 // Soft words, where they lead or join.
 export const TrainWord = virtual('TrainWord');
 export const CheckpointWord = virtual('CheckpointWord');
+export const StorageWord = virtual('StorageWord');
 export const LeafWord = virtual('LeafWord');
 export const Until = virtual('Until');
 export const Input = virtual('Input');
@@ -160,6 +162,7 @@ export const softDeclarations: ReadonlyMap<string, TokenType> = new Map([
   ['schedule', CallableWord],
   ['train', TrainWord],
   ['checkpoint', CheckpointWord],
+  ['storage', StorageWord],
 ]);
 
 /** Lead a statement of a `train` declaration. */

@@ -80,7 +80,8 @@ export async function run(io: Io, file: string, options: RunOptions): Promise<nu
       weights: rules,
       otherwise: Math.max(batch, ...sizes.values()),
     });
-  const { artifacts, reports, sources } = made(options.store ?? []);
+  // Compared with weights that are whole, whatever the source says of them.
+  const { artifacts, reports, sources } = made(options.store ?? (options.compare === undefined ? [] : ['f32']));
   const remarks = [...reports, ...data.remarks.map(report)].filter(({ severity }) => severity === 'warning');
   showReports(io, remarks, sources, options);
   const artifact = artifacts.get(name)!;
@@ -97,11 +98,13 @@ export async function run(io: Io, file: string, options: RunOptions): Promise<nu
 
   const first = await results(artifact);
   if (options.compare !== undefined) {
-    const other = made(options.compare).artifacts.get(name)!;
+    const other = made(isSource(options.compare) ? [] : options.compare).artifacts.get(name)!;
     const second = await results(other);
     const rows = differences(first.tensors, second.tensors);
     const metrics = await metricsBeside(io, project, program, options.data, batch, name, own, second.weights);
-    io.stdout.write(`${comparisonText(options.compare.join(', '), rows, artifact, other)}\n${metrics}\n`);
+    io.stdout.write(
+      `${comparisonText(isSource(options.compare) ? 'the storage of the source' : options.compare.join(', '), rows, artifact, other)}\n${metrics}\n`,
+    );
     return 0;
   }
   const { tensors } = first;
@@ -178,3 +181,6 @@ function joined(
   }
   return { name, shape: [list.reduce((n, { shape }) => n + shape[0]!, 0), ...first.shape.slice(1)], data };
 }
+
+/** `--compare source`: the `storage` declaration of the program. */
+const isSource = (rules: readonly string[]): boolean => rules.length === 1 && rules[0] === 'source';

@@ -8,6 +8,7 @@
 import type { Callable, Declaration, Expr, ScanExpr, TrainDeclaration } from '../../grammar/ast.ts';
 import type { Problem } from '../diagnostics/problem.ts';
 import { checkCheckpoint } from './checkpoints.ts';
+import { checkStorage } from './storage.ts';
 import type { Poly } from '../sizes/poly.ts';
 import { proseOf } from '../diagnostics/render/index.ts';
 import { constType } from './constants.ts';
@@ -74,6 +75,9 @@ export function check(program: Program, options: CheckOptions = {}): CheckResult
           break;
         case 'checkpoint':
           checkpoints.push(() => session.units.run(d, module, () => checkCheckpoint(session, module, d)));
+          break;
+        case 'storage':
+          checkpoints.push(() => session.units.run(d, module, () => checkStorage(session, module, d)));
           break;
         default: {
           const own = module.names.get(d.name.text);

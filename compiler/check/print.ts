@@ -10,7 +10,7 @@ import { formatType } from './types.ts';
 export function printTyped(program: Program, result: CheckResult, module: ProgramModule = program.entry): string {
   const lines: string[] = [];
   for (const d of module.ast.declarations) {
-    if (d.kind === 'import' || d.kind === 'bad' || d.kind === 'checkpoint') continue;
+    if (d.kind === 'import' || d.kind === 'bad' || d.kind === 'checkpoint' || d.kind === 'storage') continue;
     if (d.kind === 'const') {
       lines.push(`const ${d.name.text}: ${formatType(result.consts.get(d) ?? { kind: 'error' })}`);
       continue;

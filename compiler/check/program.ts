@@ -71,7 +71,7 @@ export function resolvePath(from: string, target: string): string {
 }
 
 const isNamed = (d: Declaration): d is NamedDeclaration =>
-  d.kind !== 'import' && d.kind !== 'bad' && d.kind !== 'checkpoint';
+  d.kind !== 'import' && d.kind !== 'bad' && d.kind !== 'checkpoint' && d.kind !== 'storage';
 
 /** Looks a name up where a module's text stands. */
 export function lookup(program: Program, module: ProgramModule, name: string): Definition | null {

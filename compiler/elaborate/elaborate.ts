@@ -356,6 +356,15 @@ function finishUnit(
     requirements: [...unit.requirements.values()],
     programs: all,
     checkpoints: own.map((d) => cx.at(d.span, () => checkpointMap(cx, d, leaves, scope))),
+    // Training moves parameters by less than what is stored smaller could tell.
+    storage: kind === 'train' || network === null ? [] : storageRules(program, network),
     training,
   };
 }
+
+const storageRules = (program: Program, model: string): Unit['storage'] =>
+  program.entry.ast.declarations.flatMap((d) =>
+    d.kind === 'storage' && d.model.text === model
+      ? d.entries.map(({ path, as, span }) => ({ rule: `${path}=${as}`, span }))
+      : [],
+  );

@@ -6,6 +6,7 @@
  * operands of one shape. Elementwise, movement and structured operations each have one record in `compiler/ops/`; passes ask the record
  * and never switch on an op's name. This file is types only.
  */
+import type { Span } from '../../grammar/ast.ts';
 import type { Poly } from '../sizes/poly.ts';
 import type { OriginId } from './origin.ts';
 
@@ -268,6 +269,8 @@ export interface Unit {
   readonly programs: ReadonlyMap<ProgramName, Graph>;
   /** `checkpoint name for Model { … }` of its network. */
   readonly checkpoints: readonly CheckpointMap[];
+  /** `storage Model { … }` of the source, as rules of the command line have it; in order. */
+  readonly storage: readonly { readonly rule: string; readonly span: Span }[];
   /** How a train block wants to be run; null for a model. */
   readonly training: TrainSettings | null;
 }

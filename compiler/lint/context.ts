@@ -100,6 +100,7 @@ export class Context {
     for (const module of program.modules)
       for (const d of module.ast.declarations) {
         if (d.kind === 'import' || d.kind === 'bad' || d.kind === 'const' || d.kind === 'checkpoint') continue;
+        if (d.kind === 'storage') continue;
         this.homes.set(d, module);
         if (module.library && !library) continue;
         const known = this.memory.recall(d);

@@ -34,6 +34,7 @@ export function inlayHints(a: Analysis, start: number, end: number, style: HintS
   };
   for (const d of a.module.ast.declarations) {
     if (d.kind === 'import' || d.kind === 'bad' || d.kind === 'const' || d.kind === 'checkpoint') continue;
+    if (d.kind === 'storage') continue;
     if (d.span.end < start || d.span.start > end) continue;
     home = d;
     walk(d, (node) => {

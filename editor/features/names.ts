@@ -239,7 +239,7 @@ class DeclarationNames {
   declaration(d: Declaration): void {
     this.whole = d;
     this.within = 'body' in d ? d : null;
-    if (d.kind === 'bad' || d.kind === 'checkpoint') return;
+    if (d.kind === 'bad' || d.kind === 'checkpoint' || d.kind === 'storage') return;
     if (d.kind === 'import') {
       for (const { name, as } of d.names) {
         const definition = this.own.names.get((as ?? name).text);

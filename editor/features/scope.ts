@@ -49,7 +49,8 @@ export function declarationAt(a: Analysis, offset: number): Callable | TrainDecl
     found.kind === 'import' ||
     found.kind === 'const' ||
     found.kind === 'bad' ||
-    found.kind === 'checkpoint'
+    found.kind === 'checkpoint' ||
+    found.kind === 'storage'
   )
     return null;
   return found;

@@ -30,7 +30,14 @@ export function calleeAt(a: Analysis, site: CallSite, offset: number): Callee | 
     const callable = callableOf(found.type);
     return callable === null ? null : { callable, list: callable.parameters };
   }
-  if (d.kind === 'const' || d.kind === 'train' || d.kind === 'import' || d.kind === 'bad' || d.kind === 'checkpoint')
+  if (
+    d.kind === 'const' ||
+    d.kind === 'train' ||
+    d.kind === 'import' ||
+    d.kind === 'bad' ||
+    d.kind === 'checkpoint' ||
+    d.kind === 'storage'
+  )
     return null;
   return { callable: d, list: d.config === null || site.second ? d.parameters : d.config };
 }

@@ -32,6 +32,8 @@ function item(a: Analysis, d: Declaration): OutlineItem[] {
       return make(d.name, 'constant', oneLine(a.sources.text(d.value.span)));
     case 'train':
       return make(d.name, 'event', 'train', inner(a, d));
+    case 'storage':
+      return make(d.model, 'interface', 'storage');
     case 'checkpoint':
       return make(d.format, 'interface', `checkpoint for ${d.model.text}`);
     default: {
@@ -79,7 +81,7 @@ export function folds(a: Analysis): Fold[] {
   for (const d of declarations)
     for (const node of nodesOf(d)) {
       const { span } = node;
-      if (span !== undefined && ['repeat', 'if', 'scan', 'train', 'checkpoint'].includes(node.kind ?? '')) {
+      if (span !== undefined && ['repeat', 'if', 'scan', 'train', 'checkpoint', 'storage'].includes(node.kind ?? '')) {
         const brace = a.text.indexOf('{', span.start);
         if (brace >= 0 && brace < span.end) out.push({ start: brace, end: span.end, kind: 'region' });
       } else if (node === d && 'body' in d) out.push({ start: d.name.span.end, end: d.span.end, kind: 'region' });

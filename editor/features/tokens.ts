@@ -120,6 +120,7 @@ const LEADING = new Set([
   'const',
   'train',
   'checkpoint',
+  'storage',
   'fn',
   'loss',
   'block',

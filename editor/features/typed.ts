@@ -36,7 +36,13 @@ function knowledge(a: Analysis, home: Home): Knowledge {
 export function homeAt(a: Analysis, offset: number): Home {
   for (const d of a.module.ast.declarations)
     if (d.span.start <= offset && offset <= d.span.end)
-      return d.kind === 'const' || d.kind === 'import' || d.kind === 'bad' || d.kind === 'checkpoint' ? null : d;
+      return d.kind === 'const' ||
+        d.kind === 'import' ||
+        d.kind === 'bad' ||
+        d.kind === 'checkpoint' ||
+        d.kind === 'storage'
+        ? null
+        : d;
   return null;
 }
 

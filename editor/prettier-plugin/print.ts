@@ -9,6 +9,7 @@
 import type {
   Body,
   CheckpointEntry,
+  StorageEntry,
   Comment,
   ConstDeclaration,
   Declaration,
@@ -215,7 +216,8 @@ class ModulePrinter {
 
   /** The columns before the `=` of an index equation; null for any other statement. */
   private headWidth(item: Item): number | null {
-    const s = item as Statement | CheckpointEntry;
+    const s = item as Statement | CheckpointEntry | StorageEntry;
+    if ('as' in s && 'path' in s) return null;
     if ('path' in s) return flat([s.path, this.expressions.indices(s.indices)]).length;
     if (s.kind !== 'let' && s.kind !== 'assign' && s.kind !== 'leaf' && s.kind !== 'yield') return null;
     if (s.indices === null || s.name === null || (s.kind === 'assign' && s.operator !== '=')) return null;
@@ -277,6 +279,11 @@ class ModulePrinter {
           ]),
         ];
       }
+      case 'storage':
+        return [
+          `storage ${declaration.model.text} `,
+          this.block(declaration.entries, declaration.span, (entry) => `${entry.path} = ${entry.as}`),
+        ];
       case 'bad':
         return '?';
       default: {

@@ -147,6 +147,6 @@ export class LayoutState {
 function declarationKind(type: TokenType): DeclarationKind {
   if (type === T.CallableWord) return 'callable';
   if (type === T.TrainWord) return 'train';
-  if (type === T.CheckpointWord) return 'checkpoint';
+  if (type === T.CheckpointWord || type === T.StorageWord) return 'checkpoint';
   return type === T.Const || type === T.Import ? 'other' : 'none';
 }

@@ -115,7 +115,8 @@ export function path(state: LayoutState, i: number): number {
   for (let k = i + 1; k < state.raw.length; k++) {
     const token = state.raw[k]!;
     const type = token.tokenType;
-    if (type !== T.Name && type !== T.Dot && type !== T.Star && type !== T.NumberLiteral) break;
+    if (type !== T.Name && type !== T.Dot && type !== T.Star && type !== T.DoubleStar && type !== T.NumberLiteral)
+      break;
     if (start(token) !== end(state.raw[last]!)) break;
     last = k;
   }

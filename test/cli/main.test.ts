@@ -140,7 +140,8 @@ describe('help', () => {
         --size <size=number...>   of the model's parameters that are sizes: N=20
         --data <[input=]path...>  columns meet inputs by name
         --store <rule...>         store the weights smaller: int8, int4:32, f16, "h.*.attn.**=int8"
-        --compare <rule...>       show what is lost by that: differences of the results, and the metrics
+        --compare <rule...>       show what is lost by that, or by \`source\`, its storage declaration:
+                                  differences, and the metrics
         -o, --out <file>          results as .npy, .csv, .jsonl or .safetensors (default: CSV to the
                                   terminal)
         --batch <n>               rows computed together (default: 256)

@@ -282,6 +282,8 @@ export interface CheckProblems {
   NN725: { readonly name: string | null; readonly until: Span };
   /** A leaf of type `record` that is not a state of a train block beginning as parameters. */
   NN727: { readonly leaf: string; readonly name: string; readonly actual: string };
+  /** `storage Model { path = … }` with something that parameters are not stored as. */
+  NN728: { readonly given: string };
   /** An expression nested too deep. */
   NN724: Readonly<Record<never, never>>;
   /** A list where a value is due. */

@@ -579,6 +579,26 @@ train Fit {
       notes: name === null ? ['add one: `yield … else 0`'] : [],
     }),
   },
+  NN728: {
+    severity: 'error',
+    title: 'parameters are not stored so',
+    explain: explain(
+      'A `storage` declaration says how parameters of a model are kept: `f16`, `int8` (a scale for every row, `int8:64` for every 64 elements of a row), `int4` (a scale for every 32 elements, `int4:64` for 64), or `f32`, whole. Groups are even numbers that divide the row.',
+      `model Net(x: float[B, 64]) -> float[B, 10] { x |> hidden: Linear(64) |> relu |> out: Linear(10) }
+storage Net {
+  hidden.weight = int7
+}`,
+      `model Net(x: float[B, 64]) -> float[B, 10] { x |> hidden: Linear(64) |> relu |> out: Linear(10) }
+storage Net {
+  hidden.weight = int8
+}`,
+    ),
+    render: ({ given }) => ({
+      message: `parameters are not stored as \`${given}\``,
+      label: 'f32, f16, int8, int8:GROUP or int4:GROUP',
+      notes: /:/.test(given) ? ['groups are even numbers from 2; f32 and f16 have none'] : [],
+    }),
+  },
   NN727: {
     severity: 'error',
     title: 'a record that cannot be kept',

@@ -79,6 +79,7 @@ export function unitOf(
       sizes: [],
       requirements: [],
       checkpoints: [],
+      storage: [],
       training: null,
       ...unit,
       programs: new Map(entries.map(([n]) => [n, empty(n)])),
