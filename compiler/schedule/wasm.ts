@@ -12,6 +12,8 @@ import type { Expr, Guard, Kernel, Stage } from '../kernel/types.ts';
 import { MACHINE } from './machine.ts';
 import { dotsLeaf, type DotsLeaf } from './dots.ts';
 
+export { printWasmSchedule } from './print-wasm.ts';
+
 /** A product's operand: its expression, and the free axes that only it has. */
 export interface ProductSide {
   readonly value: Expr;
@@ -88,7 +90,13 @@ export function wasmSchedule(kernel: Kernel, of: SizeOf = nominal, worth: number
   if (rows.length === 0) {
     const leaves = kernel.stages.map((s, k) => dotsLeaf(kernel, s) ?? productLeaf(kernel, s, of) ?? inner[k]!.leaf);
     const [leaf] = leaves;
-    const share = leaves.length === 1 ? shareOfLeaf(kernel, leaf!, inner[0]!.cost, of, worth) : null;
+    const cost = inner.reduce((sum, l) => sum + l.cost, 0);
+    const share =
+      leaves.length === 1
+        ? shareOfLeaf(kernel, leaf!, cost, of, worth)
+        : cost / 4 < worth
+          ? null
+          : shareOfStages(kernel, leaves, of);
     return { rows, vector: null, leaves, share, block: null };
   }
   const shared = (vector: string | null, cost: number): WasmShare | null =>
@@ -156,6 +164,24 @@ function shareOfLeaf(kernel: Kernel, leaf: WasmLeaf, cost: number, of: SizeOf, w
   if (batch !== undefined) return { axis: batch, by: leaf.few.leaf.vector === batch ? 4 * leaf.few.leaf.count : 1 };
   // The other operand is packed by every thread: the shorter one, therefore.
   return { panels: rows >= columns ? 'rows' : 'columns' };
+}
+
+/** Stages that know nothing of each other, along an axis that all have and none has its lanes along. */
+function shareOfStages(kernel: Kernel, leaves: readonly WasmLeaf[], of: SizeOf): WasmShare | null {
+  const { stages } = kernel;
+  const written = new Set(stages.flatMap((s) => [...s.each, ...s.writes].map((w) => w.buffer)));
+  const apart = stages.every((s) => {
+    let alone = true;
+    walk(rootsOf(s), (e) => {
+      if (e.kind === 'read' ? written.has(e.buffer) : e.kind === 'value' && !s.defs.has(e.name)) alone = false;
+    });
+    return alone;
+  });
+  if (!apart) return null;
+  const lanes = new Set(leaves.map((l) => (l.kind === 'loops' ? l.vector : null)));
+  if (leaves.some((l) => l.kind !== 'loops')) return null;
+  const axes = stages[0]!.axes.filter((a) => !lanes.has(a) && stages.every((s) => s.axes.includes(a)));
+  return shareOfAxes(kernel, axes, stages, null, 1, of);
 }
 
 function wideEnough(kernel: Kernel, axis: string): boolean {
@@ -558,40 +584,3 @@ const outward =
     each: stage.each.filter((w) => !kernel.buffers[w.buffer]!.row),
     writes: stage.writes.filter((w) => !kernel.buffers[w.buffer]!.row),
   });
-
-/** One line a node. */
-export function printWasmSchedule(schedule: WasmSchedule): string {
-  const lines: string[] = [];
-  let indent = '';
-  if (schedule.rows.length > 0) {
-    const vector = schedule.vector === null ? '' : ` vector ${schedule.vector}`;
-    const block = schedule.block === null ? '' : ` in blocks of ${schedule.block.by} ${schedule.block.axis}`;
-    lines.push(`loop ${schedule.rows.join(' ')}${vector}${block}`);
-    indent = '  ';
-  }
-  for (const leaf of schedule.leaves) {
-    if (leaf.kind === 'loops') {
-      const vector =
-        leaf.vector === null
-          ? ''
-          : ` vector ${leaf.vector}${leaf.count > 1 ? ` x ${leaf.count}` : ''}${leaf.points === undefined ? '' : `, ${leaf.points} ${leaf.free.at(-1)!} together`}`;
-      const over = leaf.over.length === 0 ? '' : ` over ${leaf.over.join(' ')}`;
-      lines.push(`${indent}${leaf.stage}: ${leaf.free.join(' ')}${over}${vector}`);
-      continue;
-    }
-    if (leaf.kind === 'dots') {
-      lines.push(
-        `${indent}${leaf.stage}: ${leaf.storage} dots rows ${leaf.rows.axes.join(' ')} columns ${leaf.columns.axes.join(' ')} over ${leaf.over.join(' ')} blocks of ${leaf.block}`,
-      );
-      continue;
-    }
-    const batch = leaf.batch.length === 0 ? '' : ` batch ${leaf.batch.join(' ')}`;
-    lines.push(
-      `${indent}${leaf.stage}: product${batch} rows ${leaf.rows.axes.join(' ')} columns ${leaf.columns.axes.join(' ')} over ${leaf.over.join(' ')}` +
-        ` tile ${leaf.tile.join('x')} unroll ${leaf.unroll}`,
-    );
-  }
-  const { share } = schedule;
-  if (share !== null) lines.push('axis' in share ? `threads share ${share.axis}` : `threads share ${share.panels}`);
-  return lines.join('\n');
-}
