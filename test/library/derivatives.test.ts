@@ -49,8 +49,8 @@ if (chosen !== undefined) {
       if (chosen === 'new' ? known : chosen !== 'all' && !chosen.split(',').includes(name)) continue;
       const now = await verify(c, device === null ? RUNNERS : { wgsl: device });
       const before = all[name];
-      // A device's column stands beside the others, and they beside it.
-      all[name] = before === undefined ? now : { ...now, targets: { ...before.targets, ...now.targets } };
+      // A device's column stands beside the others, and they beside it, if they are of the same comparison.
+      all[name] = before?.case !== now.case ? now : { ...now, targets: { ...before.targets, ...now.targets } };
       const sorted = Object.fromEntries(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)));
       writeFileSync(file, `${JSON.stringify(sorted, null, 1)}\n`);
     }

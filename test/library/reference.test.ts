@@ -26,6 +26,18 @@ test('every comment names a source: a year of publication, or what it is elsewhe
   ).toEqual([]);
 });
 
+test('every comment has a formula, where the signature does not show it as a body', () => {
+  // An equality, an update or an operation between things that are neither words of prose nor a publication.
+  const formula =
+    /[\p{L}\d)\]'] ?(==?|<-|\+|-|\/|\^|\*|<=|>=|<|>|·|∈|±) ?[\p{L}\d(|[-]|sqrt|softmax\(|mean \(|\bsum\b|\bmax\(|\|\w+\|/u;
+  const publications = /\([^()]*\d{4}[^()]*\)/g;
+  expect(
+    entriesOf(root)
+      .filter((e) => !e.callable.body.expression && !formula.test((e.callable.doc ?? '').replace(publications, '')))
+      .map((e) => e.callable.name.text),
+  ).toEqual([]);
+});
+
 test('everything has a row in the tables', () => {
   const text = libraryReference(root);
   expect(entriesOf(root).filter((e) => !text.includes(`| \`${e.callable.name.text}\` `))).toEqual([]);
