@@ -1,4 +1,4 @@
-/** Objectives of some steps only: a loop of one round that the device runs or leaves out, against the readable target over steps of both kinds. */
+/** What train blocks can ask for, on a device. Objectives of some steps only: a loop of one round that the device runs or leaves out, against the readable target over steps of both kinds; half precision. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { compile } from '../../../compiler/index.ts';
 import { instantiate } from '../../support/emitted.ts';
@@ -26,8 +26,8 @@ train Fit {
   batch B = 4
 }`;
 
-describe.skipIf(gpu === null)('objectives of some steps', () => {
-  it('are computed in these', async () => {
+describe.skipIf(gpu === null)('train blocks on a device', () => {
+  it('objectives of some steps are computed in these', async () => {
     const result = compile(text, { path: 'every.nn', only: 'Fit', targets: ['wasm'] });
     const artifact = result.artifacts.get('Fit')!;
     const here = await instantiate(artifact, 2);
@@ -44,5 +44,37 @@ describe.skipIf(gpu === null)('objectives of some steps', () => {
     } finally {
       there.close();
     }
+  });
+
+  it('and products of halves are the same numbers', async () => {
+    const half = `
+model Net(x: float[B, 8]) -> float[B, 4] { return x |> Linear(16) |> tanh |> Linear(4) }
+train Fit {
+  input x: float[B, 8]
+  minimize mean((Net(x) - 1) ^ 2)
+  optimizer SGD(lr: 0.1)
+  batch B = 4
+  precision f16
+}`;
+    const losses = async (source: string): Promise<number[][]> => {
+      const result = compile(source, { path: 'half.nn', only: 'Fit', targets: ['wasm'] });
+      const artifact = result.artifacts.get('Fit')!;
+      const nets = [await instantiate(artifact, 1), await instantiate(artifact, 1, undefined, 'wasm')];
+      const there = await onGpu(artifact, result.sources, held.device!, { seed: 1 });
+      const x = Float32Array.from({ length: 32 }, (_, k) => Math.sin(k));
+      const rows: number[][] = [];
+      for (let k = 0; k < 4; k++)
+        rows.push([...nets.map((n) => n.step({ x })['loss']!), Number((await there.step({ x })).loss)]);
+      there.close();
+      return rows;
+    };
+    const rounded = await losses(half);
+    for (const [a, b, c] of rounded) {
+      expect(b).toBeCloseTo(a!, 6);
+      expect(c).toBeCloseTo(a!, 6);
+    }
+    // And they are halves: single precision gives others.
+    const single = await losses(half.replace('precision f16', ''));
+    expect(Math.abs(single[3]![0]! - rounded[3]![0]!)).toBeGreaterThan(1e-6);
   });
 });
