@@ -69,7 +69,7 @@ train Fit {
   optimizer SGD(lr: 0.01, momentum: 0.9)
   batch B = 2
 }`;
-    const net = await made(built(source, 'Fit'));
+    const net = await made(built(source, 'Fit', { bounds: { H: 224, W: 224 } }));
     falls(losses(net, { image: wave(2 * 3 * 224 * 224), label: Int32Array.of(3, 700) }, 5), 0.5);
   });
 
