@@ -112,6 +112,13 @@ export function summary(list: readonly Mutant[]): Summary {
   };
 }
 
+/** Operators that change what a signature states. */
+const STATED: ReadonlySet<string> = new Set([
+  'swap two axes of a type',
+  'off by one in a number of classes',
+  'another element type',
+]);
+
 function page(all: readonly Mutant[], most: number, files: number, total: number, date: string): string {
   const rows = operators.map((o) => {
     const s = summary(all.filter((m) => m.operator === o.name));
@@ -129,14 +136,18 @@ function page(all: readonly Mutant[], most: number, files: number, total: number
         `- ${o.name}, ${m.file}:${m.line}${m.typesDiffer ? ' (types differ)' : ''}\n  - \`${m.before}\`\n  - \`${m.after === '' ? '(nothing)' : m.after}\``,
     );
   });
+  const missed = all.filter((m) => m.outcome === 'missed');
+  const stated = missed.filter((m) => m.typesDiffer && STATED.has(m.operator)).length;
+  const whole = s.missed - s.typesDiffer;
   return `# The mutation study
 
 Written by \`npm run mutations\` on ${date}; do not edit. ${operators.length} operators (\`scripts/mutations/operators.ts\`) on ${files} of the ${total} examples, benchmarks and library
-files (the whole takes over an hour; the shortest come first); at most ${most} sites of an operator in a file, evenly chosen.
+files; at most ${most} sites of an operator in a file, evenly chosen.
 
 A mutant is *an error*, *a lint* (or another warning), *harmless* (its graphs after simplification are the original's, or compute the same numbers) or *missed*. Of
-the missed, *types differ* counts those in which a shape or role that the checker infers is another: such a mutant is a consistent program of another architecture. *On
-target* is the share of reports whose place lies on the changed expression, *shown* the share that point there with their place, a place shown beside it, or their first fix; *restored* the share whose first fix gives the original program back.
+the missed, *types differ* counts those in which a shape or role that the checker infers is another. *On target* is the share of reports whose place lies on the changed expression, *shown* the share that
+point there with their place, a place shown beside it, or their first fix; *restored* the share whose first fix gives the original text back, but for white space.
+What a dropped stage changes is the chain from its beginning to the stage that now takes its place; what a forgotten statement changes is the first use of its name.
 
 **${s.mutants} mutants: ${s.error} errors (${percent(s.error, s.mutants)}), ${s.lint} lints (${percent(s.lint, s.mutants)}), ${s.harmless} harmless (${percent(s.harmless, s.mutants)}), ${s.missed} missed (${percent(s.missed, s.mutants)}), ${s.typesDiffer} of these with other types. Of ${s.reported} reports ${percent(s.onTarget, s.reported)} are on target, ${percent(s.named, s.reported)} show the place; ${percent(s.first, s.reported)} restore the
 program with their first fix, ${percent(s.any, s.reported)} with any.**
@@ -149,11 +160,13 @@ ${rows.join('\n')}
 
 Aimed at were: nothing missed that changes a shape or a role, 95 % on target, 70 % restored by the first fix.
 
-- *Missed with other types* are consistent programs of another architecture (another hidden width, another stride); nothing in them contradicts anything. The others change numbers
-  alone: an operator, a constant, a guard.
-- *On target*: two places contradict each other, and nothing says which is wrong. Axes exchanged on the left of an equation or in a signature are reported where the value is used;
-  the other place is shown beside it, or changed by the fix (*shown*).
-- *Restored*: what was left out (a statement, a stage, a constant) cannot be guessed. Where it was exchanged or is one too many, the first fix mostly restores it.
+- *Nothing missed that changes a shape or a role* does not hold: ${s.typesDiffer} mutants (${percent(s.typesDiffer, s.mutants)}) have other types and no report. ${s.typesDiffer - stated} of them change what no signature states: a hidden width, a
+  kernel, a stage whose neighbours take any width, the role of a result that nothing uses. Each is a program that somebody could have written so from the beginning; nothing in the file contradicts it.
+  ${stated} change what a signature states (an element type, a number of classes, the order of its axes), and all uses in the file allow both.
+- ${whole} missed mutants compute another function of the same types: another operator, constant, reduction or guard. Lints catch those of a known kind (scales, masks, rates, averages beyond one).
+- *On target*: two places contradict each other, and types cannot say which is wrong. The report stands where a small change makes everything fit (\`compiler/repair\`). What remains is mostly what
+  left nothing behind but an unused name, and places where several small changes fit alike.
+- *Restored*: what was left out (a statement, a stage, a constant) cannot be guessed; where it was exchanged or is one too many, the first fix mostly restores it.
 
 ## What is missed
 

@@ -42,8 +42,8 @@ it('most slips are reported, on the spot, and many are mended by the first fix',
   const s = summary(found);
   const missed = found.filter((m) => m.outcome === 'missed').map((m) => `${m.operator}: ${m.after}`);
   expect(s.mutants).toBeGreaterThan(30);
-  expect((s.error + s.lint) / (s.mutants - s.harmless), missed.join('\n')).toBeGreaterThan(0.8);
-  expect(s.onTarget / s.reported).toBeGreaterThan(0.5);
-  expect(s.named / s.reported).toBeGreaterThan(0.7);
-  expect(s.first / s.reported).toBeGreaterThan(0.4);
+  expect((s.error + s.lint) / (s.mutants - s.harmless), missed.join('\n')).toBeGreaterThan(0.85);
+  expect(s.onTarget / s.reported).toBeGreaterThan(0.85);
+  expect(s.named / s.reported).toBeGreaterThan(0.9);
+  expect(s.first / s.reported).toBeGreaterThan(0.7);
 }, 120_000);

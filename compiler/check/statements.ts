@@ -423,7 +423,7 @@ function joinBranches(f: Frame, s: IfStatement, b: ValueBinding, a: Type, z: Typ
     else if (x.kind === 'run' || y.kind === 'run') return differ();
     else {
       const text = `${f.know.show(x.size)} or ${f.know.show(y.size)}`;
-      const size = nameAtom(`(${text})#${s.span.file}.${s.span.start}`);
+      const size = nameAtom(`(${text})#${s.span.file}_${s.span.start}`);
       const whys = [x.why, y.why].filter((w) => w !== null);
       shape.push(
         sizeAxis(

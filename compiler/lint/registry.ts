@@ -22,7 +22,16 @@ import type { Level, Lint } from './record.ts';
 import { meanOfWeights, softmaxAxis, softmaxOfOne, softmaxOverBatch } from './softmax.ts';
 import { causalUnmasked } from './causal.ts';
 import { noGradient, unusedParameter } from './training.ts';
-import { rootBelowZero, stageTwice, sumOfInfinity, unreachedRows, unreadOutputs, weightsBeyondOne } from './unusual.ts';
+import {
+  activationFirst,
+  windowPlacement,
+  rootBelowZero,
+  stageTwice,
+  sumOfInfinity,
+  unreachedRows,
+  unreadOutputs,
+  weightsBeyondOne,
+} from './unusual.ts';
 
 export const lints: readonly Lint[] = [
   batchInFeatures,
@@ -58,6 +67,8 @@ export const lints: readonly Lint[] = [
   stageTwice,
   unreadOutputs,
   unreachedRows,
+  activationFirst,
+  windowPlacement,
 ];
 
 /** What the checker finds on its own and what is a matter of meaning, not of sizes: it takes part in levels. */

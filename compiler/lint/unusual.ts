@@ -236,3 +236,90 @@ export const unreachedRows: Lint = {
 };
 
 const EMBEDDING = new Set(['Embedding']);
+
+const ACTIVATIONS = new Set([
+  'relu',
+  'tanh',
+  'sigmoid',
+  'gelu',
+  'gelu_tanh',
+  'silu',
+  'leaky_relu',
+  'elu',
+  'selu',
+  'mish',
+]);
+
+export const activationFirst: Lint = {
+  code: 'NN616',
+  name: 'activation-first',
+  level: 'warn',
+  looksFor: 'an activation as the first thing that a model does to its input, with a layer right behind it',
+  avoids:
+    'blocks and functions, which may begin with one (pre-activation), and inputs that anything else was done to before',
+  run(c) {
+    for (const body of c.bodies) {
+      if (body.owner.kind !== 'model') continue;
+      for (const a of body.applications) {
+        const isActivation = a.definition === null ? ACTIVATIONS.has(a.name) : c.isLibrary(a, ACTIVATIONS);
+        const [x] = a.inputs;
+        if (!isActivation || a.node.kind !== 'pipe' || x?.kind !== 'name') continue;
+        const binding = c.binding(x);
+        if (binding?.kind !== 'value' || binding.origin !== 'parameter') continue;
+        // With a layer behind it: an activation alone may be all that a model is about.
+        const next = c.parent(a.node);
+        if (next?.kind !== 'pipe') continue;
+        const { stage } = a.node;
+        c.report('NN616', a.stage, { activation: c.text(a.stage), input: x.name }, [
+          {
+            title: `leave \`${c.text(a.stage)}\` out`,
+            edits: [{ span: { file: stage.span.file, start: a.node.value.span.end, end: stage.span.end }, text: '' }],
+            applicability: 'maybe',
+          },
+        ]);
+      }
+    }
+  },
+};
+
+const CONVOLUTIONS = new Set(['Conv1d', 'Conv2d', 'Conv3d']);
+const POOLS = new Set(['max_pool', 'avg_pool', 'max_pool1d', 'avg_pool1d', 'max_pool3d', 'avg_pool3d']);
+
+export const windowPlacement: Lint = {
+  code: 'NN617',
+  name: 'window-placement',
+  level: 'warn',
+  looksFor:
+    'windows that cannot be centred (an even kernel with padding and stride 1), and pools whose stride leaves places out between their windows',
+  avoids:
+    'strided convolutions, which may have even kernels, and convolutions that skip places on purpose (1x1 with a stride)',
+  run(c) {
+    for (const body of c.bodies)
+      for (const a of body.applications) {
+        const at = (name: string): number | null => {
+          const e = a.config.get(name) ?? a.tensors.get(name);
+          return e === undefined ? null : c.number(e);
+        };
+        if (c.isLibrary(a, CONVOLUTIONS)) {
+          const [kernel, pad] = [at('kernel'), at('pad')];
+          const stride = a.config.has('stride') ? at('stride') : 1;
+          if (kernel === null || pad === null || kernel % 2 !== 0 || pad <= 0 || stride !== 1) continue;
+          const e = a.config.get('kernel')!;
+          c.report('NN617', e.span, { layer: a.name, kernel, stride: null, pad }, [
+            {
+              title: `write \`${kernel - 1}\``,
+              edits: [{ span: e.span, text: String(kernel - 1) }],
+              applicability: 'maybe',
+            },
+          ]);
+        } else if (c.isLibrary(a, POOLS)) {
+          const [kernel, stride] = [at('size') ?? at('kernel'), at('stride')];
+          if (kernel === null || stride === null || stride <= kernel) continue;
+          const e = (a.config.get('stride') ?? a.tensors.get('stride'))!;
+          c.report('NN617', e.span, { layer: a.name, kernel, stride, pad: 0 }, [
+            { title: `write \`${kernel}\``, edits: [{ span: e.span, text: String(kernel) }], applicability: 'maybe' },
+          ]);
+        }
+      }
+  },
+};

@@ -73,6 +73,10 @@ export function slips(program: Program, problem: Problem, checked: CheckResult):
   const s = new Slips(program, problem, span, checked, path);
   if (declaration === undefined) return s.found;
   s.learn(declaration);
+  if (problem.code === 'NN132') {
+    for (const d of module.ast.declarations) if (isOwner(d)) s.widths(d, problem.data.size);
+    return s.found;
+  }
   const statement = [...path].reverse().find((n, k, inner): n is Equation => isStatement(n, inner[k + 1] ?? null));
   if (problem.code === 'NN706') s.unused(declaration, problem.data.name);
   if (problem.code === 'NN603') s.unread(declaration, problem.data.name);
@@ -564,6 +568,18 @@ class Slips {
         if (t.role === null && t.below === null)
           for (const n of this.classes()) this.write(t.span, `i32${this.text(t.span).slice(5)} < ${n}`);
       }
+    }
+  }
+
+  /** A size of the data as the width of a layer, in any declaration of the file. */
+  widths(declaration: Owner, size: string): void {
+    this.learn(declaration);
+    for (const n of nodesOf(declaration)) {
+      if (n.kind !== 'call') continue;
+      for (const a of (n as unknown as CallExpr).arguments)
+        for (const x of nodesOf(a.value))
+          if (x.kind === 'name' && (x as NameExpr).name === size)
+            for (const other of this.sizes) if (other !== size) this.write(x.span!, other);
     }
   }
 

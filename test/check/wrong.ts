@@ -787,6 +787,15 @@ train Fit {
     fixes: ['write `halved`'],
   },
   {
+    name: 'a size that differs in the branches',
+    text: `block Mix(on: bool)(x: float[B, 10]) -> float[B, 10] {
+  let y[b, c: 11] = x[b, 0]
+  if on { y = x }
+  return y
+}`,
+    expected: ['NN109 4'],
+  },
+  {
     name: 'an optimizer of whole numbers',
     text: `optimizer Plain(lr: schedule = 0.1)(w: f32[...S], g: i32[...S]) {
   w -= lr * g

@@ -115,6 +115,10 @@ export interface LintProblems {
   NN614: { readonly layer: string; readonly width: number; readonly read: readonly number[] };
   /** An embedding with rows that its index never has. */
   NN615: { readonly rows: string; readonly below: string };
+  /** An activation on the raw input of a model. */
+  NN616: { readonly activation: string; readonly input: string };
+  /** A window that cannot be centred, or (with a stride) a pool that leaves places out. */
+  NN617: { readonly layer: string; readonly kernel: number; readonly stride: number | null; readonly pad: number };
 
   // ------------------------------------------------------------------------------------------------ 7: the levels themselves
   /** `allow` without a reason. */

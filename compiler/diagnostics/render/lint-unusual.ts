@@ -3,7 +3,7 @@ import type { LintProblems } from '../families/lint.ts';
 import type { ProseTable } from '../problem.ts';
 import { explain } from './prose.ts';
 
-type Family = Pick<LintProblems, 'NN610' | 'NN611' | 'NN612' | 'NN613' | 'NN614' | 'NN615'>;
+type Family = Pick<LintProblems, 'NN610' | 'NN611' | 'NN612' | 'NN613' | 'NN614' | 'NN615' | 'NN616' | 'NN617'>;
 
 export const lintUnusualProse: ProseTable<Family> = {
   NN610: {
@@ -116,6 +116,38 @@ summed stands 0.`,
     render: ({ rows, below }) => ({
       message: `the embedding has ${rows} rows, and its index is below ${below}`,
       label: 'the last rows are never read',
+    }),
+  },
+  NN616: {
+    severity: 'warning',
+    title: 'an activation on the input of a model',
+    explain: explain(
+      `An activation stands behind a layer. Directly on the input it throws away what the data say (\`relu\` all that is negative, \`tanh\` all that is large); mostly a layer before it
+fell out.`,
+      `model M(x: float[B, 8]) -> float[B, 4] { return x |> relu |> Linear(4) }`,
+      `model M(x: float[B, 8]) -> float[B, 4] { return x |> Linear(16) |> relu |> Linear(4) }`,
+    ),
+    render: ({ activation, input }) => ({
+      message: `\`${activation}\` is the first thing that happens to \`${input}\``,
+      label: 'on the raw input',
+      notes: ['either a layer is missing before it, or it is one too many'],
+    }),
+  },
+  NN617: {
+    severity: 'warning',
+    title: 'windows that do not fit their places',
+    explain: explain(
+      `With stride 1 and padding, a kernel of odd size has a middle: \`kernel: 3, pad: 1\` keeps the size. An even one has none, so the result is shifted by half a place and one
+smaller or larger. A pool whose stride is larger than its window never looks at the places between.`,
+      `model M(x: float[B, 1, 8, 8]) -> float[B, 4, 7, 7] { return x |> Conv2d(4, kernel: 4, pad: 1) }`,
+      `model M(x: float[B, 1, 8, 8]) -> float[B, 4, 8, 8] { return x |> Conv2d(4, kernel: 3, pad: 1) }`,
+    ),
+    render: ({ layer, kernel, stride, pad }) => ({
+      message:
+        stride === null
+          ? `${layer} with an even kernel of ${kernel} and padding ${pad} has no middle: its result is shifted`
+          : `${layer} looks at ${kernel} places of every ${stride}: the others are never read`,
+      label: stride === null ? 'an odd kernel has a middle' : 'larger than the window',
     }),
   },
 };
