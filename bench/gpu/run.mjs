@@ -1,176 +1,220 @@
 /**
- * The WebGPU target on a real GPU: what the adapter is, whether it computes what the CPU does, products as a share of the card's peak, steps of a GPT. In a clone
- * (`node bench/gpu/run.mjs`), or from the folder that pack.mjs makes.
+ * The WebGPU target on a GPU: what the adapter is, whether it computes what the CPU does, products as a share of what the card can do, training steps and decoding of a GPT, streamed attention; beside other
+ * people's WebGPU in the same process and PyTorch on the same card, where they are at hand. In a clone (`node bench/gpu/run.mjs`, after `npm ci` in bench/), or from the folder that pack.mjs makes.
  *
- *   --peak 67          TFLOP/s of f32 that the card is said to have, for the shares
- *   --sizes 1024,2048  products; 1024 to 8192 if left out
- *   --quick            small shapes: whether it runs at all
- *   --backend vulkan
+ *   --small             tiny shapes: whether all of it runs
+ *   --sizes 1024,2048   products; 1024 to 8192 if left out
+ *   --peak 67           TFLOP/s of f32 that the card is said to have, for the shares; measured if left out (--peak-half: of f16)
+ *   --peers tfjs,jax    some of the peers; none: no peer
+ *   --only products,gpt some of self-check, products, step, gpt, decode, attention
+ *   --python python3    where PyTorch may be
+ *   --backend vulkan, --adapter llvmpipe, --json FILE
  */
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { compile } from '../../dist/compiler/index.js';
+import { gpuRoofs } from '../../dist/cli/profile/gpu-roofs.js';
+import { floats, weights, whole } from '../lib/random.mjs';
+import { file, openGpu, tell } from './device.mjs';
+import { attempt, compare, firstLines } from './measure.mjs';
+import { compilerFor, dispatches } from './own.mjs';
+import { openPeers } from './peers.mjs';
 
-const here = dirname(fileURLToPath(import.meta.url));
 const { values: options } = parseArgs({
   options: {
-    peak: { type: 'string' },
+    small: { type: 'boolean', default: false },
     sizes: { type: 'string' },
-    quick: { type: 'boolean', default: false },
+    peak: { type: 'string' },
+    'peak-half': { type: 'string' },
+    peers: { type: 'string' },
+    only: { type: 'string' },
+    python: { type: 'string', default: 'python3' },
     backend: { type: 'string', default: 'vulkan' },
+    adapter: { type: 'string' },
+    json: { type: 'string' },
   },
 });
+const { small } = options;
+const wants = (section) => options.only === undefined || options.only.split(',').includes(section);
+const milliseconds = small ? 5 : 700;
+const rounds = small ? 1 : 3;
+const record = { products: {}, steps: {} };
 
-const packed = existsSync(join(here, 'dawn.node'));
-const gpu = packed
-  ? createRequire(import.meta.url)(join(here, 'dawn.node')).create(flags())
-  : (await import('webgpu')).create(flags());
-const gpt2 = readFileSync(
-  packed ? join(here, 'programs/gpt2.nn') : join(here, '../../examples/design/gpt2.nn'),
-  'utf8',
-);
-
-function flags() {
-  return [`backend=${options.backend}`, 'disable-dawn-features=timestamp_quantization'];
-}
-
-const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+const { gpu, adapter } = await openGpu(options);
 if (adapter === null) {
   console.log('no adapter: no GPU, or no driver that WebGPU accepts');
   process.exit(1);
 }
-const { limits, info } = adapter;
-console.log(`adapter: ${info.vendor} ${info.architecture} ${info.device} ${info.description}`);
-console.log(`features: ${[...adapter.features].sort().join(', ')}`);
-const shown = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage'];
-shown.push('maxComputeWorkgroupStorageSize', 'maxComputeInvocationsPerWorkgroup');
-console.log(`limits: ${shown.map((name) => `${name} ${limits[name]}`).join(', ')}`);
-const whole = (bytes) => Math.floor(bytes / 256) * 256;
-const own = {
-  buffer: whole(limits.maxBufferSize),
-  binding: whole(limits.maxStorageBufferBindingSize),
-  bindings: limits.maxStorageBuffersPerShaderStage,
-};
+tell(adapter);
+const load = compilerFor(adapter);
+const source = (path) => readFileSync(file(path), 'utf8');
+const show = (n) => Math.round(n).toLocaleString('en-US');
 
-async function load(text, only, settings) {
-  const { reports, artifacts } = compile(text, { only, targets: ['wgsl'], gpu: own, ...settings });
-  const errors = reports.filter((r) => r.severity === 'error');
-  if (errors.length > 0) throw new Error(errors.map((r) => `${r.code}: ${r.message}`).join('\n'));
-  const artifact = artifacts.get(only);
-  const of = async (code) => {
-    const file = join(mkdtempSync(join(tmpdir(), 'nnc-gpu-')), 'module.mjs');
-    writeFileSync(file, code);
-    return (await import(pathToFileURL(file).href))[only];
-  };
-  return {
-    plan: artifact.plan,
-    gpu: await of(artifact.modules.get('wgsl').javascript),
-    cpu: () => of(artifact.javascript),
-  };
-}
+// --------------------------------------------------------------------------------------------------------------------------------- what is there
 
-/** Calls in a row until there is a second of them, then the time of one; three times, the median. */
-async function timed(call, finish) {
-  await call();
-  await finish();
-  const samples = [];
-  let count = 1;
-  for (let round = 0; round < 4; round++) {
-    const begun = performance.now();
-    for (let i = 0; i < count; i++) await call();
-    await finish();
-    const each = (performance.now() - begun) / count;
-    count = Math.max(1, Math.min(2000, Math.round((options.quick ? 50 : 700) / each)));
-    if (round > 0) samples.push(each);
-  }
-  return samples.sort((a, b) => a - b)[1];
-}
+const roofs = adapter.features.has('timestamp-query')
+  ? await attempt('the peak cannot be measured', async () => {
+      const device = await adapter.requestDevice({ requiredFeatures: ['timestamp-query'] });
+      const found = await gpuRoofs(device, 'this GPU');
+      device.destroy();
+      console.log(
+        `measured: ${(found.peak / 1000).toPrecision(3)} TFLOP/s of f32, ${found.bandwidth[0].rate.toPrecision(3)} GB/s from memory`,
+      );
+      return found;
+    })
+  : null;
+const peak = options.peak === undefined ? (roofs?.peak ?? 0) / 1000 : Number(options.peak);
+const peers = options.peers === 'none' ? {} : await openPeers(options.peers?.split(',') ?? null, attempt);
 
-async function attempt(what, work) {
-  try {
-    await work();
-  } catch (error) {
-    console.log(`${what}: ${error instanceof Error ? error.message.split('\n').slice(0, 3).join(' ') : error}`);
-  }
-}
-
-const numbers = (count, seed) => {
-  let state = seed;
-  return Float32Array.from({ length: count }, () => (state = (state * 48271) % 2147483647) / 2147483647 - 0.5);
-};
-
-// ------------------------------------------------------------------------------------------------------------------------------- self-check
-
-await attempt('self-check', async () => {
-  const text = `model Net(x: float[B, 96]) -> float[B, 40] { return x |> Linear(200) |> LayerNorm |> gelu |> Linear(40) |> softmax }
-train Fit { input x: float[B, 96]
+if (wants('self-check'))
+  await attempt('self-check', async () => {
+    const [B, input, hidden, out] = small ? [5, 6, 9, 4] : [130, 96, 200, 40];
+    const text = `model Net(x: float[B, ${input}]) -> float[B, ${out}] { return x |> Linear(${hidden}) |> LayerNorm |> gelu |> Linear(${out}) |> softmax }
+train Fit { input x: float[B, ${input}]
   minimize mean(Net(x) ^ 2)
   optimizer Adam(lr: 1e-3) }`;
-  const { gpu: There, cpu } = await load(text, 'Fit', { bounds: { B: 130 } });
-  const [there, here] = [await There.create({ gpu, seed: 1 }), (await cpu()).create({ seed: 1 })];
-  const x = numbers(130 * 96, 7);
-  let worst = 0;
-  for (let k = 0; k < 5; k++) {
-    const [a, b] = [(await there.step({ x })).loss, here.step({ x }).loss];
-    worst = Math.max(worst, Math.abs(a - b) / Math.abs(b));
-  }
-  there.close();
-  console.log(
-    `self-check: five training steps, loss within ${worst.toExponential(1)} of the CPU's${worst < 1e-4 ? '' : ': WRONG'}`,
-  );
-  if (!(worst < 1e-4)) process.exitCode = 1;
-});
+    const { gpu: There, cpu } = await load(text, 'Fit', { bounds: { B } });
+    const [there, here] = [await There.create({ gpu, seed: 1 }), (await cpu()).create({ seed: 1 })];
+    const x = floats(7, B * input);
+    let worst = 0;
+    for (let k = 0; k < 5; k++) {
+      const [a, b] = [(await there.step({ x })).loss, here.step({ x }).loss];
+      worst = Math.max(worst, Math.abs(a - b) / Math.abs(b));
+    }
+    there.close();
+    const right = worst < 1e-4;
+    console.log(
+      `self-check: five training steps, loss within ${worst.toExponential(1)} of the CPU's${right ? '' : ': WRONG'}`,
+    );
+    if (!right) process.exitCode = 1;
+  });
 
 // --------------------------------------------------------------------------------------------------------------------------------- products
 
-const sizes = (options.sizes ?? (options.quick ? '64,100' : '1024,2048,4096,8192')).split(',').map(Number);
-const FLYING = options.quick ? 2 : 8;
+const sizes = (options.sizes ?? (small ? '64,100' : '1024,2048,4096,8192')).split(',').map(Number);
 const forms = {
-  'A B': 'let c[i, j] = sum[k] a[i, k] * b[k, j]',
-  'A B^T': 'let c[i, j] = sum[k] a[i, k] * b[j, k]',
-  'A^T B': 'let c[i, j] = sum[k] a[k, i] * b[k, j]',
+  'A B': 'a[i, k] * b[k, j]',
+  'A B^T': 'a[i, k] * b[j, k]',
+  'A^T B': 'a[k, i] * b[k, j]',
 };
-for (const n of sizes) {
-  for (const [form, equation] of Object.entries(forms)) {
-    await attempt(`${form} ${n}`, async () => {
-      // Both operands stay on the GPU, and one number comes back; several calls are under way at once.
-      const model = `model Net(x: float[B]) -> float[B] {
-  param a: float[${n}, ${n}] = normal()
-  param b: float[${n}, ${n}] = normal()
-  ${equation}
-  let all = sum[i, j] c[i, j] * c[i, j]
+/** Calls that are under way at once. */
+const FLYING = small ? 2 : 8;
+
+/** Both operands stay on the GPU, and one number comes back. */
+async function product(n, form, half, data) {
+  const model = `model Net(x: float[B]) -> float[B] {
+  param a: float[${n}, ${n}] = 0
+  param b: float[${n}, ${n}] = 0
+  let c[i: ${n}, j: ${n}] = sum[k] ${forms[form]}
+  let all = sum[i, j] c[i, j] ^ 2
   return x * all
+}
+train Fit {
+  input x: float[B]
+  minimize sum(Net(x))
+  optimizer SGD(lr: 0)${half ? '\n  precision f16' : ''}
 }`;
-      const { gpu: Net } = await load(model, 'Net', { bounds: { B: 1 }, fuse: false });
-      const net = await Net.create({ gpu, seed: 1 });
-      const x = Float32Array.of(1);
-      const several = () => Promise.all(Array.from({ length: FLYING }, () => net.forward({ x })));
-      const each = (await timed(several, () => net.finished())) / FLYING;
-      net.close();
-      const rate = (2 * n ** 3) / each / 1e9;
-      const share =
-        options.peak === undefined ? '' : `, ${((100 * rate) / Number(options.peak)).toFixed(1)} % of the peak`;
-      console.log(`${form} ${n}: ${each.toFixed(3)} ms, ${rate.toFixed(2)} TFLOP/s${share}`);
-    });
-  }
+  const { gpu: Unit } = await load(model, half ? 'Fit' : 'Net', { bounds: { B: 1 }, fuse: false });
+  const tensors = new Map(['a', 'b'].map((name, k) => [name, { dtype: 'f32', shape: [n, n], data: data[k] }]));
+  const net = await Unit.create({ gpu, weights: tensors });
+  const x = Float32Array.of(1);
+  const once = async () =>
+    half ? (await net.evaluate({ x })).loss : Object.values(await net.forward({ x }))[0].data[0];
+  return {
+    per: FLYING,
+    run: async () => (await Promise.all(Array.from({ length: FLYING }, once)))[0],
+    close: () => net.close(),
+  };
 }
 
-// -------------------------------------------------------------------------------------------------------------------------------------- GPT
+const torchAsked = { sizes, milliseconds, gpt: null };
 
-const shapes = options.quick
+if (wants('products'))
+  for (const n of sizes) {
+    const data = [floats(1, n * n), floats(2, n * n)];
+    for (const half of [false, true]) {
+      for (const form of half ? ['A B'] : Object.keys(forms)) {
+        const what = `${half ? 'f16' : 'f32'} ${form} ${n}`;
+        const theirs = form === 'A B' ? Object.entries(peers) : [];
+        const found = await compare(
+          what,
+          {
+            nnc: () => product(n, form, half, data),
+            ...Object.fromEntries(theirs.map(([name, p]) => [name, () => p.product(data[0], data[1], n, half)])),
+          },
+          { milliseconds, tolerance: half ? 3e-2 : 1e-3, rounds },
+        );
+        const top = half ? Number(options['peak-half'] ?? 0) : peak;
+        for (const [name, each] of Object.entries(found)) {
+          const rate = (2 * n ** 3) / each / 1e9;
+          const share = top > 0 ? `, ${((100 * rate) / top).toFixed(1)} % of the peak` : '';
+          const ratio =
+            name === 'nnc' || found.nnc === undefined ? '' : `; nnc is ${(each / found.nnc).toFixed(2)} times as fast`;
+          console.log(`${what}: ${name} ${each.toFixed(3)} ms, ${rate.toPrecision(3)} TFLOP/s${share}${ratio}`);
+        }
+        record.products[what] = found;
+      }
+    }
+  }
+
+// ------------------------------------------------------------------------------------------------------------------------------------ steps
+
+// The peers' text of it has its size: too much for a software driver, unless it is asked for.
+if (wants('step') && (!small || options.only !== undefined)) {
+  const text = source('bench/wasm/programs/gpt.nn');
+  const bounds = { B: 16, T: 64 };
+  const batch = {
+    token: { shape: [16, 64], data: whole(7, 1024, 65) },
+    next: { shape: [16, 64], data: whole(8, 1024, 65) },
+  };
+  const what = 'training step of a GPT of characters (4 x 128, 16 x 64), loss read each time';
+  let count = 0;
+  await attempt(what, async () => {
+    const { gpu: Fit, plan } = await load(text, 'Fit', { bounds });
+    const leaves = plan.leaves.filter((l) => l.kind === 'param').map((l) => [l.path, l.shape]);
+    const start = weights(11, Object.fromEntries(leaves));
+    const own = async () => {
+      const given = new Map([...start].map(([path, t]) => [path, { dtype: 'f32', ...t }]));
+      const net = await Fit.create({ gpu, weights: given });
+      const inputs = { token: batch.token.data, next: batch.next.data };
+      const run = async () => {
+        const { loss } = await net.step(inputs, bounds);
+        count = dispatches(net, 'step');
+        return loss;
+      };
+      return { run, close: () => net.close() };
+    };
+    const theirs = Object.entries(peers).filter(([, p]) => p.step !== undefined);
+    const found = await compare(
+      what,
+      { nnc: own, ...Object.fromEntries(theirs.map(([name, p]) => [name, () => p.step('gpt', start, batch)])) },
+      { milliseconds, tolerance: 2e-4, rounds },
+    );
+    for (const [name, each] of Object.entries(found)) {
+      const ratio =
+        name === 'nnc' || found.nnc === undefined
+          ? `, ${count} dispatches`
+          : `; nnc is ${(each / found.nnc).toFixed(2)} times as fast`;
+      console.log(`${what}: ${name} ${each.toFixed(2)} ms${ratio}`);
+    }
+    if (peers['ort-web webgpu'] !== undefined) console.log('  (ONNX Runtime does not train in a page)');
+    record.steps.characters = found;
+  });
+}
+
+const shapes = small
   ? [{ vocab: 61, width: 32, heads: 2, layers: 1, context: 16, batch: 2 }]
   : [
       { vocab: 8192, width: 384, heads: 6, layers: 6, context: 256, batch: 8 },
       { vocab: 50257, width: 768, heads: 12, layers: 12, context: 1024, batch: 8 },
     ];
-for (const { batch, ...consts } of shapes) {
-  const name = `GPT ${consts.layers} x ${consts.width}, ${batch} x ${consts.context}`;
-  await attempt(name, async () => {
-    const text = `${gpt2}
+torchAsked.gpt = shapes.at(-1);
+
+if (wants('gpt'))
+  for (const { batch, ...consts } of shapes) {
+    const name = `GPT ${consts.layers} x ${consts.width}, ${batch} x ${consts.context}`;
+    await attempt(name, async () => {
+      const text = `${source('examples/design/gpt2.nn')}
 train Fit {
   input token: i32[B, T + 1] < vocab
   let seen[b, t: T] = token[b, t]
@@ -178,24 +222,154 @@ train Fit {
   minimize cross_entropy(GPT2(seen), next)
   optimizer Adam(lr: 1e-4)
 }`;
-    const T = consts.context;
-    const begun = performance.now();
-    const { gpu: Fit, plan } = await load(text, 'Fit', { consts, bounds: { B: batch, T } });
-    const compiled = performance.now();
-    const net = await Fit.create({ gpu, seed: 1 });
-    const created = performance.now();
-    const token = Int32Array.from({ length: batch * (T + 1) }, (_, k) => (k * 7919) % consts.vocab);
-    const each = await timed(
-      () => net.enqueue({ token }, { B: batch, T }),
-      () => net.finished(),
-    );
-    const { loss } = await net.step({ token }, { B: batch, T });
+      const T = consts.context;
+      const begun = performance.now();
+      const { gpu: Fit } = await load(text, 'Fit', { consts, bounds: { B: batch, T } });
+      const compiled = performance.now();
+      const net = await Fit.create({ gpu, seed: 1 });
+      const created = performance.now();
+      const token = whole(3, batch * (T + 1), consts.vocab);
+      const inputs = { token };
+      const given = { B: batch, T };
+      // The loss is read back every fourth step, as training does.
+      const run = async () => {
+        for (let k = 0; k < 3; k++) net.enqueue(inputs, given);
+        return (await net.step(inputs, given)).loss;
+      };
+      const { nnc: each } = await compare(
+        name,
+        { nnc: () => ({ run, per: 4 }) },
+        { milliseconds, tolerance: 1, rounds },
+      );
+      const { loss } = await net.step(inputs, given);
+      const count = dispatches(net, 'step');
+      net.close();
+      record.steps[name] = { nnc: each, dispatches: count };
+      console.log(
+        `${name}: ${each.toFixed(1)} ms a step, ${show((batch * T * 1000) / each)} tokens/s; ${count} dispatches a step; ` +
+          `compiled in ${((compiled - begun) / 1000).toFixed(1)} s, on the GPU in ${((created - compiled) / 1000).toFixed(1)} s; loss ${loss.toFixed(4)}`,
+      );
+    });
+  }
+
+// ----------------------------------------------------------------------------------------------------------------------------------- decode
+
+if (wants('decode')) {
+  const consts = small ? { vocab: 61, width: 32, heads: 2, layers: 1, context: 64 } : {};
+  const name = small ? 'decoding, small' : "decoding, GPT-2 small's shape";
+  await attempt(name, async () => {
+    const { gpu: GPT2 } = await load(source('examples/design/decode.nn'), 'GPT2', {
+      consts,
+      bounds: { T: small ? 8 : 64 },
+    });
+    const net = await GPT2.create({ gpu, seed: 1 });
+    const [prompt, length] = small ? [8, 16] : [64, 128];
+    const token = whole(5, prompt, consts.vocab ?? 50257);
+    const write = async () => {
+      net.reset();
+      await net.stream({ token }, { S: prompt });
+      const begun = performance.now();
+      const one = new Int32Array(1);
+      for (let S = prompt + 1; S <= prompt + length; S++) {
+        const { logits } = await net.stream({ token: one }, { S });
+        let best = 0;
+        for (let k = 1; k < logits.data.length; k++) if (logits.data[k] > logits.data[best]) best = k;
+        one[0] = best;
+      }
+      return (performance.now() - begun) / length;
+    };
+    await write();
+    const samples = [await write(), await write(), await write()].sort((a, b) => a - b);
+    const count = dispatches(net, 'stream');
     net.close();
-    const calls = (steps) => steps.reduce((k, s) => k + (s.kind === 'loop' ? calls(s.body) : 1), 0);
+    record.decode = { milliseconds: samples[1], dispatches: count };
     console.log(
-      `${name}: ${each.toFixed(1)} ms a step, ${Math.round((batch * T * 1000) / each).toLocaleString('en')} tokens/s; ${calls(plan.programs.step.steps)} kernels a step; ` +
-        `compiled in ${((compiled - begun) / 1000).toFixed(1)} s, on the GPU in ${((created - compiled) / 1000).toFixed(1)} s; loss ${loss.toFixed(4)}`,
+      `${name}: ${show(1000 / samples[1])} tokens/s behind ${prompt} to ${prompt + length} cached ones, logits read each time; ${count} dispatches a token`,
     );
+    console.log('  (no peer here keeps keys and values from call to call)');
   });
 }
+
+// -------------------------------------------------------------------------------------------------------------------------------- attention
+
+if (wants('attention')) {
+  const T = small ? 128 : 4096;
+  const name = `attention over ${T} places, 4 heads of 64, forward and backward`;
+  await attempt(name, async () => {
+    const text = `model Net(x: float[B]) -> float[4, ${T}, 64] {
+  param q: float[4, ${T}, 64] = normal()
+  param k: float[4, ${T}, 64] = normal()
+  param v: float[4, ${T}, 64] = normal()
+  let score[h, t, s] = sum[e] q[h, t, e] * k[h, s, e] / 8
+  let weight[h, t, s] = softmax[s where s <= t] score[h, t, s]
+  let z[h, t, e] = sum[s] weight[h, t, s] * v[h, s, e] * x[0]
+  return z
+}
+train Fit { input x: float[B]
+  minimize mean(Net(x) ^ 2)
+  optimizer SGD(lr: 0) }`;
+    const form = async (stream) => {
+      const made = await load(text, 'Fit', { bounds: { B: 1 }, stream });
+      const names = made.kernels.map((k) => k.name).join();
+      const create = async () => {
+        const net = await made.gpu.create({ gpu, seed: 1 });
+        const x = Float32Array.of(1);
+        return { run: async () => (await net.step({ x })).loss, close: () => net.close() };
+      };
+      return { create, names, bytes: made.plan.arenas.work };
+    };
+    const [stored, streamed] = [await form(false), await form(small ? 1024 : 2 ** 22)];
+    if (stored.names === streamed.names) console.log(`${name}: nothing is streamed on this target; stored only`);
+    const found = await compare(
+      name,
+      { stored: stored.create, ...(stored.names === streamed.names ? {} : { streamed: streamed.create }) },
+      { milliseconds, tolerance: 1e-4, rounds },
+    );
+    for (const [kind, each] of Object.entries(found)) {
+      const { bytes } = kind === 'stored' ? stored : streamed;
+      const ratio =
+        kind === 'streamed' && found.stored !== undefined
+          ? `; ${(found.stored / each).toFixed(2)} times as fast as stored`
+          : '';
+      console.log(`${name}: ${kind} ${each.toFixed(2)} ms, ${(bytes / 2 ** 20).toFixed(1)} MiB to work in${ratio}`);
+    }
+    record.attention = found;
+  });
+}
+
+// ------------------------------------------------------------------------------------------------------------------------------- the far mark
+
+if (options.python !== 'none' && (wants('products') || wants('gpt')))
+  await attempt('PyTorch', async () => {
+    let text;
+    try {
+      text = execFileSync(options.python, [file('bench/gpu/torch.py'), JSON.stringify(torchAsked)], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+        timeout: 240_000,
+      });
+    } catch (error) {
+      throw new Error(`not at hand (${firstLines(error).slice(0, 80)})`);
+    }
+    const found = JSON.parse(text.trim().split('\n').at(-1));
+    if (found.error !== undefined) throw new Error(`not at hand (${found.error})`);
+    record.torch = found;
+    console.log(
+      `PyTorch ${found.version}, eager, on ${found.device}${found.device === 'cpu' ? ': NOT on the card' : ''}`,
+    );
+    for (const [what, each] of Object.entries(found.products)) {
+      const [kind, n] = what.split(' ');
+      const own = record.products[`${kind} A B ${n}`]?.nnc;
+      const ratio = own === undefined ? '' : `; nnc takes ${(own / each).toFixed(2)} times as long`;
+      console.log(`${what}: PyTorch ${each.toFixed(3)} ms, ${((2 * n ** 3) / each / 1e9).toFixed(2)} TFLOP/s${ratio}`);
+    }
+    const { batch, context } = shapes.at(-1);
+    if (found.step !== undefined)
+      console.log(
+        `GPT step: PyTorch ${found.step.toFixed(1)} ms, ${show((batch * context * 1000) / found.step)} tokens/s`,
+      );
+    else if (found['step error'] !== undefined) console.log(`GPT step: PyTorch cannot: ${found['step error']}`);
+  });
+
+if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(record, null, 1)}\n`);
 process.exit(process.exitCode ?? 0);

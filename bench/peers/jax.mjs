@@ -6,8 +6,10 @@ const before = () => {
 before();
 globalThis.navigator ??= { userAgent: 'node', hardwareConcurrency: 1 };
 const { numpy: np, jit, valueAndGrad, nn, lax, init, defaultDevice } = await import('@jax-js/jax');
-await init('wasm');
-defaultDevice('wasm');
+/** The GPU benchmark says `webgpu`. */
+const device = globalThis.nncBenchDevice ?? 'wasm';
+await init(device);
+defaultDevice(device);
 
 export const version = '0.1.25';
 
