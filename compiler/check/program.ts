@@ -178,7 +178,14 @@ export function loadProgram(
               { name: name.text, path: target, known, suggestion: meant },
               meant === null
                 ? []
-                : [{ title: `write \`${meant}\``, edits: [{ span: name.span, text: meant }], applicability: 'maybe' }],
+                : [
+                    // The rest of the file calls it as the import does.
+                    {
+                      title: as === null ? `import \`${meant} as ${name.text}\`` : `write \`${meant}\``,
+                      edits: [{ span: name.span, text: as === null ? `${meant} as ${name.text}` : meant }],
+                      applicability: 'maybe',
+                    },
+                  ],
             ),
           );
           continue;
