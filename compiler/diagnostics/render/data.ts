@@ -7,6 +7,10 @@ const shapeText = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
 const ordinal = (n: number): string => ['first', 'second', 'third', 'fourth', 'fifth', 'sixth'][n] ?? `${n + 1}th`;
 const plural = (n: number, word: string): string => `${n} ${word}${n === 1 ? '' : 's'}`;
 
+/** With a file that has the problem, and one that has not. */
+const shown = (text: string, format: 'csv' | 'json', wrong: string, mended: string): string =>
+  `${text}\n\nWrong:\n\n\`\`\`${format}\n${wrong}\n\`\`\`\n\nMended:\n\n\`\`\`${format}\n${mended}\n\`\`\`\n`;
+
 /** `column label, row 17 (digits.csv:19)` */
 const cellText = ({ path, column, row, line }: Cell): string =>
   `column ${column}, row ${row} (${line === null ? path : `${path}:${line}`})`;
@@ -165,7 +169,12 @@ The content decides, then the extension.`,
   NN904: {
     severity: 'error',
     title: 'a CSV line with another number of fields',
-    explain: 'Every line has as many fields as the first. A field that contains the delimiter stands in double quotes.',
+    explain: shown(
+      'Every line has as many fields as the first. A field that contains the delimiter stands in double quotes.',
+      'csv',
+      'age,height\n31,1.7\n28,1,8',
+      'age,height\n31,1.7\n28,1.8',
+    ),
     render: ({ path, line, expected, found }) => ({
       message: `${path}:${line} has ${plural(found, 'field')}, the lines before it ${expected}`,
       notes: found > expected ? ['a field that contains the delimiter stands in double quotes'] : [],
@@ -174,8 +183,12 @@ The content decides, then the extension.`,
   NN905: {
     severity: 'error',
     title: 'a CSV quote that does not match',
-    explain:
+    explain: shown(
       'A quoted field ends at its second quote, and the delimiter follows. A quote inside is written twice: `"6"" nails"`.',
+      'csv',
+      'name,age\n"Ada"x,36',
+      'age\n36',
+    ),
     render: ({ path, line, unclosed }) => ({
       message: unclosed
         ? `${path}:${line} begins a quoted field that never ends`
@@ -186,8 +199,13 @@ The content decides, then the extension.`,
   NN906: {
     severity: 'error',
     title: 'a value that is not a number',
-    explain: `Inputs are numbers or truth values. A missing value has no number: fill it in or leave its row out. Categories need numbers,
+    explain: shown(
+      `Inputs are numbers or truth values. A missing value has no number: fill it in or leave its row out. Categories need numbers,
 which an \`Embedding\` then reads.`,
+      'csv',
+      'age,height\n31,1.7\nn/a,1.8',
+      'age,height\n31,1.7\n30,1.8',
+    ),
     render: ({ cell, text }) => ({
       message:
         text === ''
@@ -212,8 +230,13 @@ accepted as long as their values fit.`,
   NN908: {
     severity: 'error',
     title: 'rows of different shapes',
-    explain: `A column is one tensor, so every row has the shape of the first. Pad sequences to one length and keep the lengths in a column
+    explain: shown(
+      `A column is one tensor, so every row has the shape of the first. Pad sequences to one length and keep the lengths in a column
 of their own; masks and guards then leave the padding out.`,
+      'json',
+      '{"x": [1, 2, 3]}\n{"x": [4, 5]}',
+      '{"x": [1, 2, 3], "length": 3}\n{"x": [4, 5, 0], "length": 2}',
+    ),
     render: ({ cell, expected, found }) => ({
       message: `${cellText(cell)} has shape ${found} where ${expected} is wanted`,
       notes: ['pad sequences to one length and keep the lengths in a column of their own'],
@@ -222,8 +245,12 @@ of their own; masks and guards then leave the padding out.`,
   NN909: {
     severity: 'error',
     title: 'a line that is not a JSON object',
-    explain:
+    explain: shown(
       'JSON lines hold one object a line: `{"image": [0, 1], "label": 3}`. A JSON text over several lines is another format.',
+      'json',
+      '{"x": 1}\n[2]',
+      '{"x": 1}\n{"x": 2}',
+    ),
     render: ({ path, line, reason }) => ({
       message: `${path}:${line} is not a JSON object: ${reason}`,
       notes: ['each line is one object, such as {"image": [0, 1], "label": 3}'],
@@ -232,7 +259,7 @@ of their own; masks and guards then leave the padding out.`,
   NN910: {
     severity: 'error',
     title: 'two columns of one name',
-    explain: 'Columns are found by name, so a name stands for one column.',
+    explain: shown('Columns are found by name, so a name stands for one column.', 'csv', 'x,x\n1,2', 'x,y\n1,2'),
     render: ({ column, paths }) => ({
       message: `column ${column} occurs twice, in ${[...new Set(paths)].join(' and ')}`,
     }),
@@ -250,7 +277,12 @@ of their own; masks and guards then leave the padding out.`,
   NN912: {
     severity: 'error',
     title: 'numbered columns with a gap',
-    explain: 'Columns `image.0 … image.63` form one tensor, so none may be missing. Numbers start at 0 or at 1.',
+    explain: shown(
+      'Columns `image.0 … image.63` form one tensor, so none may be missing. Numbers start at 0 or at 1.',
+      'csv',
+      'image.0,image.1,image.3\n0,9,4',
+      'image.0,image.1,image.2\n0,9,4',
+    ),
     render: ({ path, column, missing }) => ({
       message: `the columns ${column}.… in ${path} form one tensor, but ${column}${missing} is missing`,
     }),
@@ -298,7 +330,12 @@ but not all, or in other shapes.`,
   NN917: {
     severity: 'error',
     title: 'a JSON line without a key',
-    explain: 'A key that occurs in one line occurs in all.',
+    explain: shown(
+      'A key that occurs in one line occurs in all.',
+      'json',
+      '{"x": 1, "label": 0}\n{"x": 2}',
+      '{"x": 1, "label": 0}\n{"x": 2, "label": 1}',
+    ),
     render: ({ cell }) => ({ message: `${cellText(cell)} is missing`, notes: [rowsCount] }),
   },
 };
