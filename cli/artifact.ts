@@ -29,6 +29,8 @@ export interface Instance {
   readonly load: (weights: Weights) => void;
   readonly checkpoint: () => Checkpoint;
   readonly restore: (checkpoint: Checkpoint) => void;
+  /** Where schedules go by the loss of validations. */
+  readonly validated?: (loss: number) => void;
   /** Ends threads, gives a GPU's memory back. */
   readonly close: () => void;
   /** Steps of training done. */
@@ -40,7 +42,9 @@ type Eventually<F> = F extends (...args: infer A) => infer R ? (...args: A) => E
 
 /** The same, which on a GPU answers by promises, and can be lost. */
 export type EventualInstance = {
-  readonly [K in keyof Instance]: K extends 'load' | 'restore' | 'close' ? Instance[K] : Eventually<Instance[K]>;
+  readonly [K in keyof Instance]: K extends 'load' | 'restore' | 'validated' | 'close'
+    ? Instance[K]
+    : Eventually<Instance[K]>;
 } & {
   readonly recover?: (checkpoint: Checkpoint) => Promise<void>;
 };

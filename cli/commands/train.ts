@@ -65,6 +65,9 @@ export interface TrainOptions extends LookOptions {
   readonly const?: Readonly<Record<string, number>>;
 }
 
+/** Of a program with a schedule like `plateau`. */
+const NEEDS_VALIDATION = 'a schedule goes by the loss of validations, and there is none: validate(split: 0.1)';
+
 /** Rows of a batch where neither the source nor the user says. */
 const usualBatch = 32;
 
@@ -141,6 +144,8 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
 
   const once = async (trial: Trial, out: string): Promise<{ code: number; record: RunRecord }> => {
     const { share, training, validation, rows } = divided(data, settings, trial);
+    if (artifact.plan.programs['validated'] !== undefined && validation === null)
+      refuse('NN930', { unit: name, reasons: [NEEDS_VALIDATION] });
     const facts: RunFacts = {
       seed: trial.seed,
       target: options.target,

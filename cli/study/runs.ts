@@ -85,6 +85,11 @@ async function oneRun(artifact: Artifact, options: RunsOptions, number: number):
   const rows = resample(parts.pool, options.scheme, options.rows, new Stream(seed, streams.sets + number));
   const training = countable(selectRows(data.columns, rows));
   const validation = parts.validation === null ? null : selectRows(data.columns, parts.validation);
+  if (artifact.plan.programs['validated'] !== undefined && validation === null)
+    refuse('NN934', {
+      reason: 'a schedule goes by the loss of validations, and there is none',
+      advice: 'validate(split: 0.1) in the train block',
+    });
   const examined = countable(test.columns);
   const exam = (): Metrics => evaluateAll(examiner, examined, batch)!;
 

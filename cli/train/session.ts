@@ -75,6 +75,7 @@ export function trainable(
     load: (weights) => unit.load(weights),
     checkpoint: () => unit.checkpoint(),
     restore: (checkpoint) => unit.restore(checkpoint),
+    ...(unit.validated === undefined ? {} : { validated: unit.validated.bind(unit) }),
     ...(unit.recover === undefined ? {} : { recover: unit.recover.bind(unit) }),
   };
 }
