@@ -13,13 +13,15 @@ import { LEAST, type StreamOptions } from './fuse/stream.ts';
 import type { Origins } from './graph/origin.ts';
 import { print as printGraph } from './graph/print.ts';
 import type { Graph, ProgramName, Unit } from './graph/types.ts';
-import { printProgram } from './kernel/print.ts';
+import { kernelsOf, printProgram } from './kernel/print.ts';
 import type { Kernel, KernelProgram, Schedule } from './kernel/types.ts';
 import { plan as planMemory } from './plan/plan.ts';
 import type { Recomputation } from './plan/within.ts';
 import { simplify } from './simplify/simplify.ts';
 import { chooseStorage, IDLE, type StoredAs } from './store/choice.ts';
 import { scalesOf, StorageRewriter } from './store/rewrite.ts';
+import { hasWgslSchedule } from './schedule/wgsl.ts';
+import { NARROW } from './schedule/wgsl-stream.ts';
 import { userSpan } from './targets/wgsl/emit.ts';
 import { GUARANTEED } from './targets/wgsl/layout.ts';
 import { emitModule, unable, type GpuLimits, type Target, type TargetModule } from './targets/index.ts';
@@ -119,10 +121,15 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
     const bounds = new Map([...shared, ...Object.entries(options.bounds ?? {})]);
     const streaming = streamOptions(unit, bounds, options);
     const narrowed: Parameters<typeof partialUpdates>[1] = new Map();
-    const whole = mapPrograms(graphs, (graph) => {
-      const stream = streaming === null ? {} : { stream: streaming };
-      return partialUpdates(fuse(graph, { origins, cache, fuse: options.fuse ?? true, ...stream }), narrowed);
-    });
+    const fuseAll = (streaming: StreamOptions | null): Map<ProgramName, KernelProgram> =>
+      mapPrograms(graphs, (graph) => {
+        const stream = streaming === null ? {} : { stream: streaming };
+        return partialUpdates(fuse(graph, { origins, cache, fuse: options.fuse ?? true, ...stream }), narrowed);
+      });
+    let whole = fuseAll(streaming);
+    // Streamed in a form that a GPU has no schedule for: then the matrices are stored.
+    if (onGpu(options.targets) && [...whole.values()].some((p) => !kernelsOf(p).every(hasWgslSchedule)))
+      whole = fuseAll(null);
     const rewriter = new StorageRewriter(stored);
     const fused = stored.size === 0 ? whole : mapPrograms(whole, (p) => rewriter.program(p));
     for (const [path, why] of rewriter.refused)
@@ -205,20 +212,24 @@ function mapPrograms<A, B>(programs: ReadonlyMap<ProgramName, A>, f: (a: A) => B
   return new Map([...programs].map(([name, program]) => [name, f(program)]));
 }
 
-/** GPU kernels compute rows side by side, and have no room for what belongs to one: with them large matrices are stored. */
+/** A GPU keeps what is summed from such a matrix in registers: there it must be narrow. */
 function streamOptions(
   unit: Unit,
   bounds: ReadonlyMap<string, number>,
   { targets, stream }: BuildOptions,
 ): StreamOptions | null {
-  if (stream === false || targets?.includes('wgsl') || targets?.includes('auto')) return null;
+  if (stream === false) return null;
   const limits = new Map<string, number>();
   for (const { name, bound } of unit.sizes) {
     const known = bounds.get(name) ?? bound;
     if (known !== null) limits.set(name, known);
   }
-  return { of: (s) => limits.get(s) ?? NOMINAL, least: typeof stream === 'number' ? stream : LEAST };
+  const common = { of: (s: string) => limits.get(s) ?? NOMINAL, least: typeof stream === 'number' ? stream : LEAST };
+  return onGpu(targets) ? { ...common, narrow: NARROW } : common;
 }
+
+const onGpu = (targets: BuildOptions['targets']): boolean =>
+  targets?.some((t) => t === 'wgsl' || t === 'auto') ?? false;
 
 /** `batch B = 64` bounds B for the models of the file too, where nothing else does. */
 function batchBounds(units: readonly Unit[]): [string, number][] {

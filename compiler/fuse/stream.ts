@@ -31,6 +31,8 @@ export interface StreamOptions {
   readonly of: (size: string) => number;
   /** Matrices with fewer elements than this are stored. */
   readonly least: number;
+  /** The longest sum that makes such a matrix, and the longest side of what is summed from it, rows aside. Absent: any. */
+  readonly narrow?: number;
 }
 
 /** 16 MiB: about what caches hold. */
@@ -53,6 +55,7 @@ export function stream(graph: Graph, options: StreamOptions): { streamed: Stream
   const seeds = graph.nodes.filter((n) => {
     if (n.op !== 'contract' || n.type.sizes.length < 2) return false;
     const own = count(n);
+    if (options.narrow !== undefined && summed(n, options.of) > options.narrow) return false;
     return own >= options.least && n.inputs.every((x) => own >= RATIO * count(x));
   });
   if (seeds.length === 0) return { streamed: null, refused };
@@ -66,7 +69,7 @@ export function stream(graph: Graph, options: StreamOptions): { streamed: Stream
   let groups: ReadonlyMap<Node, Group> = new Map();
   for (const seed of shapes.values()) {
     const shape = seed.type.sizes;
-    const region = new Region(current, shape);
+    const region = new Region(current, shape, options);
     if (!region.isStreamable()) {
       refused.push(...seeds.filter((s) => shapeKey(s.type.sizes) === shapeKey(shape)));
       continue;
@@ -78,18 +81,27 @@ export function stream(graph: Graph, options: StreamOptions): { streamed: Stream
   return { streamed: found, refused };
 }
 
+/** How long a product's sum is. */
+function summed(n: Node, of: (size: string) => number): number {
+  if (n.op !== 'contract') return 0;
+  const { a, out } = n.attrs;
+  return a.reduce((c, letter, k) => (out.includes(letter) ? c : c * evaluate(n.inputs[0]!.type.sizes[k]!, of)), 1);
+}
+
 /** All wide values of one shape, and what is reduced from them. */
 class Region {
   private readonly graph: Graph;
   private readonly shape: readonly Poly[];
+  private readonly options: StreamOptions;
   private readonly live: readonly Node[];
   private readonly wide = new Set<Node>();
   private readonly results = new Map<Node, Result>();
   private readonly users = new Map<Node, Node[]>();
   private group = new Map<Node, string>();
 
-  constructor(graph: Graph, shape: readonly Poly[]) {
+  constructor(graph: Graph, shape: readonly Poly[], options: StreamOptions) {
     this.graph = graph;
+    this.options = options;
     this.shape = shape;
     this.live = liveNodes(graph);
     const key = shapeKey(shape);
@@ -113,7 +125,7 @@ class Region {
       for (const user of this.users.get(n) ?? []) {
         if (this.wide.has(user)) continue;
         const rows = this.rowsOf(user);
-        if (rows === null || rows.length === 0) return false;
+        if (rows === null || rows.length === 0 || !this.isNarrow(user, rows)) return false;
         this.results.set(user, { node: user, rows, key: rows.join() });
       }
     }
@@ -121,6 +133,13 @@ class Region {
     if (![...this.results.keys()].some((r) => r.op === 'contract')) return false;
     this.assign();
     return true;
+  }
+
+  /** Whether a result has little beside the rows that it keeps. */
+  private isNarrow(node: Node, rows: readonly number[]): boolean {
+    const { narrow, of } = this.options;
+    const count = (sizes: readonly Poly[]): number => sizes.reduce((c, s) => c * evaluate(s, of), 1);
+    return narrow === undefined || count(node.type.sizes) <= narrow * count(rows.map((k) => this.shape[k]!));
   }
 
   /** The axes of the wide shape that a reduction keeps; null for what is none, or keeps different ones of two operands. */

@@ -153,7 +153,7 @@ function overOrder(kernel: Kernel, stage: Stage, rows: ProductSide, columns: Pro
   return [...stage.over].sort((a, b) => own(a) - own(b));
 }
 
-function operandLoad(kernel: Kernel, side: ProductSide, over: readonly string[]): OperandLoad {
+export function operandLoad(kernel: Kernel, side: ProductSide, over: readonly string[]): OperandLoad {
   const [unit, mine] = [over.at(-1)!, side.axes.at(-1)!];
   const along = steady(side, mine) > 0 || steady(side, unit) === 0 ? 'own' : 'depth';
   return { along, vector: isAligned(kernel, side, along === 'own' ? mine : unit) };

@@ -8,6 +8,7 @@
 import { evaluate } from '../sizes/poly.ts';
 import { walk } from '../kernel/expr.ts';
 import type { Expr, Kernel, Stage } from '../kernel/types.ts';
+import { printStream, streamPass, type WgslStream } from './wgsl-stream.ts';
 import { printProduct, productPass, productTraffic, type SkinnyProduct, type TiledProduct } from './wgsl-product.ts';
 
 export type WgslPass =
@@ -19,7 +20,8 @@ export type WgslPass =
       readonly threads: number;
     }
   | TiledProduct
-  | SkinnyProduct;
+  | SkinnyProduct
+  | WgslStream;
 
 export interface WgslSchedule {
   readonly passes: readonly WgslPass[];
@@ -37,6 +39,11 @@ export type SizeOf = (name: string) => number;
 
 export function wgslSchedule(kernel: Kernel, sizeOf: SizeOf = () => NOMINAL): WgslSchedule {
   const rows = kernel.rows ?? [];
+  if (kernel.buffers.some((b) => b.row)) {
+    const pass = streamPass(kernel);
+    if (pass === null) throw new Error(`kernel ${kernel.name}: buffers of the row, but not of a form that streams`);
+    return { passes: [pass] };
+  }
   if (kernel.stages.length > 1 && (rows.length > 0 || sharesValues(kernel))) {
     const threads = threadsFor(kernel, rows, kernel.stages, sizeOf);
     return { passes: [{ kind: 'rows', rows, stages: kernel.stages.map((s) => s.name), threads }] };
@@ -82,23 +89,30 @@ function threadsFor(kernel: Kernel, rows: readonly string[], stages: readonly St
   return work >= WORTH_SHARING && (count < MANY_ROWS || work >= 4 * GROUP) ? GROUP : 1;
 }
 
+/** Whether a GPU computes the kernel: all, but for buffers of the row in a form that has no schedule here. */
+export const hasWgslSchedule = (kernel: Kernel): boolean =>
+  !kernel.buffers.some((b) => b.row) || streamPass(kernel) !== null;
+
 /** One line a pass. */
-export function printWgslSchedule(schedule: WgslSchedule): string {
+export function printWgslSchedule(schedule: WgslSchedule, kernel: Kernel): string {
   return schedule.passes
     .map((p) =>
-      p.kind !== 'rows'
-        ? printProduct(p)
-        : `${p.stages.join(' ')}: rows [${p.rows.join(' ')}]${p.threads > 1 ? ` a workgroup of ${p.threads} each` : ''}`,
+      p.kind === 'stream'
+        ? printStream(p, kernel)
+        : p.kind !== 'rows'
+          ? printProduct(p)
+          : `${p.stages.join(' ')}: rows [${p.rows.join(' ')}]${p.threads > 1 ? ` a workgroup of ${p.threads} each` : ''}`,
     )
     .join('\n');
 }
 
 /** The same with what each product moves between memory and workgroups at these sizes. */
 export function explainWgslSchedule(kernel: Kernel, of: SizeOf): string {
+  if (!hasWgslSchedule(kernel)) return 'none: where WebGPU is among the targets, the matrix of this kernel is stored';
   return wgslSchedule(kernel, of)
     .passes.map((p) => {
-      const text = printWgslSchedule({ passes: [p] });
-      if (p.kind === 'rows') return text;
+      const text = printWgslSchedule({ passes: [p] }, kernel);
+      if (p.kind === 'rows' || p.kind === 'stream') return text;
       const { flops, bytes } = productTraffic(kernel, p, of);
       return `${text}; ${(bytes / 1e6).toFixed(1)} MB, ${(flops / bytes).toFixed(1)} flop/byte`;
     })

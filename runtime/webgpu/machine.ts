@@ -226,13 +226,13 @@ export class GpuMachine {
   private entries(kernel: GpuKernel, buffers: readonly number[]): object[] {
     const entries: object[] = [];
     const seen = new Set<number>();
-    for (const [i, slot] of kernel.slots.entries()) {
+    for (const slot of kernel.slots) {
       if (slot < 0 || seen.has(slot)) continue;
       seen.add(slot);
       const members = buffers.filter((_b, k) => kernel.slots[k] === slot).map((b) => this.plan.buffers[b]!);
-      const row = this.plan.buffers[buffers[i]!]!;
+      const row = members.reduce((a, b) => (b.offset < a.offset ? b : a));
       // Whole vectors of four: what is behind a tensor, up to the next multiple of 256, is nobody's.
-      const size = Math.ceil(Math.max(4, ...members.map((b) => b.bytes)) / 16) * 16;
+      const size = Math.ceil(Math.max(4, ...members.map((b) => b.offset + b.bytes - row.offset)) / 16) * 16;
       entries.push({ binding: slot + 1, resource: { ...this.place(row), size } });
     }
     if (kernel.scratch !== undefined) entries.push({ binding: seen.size + 1, resource: { buffer: this.between! } });

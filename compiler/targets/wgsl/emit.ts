@@ -17,7 +17,7 @@ import { closure, helperText, type Helper } from './helpers.ts';
 import { emitKernel, type EmittedKernel } from './kernel.ts';
 import { GUARANTEED, gpuPlan, overLimits, type GpuLimits } from './layout.ts';
 import { webgpuText } from './runtime.generated.ts';
-import { slotMap, type SlotMap } from './slots.ts';
+import { slotPlaces, type SlotMap } from './slots.ts';
 
 export interface WgslOptions {
   /** TypeScript, or JavaScript with declarations beside it. */
@@ -77,13 +77,11 @@ export function emitWgsl(
       for (const step of steps) {
         if (step.kind === 'loop') go(step.body);
         if (step.kind !== 'call') continue;
-        const map = slotMap(
-          step.buffers.map((b) => {
-            const { arena, offset } = own.buffers[b]!;
-            return `${arena} ${offset}`;
-          }),
+        const { map, bases } = slotPlaces(
+          step.buffers.map((b, i) => (kernels[step.kernel]!.buffers[i]!.row ? null : own.buffers[b]!)),
+          limits,
         );
-        const key = `${step.kernel}: ${map.join()}`;
+        const key = `${step.kernel}: ${map.join()}: ${bases.join()}`;
         let position = positions.get(key);
         if (position === undefined) {
           position = variants.length;
@@ -91,7 +89,7 @@ export function emitWgsl(
           const kernel = kernels[step.kernel]!;
           const place = placeOf(kernel.origin);
           const schedule = (options.schedule ?? wgslSchedule)(kernel, (s) => bounds.get(s) ?? 64);
-          variants.push({ kernel, map, place, emitted: emitKernel(kernel, schedule, map, place) });
+          variants.push({ kernel, map, place, emitted: emitKernel(kernel, schedule, map, place, bases) });
         }
         list.push(position);
       }

@@ -30,23 +30,30 @@ export class Expressions {
   private readonly kernel: Kernel;
   private readonly slots: readonly Slot[];
   private readonly slotOf: readonly number[];
-  /** Slots that the kernel both reads and writes: what was read is forgotten at every phase. */
+  /** The element of its slot at which each buffer begins. */
+  private readonly bases: readonly number[];
+  /** Memory that the kernel both reads and writes: what was read is forgotten at every phase. */
   private readonly mutable: boolean;
+  /** Buffers of the row: what the point at hand has there. */
+  readonly local = new Map<number, string>();
   private blocks: Block[] = [{ lines: [], known: new Map() }];
+  private readonly held = new Map<Expr, string>();
   private uses = new Map<Expr, number>();
   private readonly taken = new Set<string>();
   private count = 0;
 
-  constructor(kernel: Kernel, slots: readonly Slot[], slotOf: readonly number[]) {
+  constructor(kernel: Kernel, slots: readonly Slot[], slotOf: readonly number[], bases: readonly number[] = []) {
+    this.bases = bases;
     this.kernel = kernel;
     this.slots = slots;
     this.slotOf = slotOf;
-    const read = new Set<number>();
-    const written = new Set<number>();
+    const read = new Set<string>();
+    const written = new Set<string>();
+    const place = (buffer: number): string => `${slotOf[buffer]!} ${bases[buffer] ?? 0}`;
     for (const stage of kernel.stages) {
-      for (const w of [...stage.each, ...stage.writes]) written.add(slotOf[w.buffer]!);
+      for (const w of [...stage.each, ...stage.writes]) if (slotOf[w.buffer]! >= 0) written.add(place(w.buffer));
       visit(rootsOf(stage), (e) => {
-        if (e.kind === 'read') read.add(slotOf[e.buffer]!);
+        if (e.kind === 'read') read.add(place(e.buffer));
       });
     }
     this.mutable = [...written].some((s) => read.has(s));
@@ -97,6 +104,17 @@ export class Expressions {
     this.blocks = [{ lines: [], known: new Map() }];
     this.values.clear();
     return lines;
+  }
+
+  /** Names have other meanings from here on: nothing that was read or computed counts. */
+  forget(): void {
+    for (const b of this.blocks) b.known.clear();
+    this.held.clear();
+  }
+
+  /** What was read before anything was written, and stays that. */
+  remember(e: Expr, text: string): void {
+    this.held.set(e, text);
   }
 
   /** What follows is computed from these expressions together; what was read before may have changed. */
@@ -194,6 +212,8 @@ export class Expressions {
       if (text === undefined) throw new Error(`kernel ${this.kernel.name}: value ${e.name} is not known here`);
       return text;
     }
+    const held = this.held.get(e);
+    if (held !== undefined) return held;
     for (let i = this.blocks.length - 1; i >= 0; i--) {
       const known = this.blocks[i]!.known.get(e);
       if (known !== undefined) return known;
@@ -233,6 +253,8 @@ export class Expressions {
           () => this.expr(e.outside),
         );
       case 'read': {
+        const own = this.local.get(e.buffer);
+        if (own !== undefined) return own;
         const { dtype } = this.kernel.buffers[e.buffer]!;
         const isDynamic = e.dynamic.length > 0;
         return this.withDynamic(e.dynamic, () => {
@@ -276,6 +298,7 @@ export class Expressions {
 
   private load(buffer: number, at: string, dtype: DType): string {
     const slot = this.slots[this.slotOf[buffer]!]!;
+    at = this.shifted(buffer, at);
     if (slot.vector) {
       const place = `at${this.count++}`;
       this.line(`let ${place} = ${at};`);
@@ -289,7 +312,13 @@ export class Expressions {
 
   /** Four elements from an aligned place of a slot in vectors. */
   vector(read: Extract<Expr, { kind: 'read' }>): string {
-    return `${this.slots[this.slotOf[read.buffer]!]!.name}[${this.poly(read.at)} >> 2u]`;
+    return `${this.slots[this.slotOf[read.buffer]!]!.name}[${this.shifted(read.buffer, this.poly(read.at))} >> 2u]`;
+  }
+
+  /** A place in a buffer as a place in its slot. */
+  private shifted(buffer: number, at: string): string {
+    const base = this.bases[buffer] ?? 0;
+    return base === 0 ? at : `(${base} + ${at})`;
   }
 
   /** All values and places of one point first, then the stores: every read comes before every write. */
@@ -341,7 +370,7 @@ export class Expressions {
         return slot.type === 'u32' ? `select(0u, 1u, ${text})` : `bitcast<${slot.type}>(select(0u, 1u, ${text}))`;
       return slot.type === type ? text : `bitcast<${slot.type}>(${text})`;
     };
-    const place = `${slot.name}[${at}]`;
+    const place = `${slot.name}[${this.shifted(w.buffer, at)}]`;
     if (w.mode === 'store') {
       this.line(slot.atomic ? `atomicStore(&${place}, ${packed(value)});` : `${place} = ${packed(value)};`);
       return;

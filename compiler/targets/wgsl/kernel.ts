@@ -17,6 +17,7 @@ import { productLines, type Emitted } from './product.ts';
 import { constant, folds, registerType, type RegisterType } from './scalar.ts';
 import { skinnyLines } from './skinny.ts';
 import { slotsOf, type Slot, type SlotMap } from './slots.ts';
+import { streamLines } from './stream.ts';
 
 /** Threads of a workgroup whose rows are one invocation each. */
 const LOCAL = 64;
@@ -50,7 +51,7 @@ export class PassEmitter {
   private readonly map: SlotMap;
 
   /** `vectors`: buffers of which aligned vectors are read. */
-  constructor(kernel: Kernel, map: SlotMap, vectors: ReadonlySet<number> = new Set()) {
+  constructor(kernel: Kernel, map: SlotMap, vectors: ReadonlySet<number> = new Set(), bases: readonly number[] = []) {
     this.kernel = kernel;
     this.map = map;
     const names = new Set<string>();
@@ -66,7 +67,7 @@ export class PassEmitter {
       },
       vectors,
     );
-    this.x = new Expressions(kernel, this.slots, map);
+    this.x = new Expressions(kernel, this.slots, map, bases);
     this.stages = new Map(kernel.stages.map((s) => [s.name, s]));
   }
 
@@ -78,7 +79,7 @@ export class PassEmitter {
 
   /** Whether the memory that a read reads is seen in vectors of four here. */
   hasVectors(e: Expr): boolean {
-    return e.kind === 'read' && this.slots[this.map[e.buffer]!]!.vector;
+    return e.kind === 'read' && (this.slots[this.map[e.buffer]!]?.vector ?? false);
   }
 
   needScratch(elements: Poly): void {
@@ -373,6 +374,17 @@ function vectorsOf(schedule: WgslSchedule): ReadonlySet<number> {
   const found = new Set<number>();
   for (const pass of schedule.passes) {
     if (pass.kind === 'rows') continue;
+    if (pass.kind === 'stream') {
+      for (const s of pass.stages) {
+        if (s.kind !== 'scores' && s.kind !== 'result') continue;
+        const sides = [
+          [s.product.left, s.product.load.rows],
+          [s.product.right, s.product.load.columns],
+        ] as const;
+        for (const [{ value }, load] of sides) if (load.vector && value.kind === 'read') found.add(value.buffer);
+      }
+      continue;
+    }
     for (const which of ['rows', 'columns'] as const) {
       const { value } = pass[which];
       if (pass.load[which].vector && value.kind === 'read') found.add(value.buffer);
@@ -381,9 +393,15 @@ function vectorsOf(schedule: WgslSchedule): ReadonlySet<number> {
   return found;
 }
 
-/** The kernel for calls whose buffers lie as `map` says. */
-export function emitKernel(kernel: Kernel, schedule: WgslSchedule, map: SlotMap, place: string | null): EmittedKernel {
-  const emitter = new PassEmitter(kernel, map, vectorsOf(schedule));
+/** The kernel for calls whose buffers lie as `map` says, each from an element of its slot on (`bases`; 0 where left out). */
+export function emitKernel(
+  kernel: Kernel,
+  schedule: WgslSchedule,
+  map: SlotMap,
+  place: string | null,
+  bases: readonly number[] = [],
+): EmittedKernel {
+  const emitter = new PassEmitter(kernel, map, vectorsOf(schedule), bases);
   const passes: EmittedPass[] = [];
   const bodies: string[] = [];
   for (const pass of schedule.passes) {
@@ -423,5 +441,7 @@ function passLines(emitter: PassEmitter, pass: WgslPass, entry: string): readonl
       return productLines(emitter, pass, entry);
     case 'skinny':
       return [skinnyLines(emitter, pass, entry)];
+    case 'stream':
+      return [streamLines(emitter, pass, entry)];
   }
 }

@@ -16,10 +16,65 @@ export interface Slot {
 /** Which slot each buffer parameter has: `[0, 1, 1]`, say. Numbers rise in order of first use. */
 export type SlotMap = readonly number[];
 
-/** Slots from places: equal places, equal slots. */
-export function slotMap(places: readonly string[]): SlotMap {
-  const order = [...new Set(places)];
-  return places.map((p) => order.indexOf(p));
+/** Where a buffer lies: in an arena, in bytes. */
+export interface Place {
+  readonly arena: string;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/**
+ * Slots for buffers at these places (null: in no memory), and the element of its slot at which each begins. Where there are more places than `most`, neighbours in an
+ * arena share a slot: those with the least memory between their ends, within `binding` bytes and one buffer of `chunk` bytes.
+ */
+export function slotPlaces(
+  places: readonly (Place | null)[],
+  limits: { readonly bindings: number; readonly binding: number; readonly buffer: number },
+): { readonly map: SlotMap; readonly bases: readonly number[] } {
+  interface Range {
+    arena: string;
+    from: number;
+    to: number;
+  }
+  const ranges = new Map<string, Range>();
+  for (const p of places) {
+    if (p === null) continue;
+    const key = `${p.arena} ${p.offset}`;
+    const known = ranges.get(key);
+    const to = p.offset + p.bytes;
+    if (known === undefined) ranges.set(key, { arena: p.arena, from: p.offset, to });
+    else known.to = Math.max(known.to, to);
+  }
+  const list = [...ranges.values()];
+  const chunkOf = (r: Range): number => Math.floor(r.from / limits.buffer);
+  while (list.length > limits.bindings) {
+    const sorted = [...list].sort((a, b) => a.arena.localeCompare(b.arena) || a.from - b.from);
+    let best: readonly [Range, Range] | null = null;
+    let least = Infinity;
+    for (let k = 0; k + 1 < sorted.length; k++) {
+      const [a, b] = [sorted[k]!, sorted[k + 1]!];
+      const bytes = Math.max(a.to, b.to) - a.from;
+      if (a.arena !== b.arena || chunkOf(a) !== chunkOf(b) || bytes > limits.binding || bytes >= least) continue;
+      [best, least] = [[a, b], bytes];
+    }
+    if (best === null) break;
+    const [a, b] = best;
+    a.to = Math.max(a.to, b.to);
+    list.splice(list.indexOf(b), 1);
+  }
+  const rangeOf = (p: Place): Range =>
+    list.find((r) => r.arena === p.arena && r.from <= p.offset && p.offset + p.bytes <= r.to)!;
+  const found = places.map((p) => (p === null ? null : rangeOf(p)));
+  return {
+    map: slotMap(found.map((r) => (r === null ? null : `${r.arena} ${r.from}`))),
+    bases: places.map((p, i) => (p === null ? 0 : (p.offset - found[i]!.from) / 4)),
+  };
+}
+
+/** Slots from places: equal places, equal slots; -1 for what is in no memory (buffers of the row). */
+export function slotMap(places: readonly (string | null)[]): SlotMap {
+  const order = [...new Set(places.filter((p) => p !== null))];
+  return places.map((p) => (p === null ? -1 : order.indexOf(p)));
 }
 
 /** `vectors`: buffers that are read in vectors; those that the kernel also writes, or that share their place with such, stay arrays of numbers. */

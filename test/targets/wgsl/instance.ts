@@ -3,6 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Artifact } from '../../../compiler/pipeline.ts';
+import type { Instance } from '../../support/emitted.ts';
 import type { Sources } from '../../../compiler/source/source.ts';
 import type { GpuLimits } from '../../../compiler/targets/wgsl/layout.ts';
 import { emitWgsl, type WgslOptions } from '../../../compiler/targets/wgsl/emit.ts';
@@ -21,6 +22,7 @@ export interface GpuInstance {
   readonly steps: number;
   validated?(loss: number): void;
   checkpoint(): Promise<{ readonly tensors: ReadonlyMap<string, { readonly data: Data }> }>;
+  load(weights: ReturnType<Instance['weights']>): void;
   close(): void;
 }
 

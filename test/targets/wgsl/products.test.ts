@@ -82,7 +82,7 @@ async function check(
     const found = wgslSchedule(kernel, of);
     const changed = { passes: found.passes.map((p) => (p.kind === 'product' ? change(p) : p)) };
     expect(changed.passes.map((p) => p.kind)).toContain(wanted);
-    text = printWgslSchedule(changed);
+    text = printWgslSchedule(changed, kernel);
     return changed;
   };
   const net = await onGpu(result.artifacts.get('Net')!, result.sources, device!, {}, undefined, schedule);
@@ -150,7 +150,7 @@ function schedules(text: string, bounds: Record<string, number>): string[] {
   return [...step].flatMap((k) => {
     const kernel = kernels[k]!;
     return wgslSchedule(kernel, of).passes.flatMap((p) => {
-      if (p.kind === 'rows') return [];
+      if (p.kind === 'rows' || p.kind === 'stream') return [];
       expect(workgroupBytes(p)).toBeLessThanOrEqual(16_384);
       return [explainWgslSchedule({ ...kernel, stages: kernel.stages.filter((t) => t.name === p.stage) }, of)];
     });

@@ -23,7 +23,7 @@ describe('schedules for WebGPU', () => {
 
   it('shares long rows among the threads of a workgroup, and gives short ones to one thread each', () => {
     const norm = kernels.find((k) => (k.rows ?? []).length > 0 && k.stages.length > 1)!;
-    expect(printWgslSchedule(wgslSchedule(norm))).toMatch(/a workgroup of 64 each/);
+    expect(printWgslSchedule(wgslSchedule(norm), norm)).toMatch(/a workgroup of 64 each/);
     const shared = emitKernel(norm, wgslSchedule(norm), slotMap(norm.buffers.map((_b, i) => String(i))), null);
     expect(shared.lines.join('\n')).toMatch(/workgroupUniformLoad/);
     const plain = {

@@ -1,0 +1,110 @@
+/**
+ * Attention on WebGPU with its matrices streamed: every case passes the front end within the guaranteed limits, and a step of training gives what it gives on the CPU
+ * with everything stored. The schedule is pinned.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compile } from '../../../compiler/index.ts';
+import type { Artifact } from '../../../compiler/pipeline.ts';
+import type { Sources } from '../../../compiler/source/source.ts';
+import { explainWgslSchedule, wgslSchedule } from '../../../compiler/schedule/wgsl.ts';
+import { streamBytes } from '../../../compiler/schedule/wgsl-stream.ts';
+import { emitKernel } from '../../../compiler/targets/wgsl/kernel.ts';
+import { shaderText } from '../../../compiler/targets/wgsl/shader.ts';
+import { GUARANTEED } from '../../../compiler/targets/wgsl/layout.ts';
+import { slotPlaces } from '../../../compiler/targets/wgsl/slots.ts';
+import type { GpuDevice } from '../../../runtime/webgpu/api.ts';
+import { attentions, source } from '../../support/attention.ts';
+import { instantiate } from '../../support/emitted.ts';
+import { complaints, deviceOf, nullGpu, realGpu, skipLoudly } from './gpu.ts';
+import { onGpu } from './instance.ts';
+
+const none = await nullGpu();
+const real = await realGpu();
+if (real.gpu === null) skipLoudly('streamed attention is not computed on WebGPU', real.reason);
+
+let device: GpuDevice | null = null;
+beforeAll(async () => {
+  if (real.gpu !== null) device = await deviceOf(real.gpu);
+});
+afterAll(() => {
+  device?.destroy();
+});
+
+function build(name: string, stream: number | false): { artifact: Artifact; sources: Sources } {
+  const options = { only: 'Fit', bounds: { T: 53, B: 3 }, stream, targets: ['wgsl'] } as const;
+  const { artifacts, reports, sources } = compile(source(attentions[name]!).replace('lr: 0.1', 'lr: 100.0'), options);
+  expect(reports.filter((r) => r.severity === 'error').map((r) => r.message)).toEqual([]);
+  return { artifact: artifacts.get('Fit')!, sources };
+}
+
+const streamed = ({ artifact }: { artifact: Artifact }) => artifact.kernels.filter((k) => k.buffers.some((b) => b.row));
+
+describe.skipIf(none.gpu === null)('streamed kernels pass the front end', { timeout: 120_000 }, () => {
+  it.each(Object.keys(attentions))('%s', async (name) => {
+    const own = await deviceOf(none.gpu!);
+    const kernels = streamed(build(name, 1));
+    expect(kernels.length).toBeGreaterThanOrEqual(3);
+    for (const kernel of kernels) {
+      const schedule = wgslSchedule(kernel);
+      const [pass] = schedule.passes;
+      expect(pass!.kind).toBe('stream');
+      if (pass!.kind === 'stream') expect(streamBytes(pass!, kernel)).toBeLessThanOrEqual(16_384);
+      const places = kernel.buffers.map((b, i) => (b.row ? null : { arena: 'work', offset: i * 256, bytes: 256 }));
+      const { map, bases } = slotPlaces(places, GUARANTEED);
+      const emitted = emitKernel(kernel, schedule, map, null, bases);
+      expect(emitted.slots.length).toBeLessThanOrEqual(8);
+      expect(await complaints(own, shaderText(emitted))).toEqual([]);
+    }
+    own.destroy();
+  });
+});
+
+describe.skipIf(real.gpu === null)('streamed attention on a device', { timeout: 200_000 }, () => {
+  it.each(['lengths from data', 'dropout on the weights'])('%s', async (name) => {
+    const { artifact, sources } = build(name, 1);
+    const there = await onGpu(artifact, sources, device!, { seed: 4 });
+    const here = await instantiate(build(name, false).artifact, 4);
+    const x = Float32Array.from({ length: 3 * 53 * 16 }, (_, k) => ((k * 37) % 101) / 50 - 1);
+    const inputs = { x, ...(name.startsWith('lengths') ? { length: Int32Array.of(7, 52, 30) } : {}) };
+    // From the same weights, and what a long step changes: the rounding of the weights themselves is small beside it.
+    const before = new Map([...here.weights()].map(([path, { data }]) => [path, data.slice()]));
+    there.load(here.weights());
+    const [a, b] = [await there.step(inputs, { B: 3, T: 53 }), here.step(inputs, { B: 3, T: 53 })];
+    expect(Math.abs(Number(a['loss']) - Number(b['loss']))).toBeLessThan(1e-5 * Math.abs(Number(b['loss'])));
+    const weights = here.weights();
+    for (const [path, { data }] of (await there.checkpoint()).tensors) {
+      const expected = weights.get(path)?.data;
+      if (expected === undefined) continue;
+      let [worst, scale] = [0, 1e-9];
+      for (const [k, v] of expected.entries()) {
+        worst = Math.max(worst, Math.abs(data[k]! - v));
+        scale = Math.max(scale, Math.abs(v - before.get(path)![k]!));
+      }
+      expect(worst / scale, path).toBeLessThan(2e-5);
+    }
+    there.close();
+  });
+});
+
+describe('the schedule', () => {
+  it('of causal attention, forward and backward', () => {
+    const text = streamed(build('causal', 1)).map((k) => explainWgslSchedule(k, () => 53));
+    expect(text).toMatchInlineSnapshot(`
+      [
+        "stream rows [i j k] in blocks of 32 k by 32 l, 64 threads in 9984 bytes, blocks outside of the mask left out
+        pass over l: sum (scores), max (reduce)
+        pass over l: sum (scores), each (reduce)
+        pass over l: sum (scores), each (reduce), each2 (each), sum2 (result)",
+        "stream rows [i j k] in blocks of 32 k by 32 l, 64 threads in 9984 bytes, blocks outside of the mask left out
+        pass over l: sum (scores), sum2 (scores), sum3 (reduce)
+        pass over l: sum (scores), sum2 (scores), each (each), sum4 (result)",
+        "stream rows [i j k] in blocks of 32 k by 32 l, 64 threads in 9984 bytes, blocks outside of the mask left out
+        pass over l: sum (scores), sum2 (result), sum3 (scores), sum4 (result)",
+        "stream rows [i j k] in blocks of 32 k by 32 l, 64 threads in 9984 bytes, blocks outside of the mask left out
+        pass over l: sum (scores), max (reduce)
+        pass over l: sum (scores), each (reduce)
+        pass over l: sum (scores), each (reduce), each2 (each), sum2 (result)",
+      ]
+    `);
+  });
+});
