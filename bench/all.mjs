@@ -2,7 +2,7 @@
  * All figures of docs/performance.md that need an idle machine, by one command: the peers (run.mjs), two threads, attention, bounded memory, weight of modules.
  * Under fifteen minutes on two cores. It says what it does, and goes on where a part fails.
  *
- *   node bench/all.mjs [--seconds 5] [--skip peers,threads,attention,memory,size,short]
+ *   node bench/all.mjs [--seconds 5] [--skip peers,threads,attention,memory,size,short] [--names product-256x256x256,weight,…]
  *
  * Leaves bench/results/DATE-all.json (every sample), renews bench/results/short.json, docs/figures/roofline.svg and, in docs/performance.md, what stands between
  * the lines `<!-- bench -->`. Then read `git diff`, and commit.
@@ -15,7 +15,11 @@ import { jsonText } from './lib/tables.mjs';
 import { markdown } from './lib/markdown.mjs';
 
 const { values: options } = parseArgs({
-  options: { seconds: { type: 'string', default: '5' }, skip: { type: 'string', default: '' } },
+  options: {
+    seconds: { type: 'string', default: '5' },
+    skip: { type: 'string', default: '' },
+    names: { type: 'string', default: '' },
+  },
 });
 const skipped = new Set(options.skip.split(','));
 const here = new URL('./', import.meta.url);
@@ -55,7 +59,10 @@ const json = (script, ...args) => JSON.parse(node([script, ...args, '--json'], [
 
 const peers = part('peers', 'products, steps, GPT-2, weight, start, compiling, beside the peers: eight minutes', () => {
   const file = `${date}-peers.json`;
-  node(['run.mjs', '--seconds', options.seconds, '--out', file], ['ignore', 'inherit', 'inherit']);
+  node(
+    ['run.mjs', ...options.names.split(',').filter((n) => n !== ''), '--seconds', options.seconds, '--out', file],
+    ['ignore', 'inherit', 'inherit'],
+  );
   const found = JSON.parse(readFileSync(at(`results/${file}`), 'utf8'));
   rmSync(at(`results/${file}`));
   return found;

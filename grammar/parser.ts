@@ -9,9 +9,11 @@ import { CstParser, EOF, tokenName, type CstNode, type IRecognitionException, ty
 import * as T from './tokens.ts';
 
 export class DeclarationParser extends CstParser {
-  constructor() {
+  /** `validated`: the grammar itself is looked over first, which takes as long as reading a program. The tests do it. */
+  constructor(validated = false) {
     super(T.vocabulary, {
       recoveryEnabled: true,
+      skipValidations: !validated,
       maxLookahead: 3,
       nodeLocationTracking: 'none',
       // Messages are made in `complaints.ts`; here the expected type is all that is kept.

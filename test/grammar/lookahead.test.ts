@@ -1,7 +1,7 @@
 /** Rule 7: every choice of the grammar is decided by at most three tokens, what follows a rule included. */
 import { CstParser, createToken } from 'chevrotain';
 import { expect, test } from 'vitest';
-import { declarationParser } from '../../grammar/parser.ts';
+import { DeclarationParser, declarationParser } from '../../grammar/parser.ts';
 import { vocabulary } from '../../grammar/tokens.ts';
 import { conflicts } from './lookahead.ts';
 
@@ -45,6 +45,10 @@ class Dangling extends CstParser {
 test('the check finds what Chevrotain lets pass', () => {
   expect(conflicts(new Repeating(), [a, b, c], 3).map(({ rule, choice }) => `${rule} ${choice}`)).toContain('s MANY0');
   expect(conflicts(new Dangling(), [a, b, c], 3).map(({ rule, choice }) => `${rule} ${choice}`)).toContain('t OPTION0');
+});
+
+test('the grammar of .nn passes what Chevrotain looks over', () => {
+  expect(() => new DeclarationParser(true)).not.toThrow();
 });
 
 test('the grammar of .nn is strongly LL(3)', () => {
