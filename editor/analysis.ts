@@ -88,7 +88,7 @@ export function analyse(path: string, text: string, host: Host, kept: Kept | nul
     if (refined !== null) return refined;
     const known = check(program);
     yield;
-    const made = (yield* repairing(program, known, found(known, true))).map(report);
+    const made = (yield* repairing(program, known, found(known, true), 'typing')).map(report);
     refined = made;
     return made;
   }

@@ -18,10 +18,12 @@ import { slips, type Slip } from './slips.ts';
 
 /** In a program full of errors no guess is a help. */
 const FEW = 12;
-/** Trials of one report, fewer in a long text. */
+/** Trials of one report, fewer in a long text: each costs what the text is long. */
 const MOST = 160;
-const LEAST = 32;
-const CHARACTERS = 2_000_000;
+const LEAST = 12;
+/** Who waits for a whole check waits longer than who types. */
+const CHARACTERS = { whole: 2_000_000, typing: 600_000 };
+export type Patience = keyof typeof CHARACTERS;
 /** Of those that leave the fewest errors, so many are looked at closer. */
 const CLOSER = 12;
 /** Of what has the same cause, so many places are shown. */
@@ -58,6 +60,7 @@ export function* repairing(
   program: Program,
   checked: CheckResult,
   problems: readonly Problem[],
+  patience: Patience = 'whole',
 ): Generator<undefined, Problem[]> {
   const errors = problems.filter(isError);
   if (errors.length > FEW || program.problems.some(isError)) return [...problems];
@@ -67,7 +70,7 @@ export function* repairing(
   }
   const first = errors[0] ?? problems.find((p) => p.fixes.length === 0 && !DIRECTIVE.test(p.code));
   if (first?.span == null) return [...problems];
-  const mended = yield* mend(program, checked, first, problems);
+  const mended = yield* mend(program, checked, first, problems, patience);
   const { blame } = mended;
   if (blame === undefined) return problems.map((p) => (p === first ? mended : p));
   // One change makes the program whole: what else is wrong in it has the same cause, and is shown beside it.
@@ -99,9 +102,10 @@ function* mend(
   checked: CheckResult,
   first: Problem,
   problems: readonly Problem[],
+  patience: Patience,
 ): Generator<undefined, Problem> {
   const { length } = program.sources.get(first.span!.file).text;
-  const most = Math.max(LEAST, Math.min(MOST, Math.floor(CHARACTERS / Math.max(1, length))));
+  const most = Math.max(LEAST, Math.min(MOST, Math.floor(CHARACTERS[patience] / Math.max(1, length))));
   const known = new Set(first.fixes.map(keyOf));
   const guesses = slips(program, first, checked)
     .filter(({ fix }) => !known.has(keyOf(fix)))
@@ -143,7 +147,7 @@ function* mend(
   const sorted = trials.sort(compare);
   const fewest = sorted[0]?.errors;
   const closer: Trial[] = [];
-  for (const t of sorted.slice(0, CLOSER).filter((x) => x.errors === fewest)) {
+  for (const t of sorted.slice(0, Math.min(CLOSER, Math.ceil(most / 4))).filter((x) => x.errors === fewest)) {
     yield;
     closer.push({ ...t, warnings: attempt(program, t.fix, lintCount) ?? Infinity });
   }
