@@ -101,6 +101,23 @@ train Fit {
   });
 
   const [depth, vocab] = all ? [22, 32_000] : [1, 4000];
+  it('decode: GPT-2 small with a cache for 1,024 tokens, prompt first and then word by word, says what the whole sentence says', async () => {
+    const whole8 = await made(built(text('gpt2'), 'GPT2', { bounds: { B: 1, T: 8 } }));
+    const artifact = built(text('decode'), 'GPT2', { bounds: { T: 6 } });
+    expect(parameters(artifact)).toBe(124_439_808);
+    const net = await made(artifact);
+    const token = whole(8, 50_257);
+    const read = Object.values(whole8.forward({ token }, { B: 1, T: 8 }))[0]!.data as Float32Array;
+    for (const end of [6, 7, 8]) {
+      const fresh = token.slice(end === 6 ? 0 : end - 1, end);
+      const said = Object.values(net.stream!({ token: fresh }, { S: end }))[0]!.data as Float32Array;
+      const expected = read.subarray((end - 1) * 50_257, end * 50_257);
+      const scale = expected.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+      const worst = said.reduce((most, v, k) => Math.max(most, Math.abs(v - expected[k]!)), 0);
+      expect(worst / scale).toBeLessThan(1e-4);
+    }
+  });
+
   it(`llama: 2048 wide, ${depth} of 22 layers, ${vocab} words, in a byte a weight: what Generate writes is what Llama finds likeliest`, async () => {
     const consts = { layers: depth, vocab };
     const store = ['int8'];

@@ -12,6 +12,8 @@ export interface Instance {
     inputs: object,
     sizes?: object,
   ): Record<string, { shape: number[]; data: Float32Array | Int32Array | Uint8Array }>;
+  /** Of models that go on from call to call. */
+  stream?: Instance['forward'];
   weights(): Map<string, { dtype: string; shape: readonly number[]; data: Float32Array | Int32Array | Uint8Array }>;
   load(weights: unknown): void;
   checkpoint(): unknown;
