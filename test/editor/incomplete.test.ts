@@ -120,7 +120,7 @@ describe('right programs', () => {
       const known = new Set(names.map((o) => o.span.start));
       const blanked = text.replace(/\/\/[^\n]*|"[^"]*"/g, (m) => ' '.repeat(m.length));
       const language =
-        /^(const|fn|block|model|train|mask|loss|metric|optimizer|schedule|let|return|yield|repeat|scan|if|else|require|and|or|not|where|true|false|import|from|as|param|state|carry|input|minimize|batch|epochs|validate|split|patience|over|along|in|reversed|for|float|f32|i32|int|bool|size|sum|max|min|mean|prod|any|all|argmax|logsumexp|softmax|wrt)$/;
+        /^(const|fn|block|model|train|mask|loss|metric|optimizer|schedule|let|return|yield|repeat|scan|if|else|require|and|or|not|where|true|false|import|from|as|param|state|carry|input|minimize|batch|epochs|validate|split|patience|over|along|in|reversed|for|gradient|parts|every|until|with|folds|runs|storage|float|f32|i32|int|bool|size|sum|max|min|mean|prod|any|all|argmax|logsumexp|softmax|wrt)$/;
       const unknown = [...blanked.matchAll(/(?<![\d.\w])[A-Za-z_]\w*/g)].filter(
         (m) => !known.has(m.index) && !language.test(m[0]),
       );
