@@ -17,6 +17,7 @@ import type {
 } from '../../grammar/ast.ts';
 import { nodesOf, pathTo, walk, type AnyNode } from '../../grammar/walk.ts';
 import type { CheckResult } from '../check/check.ts';
+import { widthLayer } from '../check/habits.ts';
 import type { Program } from '../check/program.ts';
 import { formatSize, type Type } from '../check/types.ts';
 import type { Aligned } from '../diagnostics/families/check.ts';
@@ -504,7 +505,7 @@ class Slips {
     const width = shapes?.left.at(-1);
     if (shapes === null || shapes.axis === null || width === undefined) return;
     const [left, right] = [shapes.left.slice(0, -1), shapes.right.slice(0, -1)];
-    const layer = right.length === left.length && right.length >= 1 ? `Linear(${width})` : null;
+    const layer = right.length === left.length && right.length >= 1 ? widthLayer(width) : null;
     if (layer !== null)
       this.add(`end with \`${layer}\``, [{ ...where(this.span), start: this.span.end }, ` |> ${layer}`]);
   }
