@@ -8,7 +8,7 @@
  * the lines `<!-- bench -->`. Then read `git diff`, and commit.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync, rmSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { jsonText } from './lib/tables.mjs';
@@ -25,6 +25,7 @@ const skipped = new Set(options.skip.split(','));
 const here = new URL('./', import.meta.url);
 const at = (path) => new URL(path, here);
 const began = performance.now();
+mkdirSync(at('../docs/figures'), { recursive: true });
 const say = (text) => console.log(`[${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s] ${text}`);
 const node = (args, stdio) => execFileSync(process.execPath, args, { cwd: here, stdio, encoding: 'utf8', maxBuffer: 1 << 26 }); // prettier-ignore
 
