@@ -119,7 +119,14 @@ const STATED: ReadonlySet<string> = new Set([
   'another element type',
 ]);
 
-function page(all: readonly Mutant[], most: number, files: number, total: number, date: string): string {
+function page(
+  all: readonly Mutant[],
+  most: number,
+  files: number,
+  total: number,
+  date: string,
+  joined: boolean,
+): string {
   const rows = operators.map((o) => {
     const s = summary(all.filter((m) => m.operator === o.name));
     return `| ${o.name} | ${o.what.replaceAll('|', '\\|')} | ${[s.mutants, s.error, s.lint, s.harmless, s.missed, s.typesDiffer].join(' | ')} | ${percent(s.onTarget, s.reported)} | ${percent(s.named, s.reported)} | ${percent(s.first, s.reported)} |`;
@@ -142,7 +149,9 @@ function page(all: readonly Mutant[], most: number, files: number, total: number
   return `# The mutation study
 
 Written by \`npm run mutations\` on ${date}; do not edit. ${operators.length} operators (\`scripts/mutations/operators.ts\`) on ${files} of the ${total} examples, benchmarks and library
-files; at most ${most} sites of an operator in a file, evenly chosen.
+files; at most ${most} sites of an operator in a file, evenly chosen.${
+    joined ? ' It was joined from pieces: lints and repairs that came between them are in the later ones only.' : ''
+  }
 
 A mutant is *an error*, *a lint* (or another warning), *harmless* (its graphs after simplification are the original's, or compute the same numbers) or *missed*. Of
 the missed, *types differ* counts those in which a shape or role that the checker infers is another. *On target* is the share of reports whose place lies on the changed expression, *shown* the share that
@@ -237,7 +246,14 @@ function main(argv: readonly string[]): void {
         );
   } else if (only === undefined && shards === 1) {
     const files = new Set(all.map((m) => m.file)).size;
-    const text = page(all, most, files, sources.length, new Date().toISOString().slice(0, 10));
+    const text = page(
+      all,
+      most,
+      files,
+      sources.length,
+      new Date().toISOString().slice(0, 10),
+      option('join') !== undefined,
+    );
     writeFileSync('docs/mutations.md', text);
     process.stdout.write(`${text.split('\n').slice(10, 13).join('\n')}\n`);
   }
