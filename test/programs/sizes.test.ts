@@ -60,8 +60,10 @@ describe('at the sizes they are written for', { timeout: 600_000 }, () => {
     expect(new Set(data).size).toBeGreaterThan(900);
   });
 
-  it.runIf(all)('resnet: learns two pictures', async () => {
-    const source = `${text('resnet')}
+  // Minutes: on request, and not a skipped test otherwise.
+  if (all)
+    it('resnet: learns two pictures', async () => {
+      const source = `${text('resnet')}
 train Fit {
   input image: float[B, 3, 224, 224]
   input label: i32[B] < 1000
@@ -69,9 +71,9 @@ train Fit {
   optimizer SGD(lr: 0.01, momentum: 0.9)
   batch B = 2
 }`;
-    const net = await made(built(source, 'Fit', { bounds: { H: 224, W: 224 } }));
-    falls(losses(net, { image: wave(2 * 3 * 224 * 224), label: Int32Array.of(3, 700) }, 5), 0.5);
-  });
+      const net = await made(built(source, 'Fit', { bounds: { H: 224, W: 224 } }));
+      falls(losses(net, { image: wave(2 * 3 * 224 * 224), label: Int32Array.of(3, 700) }, 5), 0.5);
+    });
 
   const side = all ? 256 : 64;
   it(`unet: 64 to 1024 channels, on a picture of ${side} x ${side}`, async () => {
