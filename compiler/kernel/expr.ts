@@ -6,7 +6,7 @@
  */
 import type { DType } from '../graph/types.ts';
 import { add, asConst, mul, name as nameOf, names, num, sub, type Poly } from '../sizes/poly.ts';
-import type { Expr, Guard, ScalarOp } from './types.ts';
+import type { Expr, Guard, ScalarOp, Stage } from './types.ts';
 
 export type Dynamic = readonly { readonly name: string; readonly value: Expr }[];
 
@@ -326,3 +326,16 @@ export class Copier {
 }
 
 const NO_NAMES: ReadonlyMap<string, Poly> = new Map();
+
+export function stageRoots(stage: Stage): Expr[] {
+  const roots: Expr[] = [];
+  for (const def of stage.defs.values()) {
+    if (def.op !== null && def.init !== null) roots.push(def.init);
+    roots.push(def.value);
+  }
+  for (const write of [...stage.each, ...stage.writes]) {
+    for (const d of write.dynamic) roots.push(d.value);
+    roots.push(write.value);
+  }
+  return roots;
+}

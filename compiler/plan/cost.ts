@@ -11,7 +11,8 @@ import { evaluate, names, type Poly } from '../sizes/poly.ts';
 import { operands, polysOf, walk } from '../kernel/expr.ts';
 import type { Expr, Kernel, ScalarOp, Stage, Write } from '../kernel/types.ts';
 import { storedBytes, WIDTH } from './place.ts';
-import { stageRoots, usage } from './usage.ts';
+import { stageRoots } from '../kernel/expr.ts';
+import { usage } from './usage.ts';
 
 export interface KernelCost {
   readonly flops: number;

@@ -7,7 +7,8 @@
  */
 import { coefficientOf, name, names, substitute, type Poly } from '../sizes/poly.ts';
 import type { Kernel, Schedule, ScheduleNode, Write } from '../kernel/types.ts';
-import { covers, stageRoots, visit } from './usage.ts';
+import { stageRoots, walk } from '../kernel/expr.ts';
+import { covers } from './usage.ts';
 
 /** Loop axes that enclose each stage, outermost first; every loop node is an object, so shared loops are found by identity. */
 function enclosing(schedule: Schedule): Map<string, ScheduleNode[]> {
@@ -62,7 +63,7 @@ export function mayShare(kernel: Kernel, schedule: Schedule, input: number, outp
 
   for (const [i, stage] of kernel.stages.entries()) {
     let fits = true;
-    visit(stageRoots(stage), (e) => {
+    walk(stageRoots(stage), (e) => {
       if (e.kind === 'read' && e.buffer === output) fits = false;
       if (e.kind !== 'read' || e.buffer !== input) return;
       if (e.dynamic.length > 0 || i > only.stage) fits = false;

@@ -3,7 +3,8 @@
  * element before it looks. Liveness asks no more than this. Not an alias analysis: that two buffers may share memory is share.ts.
  */
 import { mul, names, ONE, type Poly } from '../sizes/poly.ts';
-import type { Expr, Kernel, Stage, Write } from '../kernel/types.ts';
+import { stageRoots, walk } from '../kernel/expr.ts';
+import type { Kernel, Write } from '../kernel/types.ts';
 
 export interface Usage {
   /** Reads or combines with content from before the call. */
@@ -13,47 +14,6 @@ export interface Usage {
   readonly combines: boolean;
   /** Every element is written, and none is read before that. */
   readonly defines: boolean;
-}
-
-/** Expressions directly below one. */
-export function children(e: Expr): readonly Expr[] {
-  switch (e.kind) {
-    case 'read':
-      return [...e.dynamic.map((d) => d.value), ...(e.otherwise === null ? [] : [e.otherwise])];
-    case 'op':
-      return e.args;
-    case 'guarded':
-      return [e.inside, e.outside];
-    case 'value':
-    case 'index':
-    case 'const':
-      return [];
-  }
-}
-
-/** Each expression below the roots once. */
-export function visit(roots: Iterable<Expr>, each: (e: Expr) => void): void {
-  const seen = new Set<Expr>();
-  const go = (e: Expr): void => {
-    if (seen.has(e)) return;
-    seen.add(e);
-    each(e);
-    for (const child of children(e)) go(child);
-  };
-  for (const root of roots) go(root);
-}
-
-export function stageRoots(stage: Stage): Expr[] {
-  const roots: Expr[] = [];
-  for (const def of stage.defs.values()) {
-    if (def.op !== null && def.init !== null) roots.push(def.init);
-    roots.push(def.value);
-  }
-  for (const write of [...stage.each, ...stage.writes]) {
-    for (const d of write.dynamic) roots.push(d.value);
-    roots.push(write.value);
-  }
-  return roots;
 }
 
 const product = (sizes: readonly Poly[]): Poly => sizes.reduce((p, s) => mul(p, s), ONE);
@@ -74,7 +34,7 @@ export function usage(kernel: Kernel): readonly Usage[] {
   if (before !== undefined) return before;
   const state = kernel.buffers.map(() => ({ readsOld: false, writes: false, combines: false, defines: false }));
   for (const stage of kernel.stages) {
-    visit(stageRoots(stage), (e) => {
+    walk(stageRoots(stage), (e) => {
       if (e.kind === 'read' && !state[e.buffer]!.defines) state[e.buffer]!.readsOld = true;
     });
     const all = [

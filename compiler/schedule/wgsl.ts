@@ -6,8 +6,8 @@
  * their own, one after the other, which is what they must look like.
  */
 import { evaluate } from '../sizes/poly.ts';
-import { walk } from '../kernel/expr.ts';
-import type { Expr, Kernel, Stage } from '../kernel/types.ts';
+import { stageRoots, walk } from '../kernel/expr.ts';
+import type { Kernel, Stage } from '../kernel/types.ts';
 import { printStream, streamPass, type WgslStream } from './wgsl-stream.ts';
 import { printProduct, productPass, productTraffic, type SkinnyProduct, type TiledProduct } from './wgsl-product.ts';
 
@@ -67,11 +67,6 @@ const sharesValues = (kernel: Kernel): boolean =>
     });
     return foreign;
   });
-
-const stageRoots = (stage: Stage): Expr[] => [
-  ...[...stage.defs.values()].flatMap((d) => (d.op !== null && d.init !== null ? [d.init, d.value] : [d.value])),
-  ...[...stage.each, ...stage.writes].flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]),
-];
 
 const points = (kernel: Kernel, axes: readonly string[], sizeOf: SizeOf): number =>
   axes.reduce((n, a) => n * Math.max(1, evaluate(kernel.axes.get(a)!, sizeOf)), 1);

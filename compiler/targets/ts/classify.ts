@@ -1,7 +1,7 @@
 /** What of a stage is computed where: before, inside and after its reduced loops. And the plainest schedule a kernel can have. */
 import { names as namesOf } from '../../sizes/poly.ts';
 import type { Expr, Kernel, Schedule, ScheduleNode, Stage } from '../../kernel/types.ts';
-import { visit } from '../../plan/usage.ts';
+import { walk } from '../../kernel/expr.ts';
 
 /** Every stage by itself in a plain nest, or inside the loops over the axes that neighbouring stages share values along. */
 export function plainSchedule(kernel: Kernel): Schedule {
@@ -47,7 +47,7 @@ export function classify(stage: Stage): Classified {
     let usesReduced = false;
     let usesInside = false;
     let usesOver = false;
-    visit([def.value], (e: Expr) => {
+    walk([def.value], (e: Expr) => {
       if (e.kind === 'value' && (reduced.includes(e.name) || after.includes(e.name) || running.has(e.name)))
         usesReduced = true;
       if (e.kind === 'value' && inside.includes(e.name)) usesInside = true;

@@ -20,7 +20,7 @@ import {
   type Poly,
 } from '../../sizes/poly.ts';
 import type { Expr, Guard, Kernel } from '../../kernel/types.ts';
-import { visit } from '../../plan/usage.ts';
+import { Mentions, useCounts } from '../../kernel/mentions.ts';
 import { Names } from './names.ts';
 import {
   ADDITIVE,
@@ -72,8 +72,7 @@ export class Expressions {
   private readonly kernel: Kernel;
   private readonly types: boolean;
   private readonly bindings = new Map<string, Binding>();
-  private readonly mutable: ReadonlySet<number>;
-  private readonly mentions = new Map<Expr, ReadonlySet<string>>();
+  private readonly mentions: Mentions;
   private readonly pinned = new Set<string>();
   private uses = new Map<Expr, number>();
   /** Tiled axes and how many points of them are computed together. */
@@ -86,23 +85,7 @@ export class Expressions {
     this.names = new Names(taken);
     this.buffers = kernel.buffers.map((b) => this.names.take(b.name));
     for (const size of kernel.sizes) this.bind(size, this.names.take(size), true);
-    const read = new Set<number>();
-    const written = new Set<number>();
-    for (const stage of kernel.stages) {
-      const roots: Expr[] = [];
-      for (const def of stage.defs.values()) {
-        roots.push(def.value);
-        if (def.op !== null && def.init !== null) roots.push(def.init);
-      }
-      for (const w of [...stage.each, ...stage.writes]) {
-        written.add(w.buffer);
-        roots.push(w.value, ...w.dynamic.map((d) => d.value));
-      }
-      visit(roots, (e) => {
-        if (e.kind === 'read') read.add(e.buffer);
-      });
-    }
-    this.mutable = new Set([...written].filter((b) => read.has(b)));
+    this.mentions = new Mentions(kernel, this.valueAxes);
   }
 
   // ---------------------------------------------------------------------------------------------------------------- names and blocks
@@ -154,18 +137,7 @@ export class Expressions {
   /** What follows computes these points together; `roots` are all expressions of it. */
   begin(roots: readonly Expr[], tile: ReadonlyMap<string, number>): void {
     this.tile = new Map([...tile].filter(([, n]) => n > 1));
-    this.uses = new Map();
-    for (const root of roots) this.uses.set(root, (this.uses.get(root) ?? 0) + 1);
-    const seen = new Set<Expr>();
-    visit(roots, (e) => {
-      if (seen.has(e)) return;
-      seen.add(e);
-      const below = e.kind === 'op' ? e.args : e.kind === 'guarded' ? [e.inside, e.outside] : [];
-      for (const child of below) this.uses.set(child, (this.uses.get(child) ?? 0) + 1);
-      if (e.kind === 'read' && e.otherwise !== null) {
-        this.uses.set(e.otherwise, (this.uses.get(e.otherwise) ?? 0) + 1);
-      }
-    });
+    this.uses = useCounts(roots);
   }
 
   /** After a write: named reads of buffers that change are no longer what they were. */
@@ -176,55 +148,11 @@ export class Expressions {
 
   // ------------------------------------------------------------------------------------------------------------------- what it mentions
 
-  private mentioned(e: Expr): ReadonlySet<string> {
-    const before = this.mentions.get(e);
-    if (before !== undefined) return before;
-    const found = new Set<string>();
-    const poly = (p: Poly, dynamic: ReadonlySet<string>): void => {
-      for (const s of names(p)) if (!dynamic.has(s)) found.add(s);
-    };
-    const take = (other: Expr): void => {
-      for (const s of this.mentioned(other)) found.add(s);
-    };
-    const guards = (all: readonly Guard[], dynamic: ReadonlySet<string>): void => {
-      for (const g of all) for (const p of [g.e, g.lo, g.hi]) poly(p, dynamic);
-    };
-    switch (e.kind) {
-      case 'read': {
-        const dynamic = new Set(e.dynamic.map((d) => d.name));
-        poly(e.at, dynamic);
-        guards(e.guards, dynamic);
-        for (const d of e.dynamic) take(d.value);
-        if (e.otherwise !== null) take(e.otherwise);
-        if (this.mutable.has(e.buffer)) found.add('!');
-        break;
-      }
-      case 'value':
-        found.add(`=${e.name}`);
-        for (const axis of this.valueAxes.get(e.name) ?? []) found.add(axis);
-        break;
-      case 'index':
-        poly(e.at, new Set());
-        break;
-      case 'const':
-        break;
-      case 'guarded':
-        guards(e.guards, new Set());
-        take(e.inside);
-        take(e.outside);
-        break;
-      case 'op':
-        for (const arg of e.args) take(arg);
-        break;
-    }
-    this.mentions.set(e, found);
-    return found;
-  }
-
   private depthOf(mentioned: ReadonlySet<string>): number {
     let depth = 0;
     for (const s of mentioned) {
       if (s === '!') return this.scope.depth;
+      if (s === '~') continue;
       const own = s.startsWith('=') ? this.values.get(s.slice(1))?.depth : this.bindings.get(s)?.depth;
       if (own === undefined) throw new Error(`kernel ${this.kernel.name}: ${s} is used where it is not known`);
       depth = Math.max(depth, own);
@@ -233,7 +161,7 @@ export class Expressions {
   }
 
   private key(e: Expr, shift: Shift): string {
-    const mentioned = this.mentioned(e);
+    const mentioned = this.mentions.of(e);
     const moved = [...shift].filter(([axis, by]) => by !== 0 && mentioned.has(axis));
     return `${e.id}|${moved.map(([axis, by]) => `${axis}+${by}`).join(',')}`;
   }
@@ -241,7 +169,7 @@ export class Expressions {
   /** Whether several points of the tile have this expression in common, or one point uses it twice. */
   private shared(e: Expr): boolean {
     if ((this.uses.get(e) ?? 0) > 1) return true;
-    const mentioned = this.mentioned(e);
+    const mentioned = this.mentions.of(e);
     for (const axis of this.tile.keys()) if (!mentioned.has(axis)) return true;
     return false;
   }
@@ -410,7 +338,7 @@ export class Expressions {
       const key = `#${this.key(value, shift)}`;
       let known = this.scope.find(key);
       if (known === null) {
-        const depth = this.depthOf(this.mentioned(value));
+        const depth = this.depthOf(this.mentions.of(value));
         const outer = this.scope;
         this.scope = outer.at(depth);
         const piece = this.emit(value, shift);
@@ -424,7 +352,7 @@ export class Expressions {
         known = `#${this.dynamics++}`;
         this.bindings.set(known, { text, depth, natural: false });
         this.scope.known.set(key, known);
-        if (this.mentioned(value).has('!')) this.pinned.add(key);
+        if (this.mentions.of(value).has('!')) this.pinned.add(key);
         this.scope = outer;
       }
       map.set(name, nameOf(known));
@@ -450,7 +378,7 @@ export class Expressions {
     const key = this.key(e, shift);
     const known = this.scope.find(key);
     if (known !== null) return atom(known);
-    const mentioned = this.mentioned(e);
+    const mentioned = this.mentions.of(e);
     const depth = this.depthOf(mentioned);
     if (depth === this.scope.depth && !this.shared(e)) return this.build(e, shift);
     const outer = this.scope;

@@ -24,7 +24,7 @@ import {
 import type { Def, Expr, Kernel, Schedule, ScheduleNode, Stage, Write } from '../../kernel/types.ts';
 import type { DType } from '../../graph/types.ts';
 import type { Storage } from '../../../runtime/plan.ts';
-import { stageRoots, visit } from '../../plan/usage.ts';
+import { stageRoots, walk } from '../../kernel/expr.ts';
 import { Expressions, NO_SHIFT, type Shift } from './expression.ts';
 import { atom, at, byte, folds, type Helper, type Piece } from './scalar.ts';
 import { classify, type Classified } from './classify.ts';
@@ -82,7 +82,7 @@ class KernelEmitter {
       }
     }
     for (const stage of kernel.stages) {
-      visit(stageRoots(stage), (e) => {
+      walk(stageRoots(stage), (e) => {
         if (e.kind === 'value' && this.definedIn.get(e.name) !== stage.name) this.exported.add(e.name);
       });
     }

@@ -9,7 +9,7 @@ import { add, asConst, coefficientOf, evaluate, mul, name, num, sub, substitute,
 import { Copier, ExprTable, walk } from '../../kernel/expr.ts';
 import type { Def, Expr, Kernel, Stage, Write } from '../../kernel/types.ts';
 import { Levels } from '../../kernel/levels.ts';
-import { stageRoots } from '../../plan/usage.ts';
+import { stageRoots } from '../../kernel/expr.ts';
 import { blockProduct, type ProductSide, type WasmLeaf, type WasmSchedule } from '../../schedule/wasm.ts';
 import { NO_SHIFT, typeOf } from './expression.ts';
 import type { KernelContext, KernelEmitter, Range } from './kernel.ts';

@@ -22,7 +22,7 @@ import {
 } from '../../sizes/poly.ts';
 import type { DType } from '../../graph/types.ts';
 import type { Expr, Guard, Kernel } from '../../kernel/types.ts';
-import { stageRoots, visit } from '../../plan/usage.ts';
+import { Mentions, useCounts } from '../../kernel/mentions.ts';
 import type { ValueType } from './encoder.ts';
 import type { Fn } from './function.ts';
 import type { LibraryName, Pool } from './math.ts';
@@ -78,8 +78,7 @@ export class Indices {
   readonly bases: number[];
 
   protected readonly bindings = new Map<string, Binding>();
-  protected readonly mutable: ReadonlySet<number>;
-  protected readonly mentions = new Map<Expr, ReadonlySet<string>>();
+  private readonly mentions: Mentions;
   protected readonly pinned = new Set<string>();
   protected uses = new Map<Expr, number>();
   protected tile: ReadonlySet<string> = new Set();
@@ -98,15 +97,7 @@ export class Indices {
     this.tag = `${fn.tags++}`;
     this.bases = kernel.buffers.map((_, k) => k);
     for (const [k, size] of kernel.sizes.entries()) this.bind(size, kernel.buffers.length + k, true);
-    const read = new Set<number>();
-    const written = new Set<number>();
-    for (const stage of kernel.stages) {
-      for (const w of [...stage.each, ...stage.writes]) written.add(w.buffer);
-      visit(stageRoots(stage), (e) => {
-        if (e.kind === 'read') read.add(e.buffer);
-      });
-    }
-    this.mutable = new Set([...written].filter((b) => read.has(b)));
+    this.mentions = new Mentions(kernel, this.valueAxes);
   }
 
   // --------------------------------------------------------------------------------------------------------------------------- names
@@ -140,14 +131,7 @@ export class Indices {
   /** What follows computes these; several points at once along the axes of `tile`. */
   begin(roots: readonly Expr[], tile: Iterable<string> = []): void {
     this.tile = new Set(tile);
-    this.uses = new Map();
-    const use = (e: Expr): void => void this.uses.set(e, (this.uses.get(e) ?? 0) + 1);
-    for (const root of roots) use(root);
-    visit(roots, (e) => {
-      const below = e.kind === 'op' ? e.args : e.kind === 'guarded' ? [e.inside, e.outside] : [];
-      for (const child of below) use(child);
-      if (e.kind === 'read' && e.otherwise !== null) use(e.otherwise);
-    });
+    this.uses = useCounts(roots);
   }
 
   /** After a write: held reads of buffers that change are no longer what they were. */
@@ -159,51 +143,8 @@ export class Indices {
 
   // -------------------------------------------------------------------------------------------------------------------- what it mentions
 
-  /** Names; `=v` for values, `!` for reads of what the kernel changes, `~` for any read. */
   mentioned(e: Expr): ReadonlySet<string> {
-    const before = this.mentions.get(e);
-    if (before !== undefined) return before;
-    const found = new Set<string>();
-    const poly = (p: Poly, dynamic: ReadonlySet<string>): void => {
-      for (const s of names(p)) if (!dynamic.has(s)) found.add(s);
-    };
-    const take = (other: Expr): void => {
-      for (const s of this.mentioned(other)) found.add(s);
-    };
-    const guards = (all: readonly Guard[], dynamic: ReadonlySet<string>): void => {
-      for (const g of all) for (const p of [g.e, g.lo, g.hi]) poly(p, dynamic);
-    };
-    switch (e.kind) {
-      case 'read': {
-        const dynamic = new Set(e.dynamic.map((d) => d.name));
-        poly(e.at, dynamic);
-        guards(e.guards, dynamic);
-        for (const d of e.dynamic) take(d.value);
-        if (e.otherwise !== null) take(e.otherwise);
-        found.add('~');
-        if (this.mutable.has(e.buffer)) found.add('!');
-        break;
-      }
-      case 'value':
-        found.add(`=${e.name}`);
-        for (const axis of this.valueAxes.get(e.name) ?? []) found.add(axis);
-        break;
-      case 'index':
-        poly(e.at, new Set());
-        break;
-      case 'const':
-        break;
-      case 'guarded':
-        guards(e.guards, new Set());
-        take(e.inside);
-        take(e.outside);
-        break;
-      case 'op':
-        for (const arg of e.args) take(arg);
-        break;
-    }
-    this.mentions.set(e, found);
-    return found;
+    return this.mentions.of(e);
   }
 
   protected depthOf(mentioned: Iterable<string>): number {

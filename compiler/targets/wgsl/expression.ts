@@ -7,7 +7,7 @@
 import { asConst, mul, names, num, sub, terms, type Atom, type Poly } from '../../sizes/poly.ts';
 import type { Expr, Guard, Kernel, Write } from '../../kernel/types.ts';
 import type { DType } from '../../graph/types.ts';
-import { visit } from '../../plan/usage.ts';
+import { walk } from '../../kernel/expr.ts';
 import type { Helper } from './helpers.ts';
 import { constant, registerType, scalarCode } from './scalar.ts';
 import type { Slot } from './slots.ts';
@@ -52,7 +52,7 @@ export class Expressions {
     const place = (buffer: number): string => `${slotOf[buffer]!} ${bases[buffer] ?? 0}`;
     for (const stage of kernel.stages) {
       for (const w of [...stage.each, ...stage.writes]) if (slotOf[w.buffer]! >= 0) written.add(place(w.buffer));
-      visit(rootsOf(stage), (e) => {
+      walk(rootsOf(stage), (e) => {
         if (e.kind === 'read') read.add(place(e.buffer));
       });
     }
@@ -122,7 +122,7 @@ export class Expressions {
     if (this.mutable) for (const b of this.blocks) b.known.clear();
     this.uses = new Map();
     for (const root of roots) this.uses.set(root, (this.uses.get(root) ?? 0) + 1);
-    visit(roots, (e) => {
+    walk(roots, (e) => {
       const below = e.kind === 'op' ? e.args : e.kind === 'guarded' ? [e.inside, e.outside] : [];
       for (const child of below) this.uses.set(child, (this.uses.get(child) ?? 0) + 1);
       if (e.kind === 'read') for (const d of e.dynamic) this.uses.set(d.value, (this.uses.get(d.value) ?? 0) + 1);
