@@ -27,7 +27,7 @@ import type { Storage } from '../../../runtime/plan.ts';
 import { stageRoots, walk } from '../../kernel/expr.ts';
 import { Expressions, NO_SHIFT, type Shift } from './expression.ts';
 import { atom, at, byte, folds, type Helper, type Piece } from './scalar.ts';
-import { classify, type Classified } from './classify.ts';
+import { partsOf, type Parts } from '../../kernel/parts.ts';
 import { guardKey, solve, stageGuards, type Bounds } from './tighten.ts';
 
 export interface EmittedKernel {
@@ -47,8 +47,6 @@ export const ARRAYS: Readonly<Record<DType, string>> = {
 /** Of a buffer, which may keep its values in fewer bytes. */
 export const arrayOf = ({ dtype, storage }: { readonly dtype: DType; readonly storage?: Storage }): string =>
   storage === undefined ? ARRAYS[dtype] : { f16: 'Uint16Array', i8: 'Int8Array', i4: 'Uint8Array' }[storage];
-
-export { plainSchedule } from './classify.ts';
 
 type Leaf = Extract<ScheduleNode, { kind: 'stage' }>;
 
@@ -303,7 +301,7 @@ class KernelEmitter {
     arrays: ReadonlyMap<string, string>,
   ): void {
     const { x } = this;
-    const plan = classify(stage);
+    const plan = partsOf(stage);
     const suffix = (shift: Shift): string =>
       [...tile.keys()].map((axis) => shift.get(axis) ?? 0).join(tile.size > 1 ? '_' : '');
     const locals = new Map<string, ReadonlyMap<string, string>>();
@@ -346,7 +344,7 @@ class KernelEmitter {
     if (plan.reduced.length > 0 || stage.each.length > 0) {
       this.reduction(stage, leaf, over, points, tile, plan, nameFor, bindLocal, suffix);
     }
-    for (const value of plan.after) define(value, stage.defs.get(value)!);
+    for (const value of plan.last) define(value, stage.defs.get(value)!);
     x.begin(writeRoots(stage.writes), tile);
     this.writes(stage.writes, points);
     for (const [value] of saved) store(value, stage.defs.get(value)!);
@@ -360,7 +358,7 @@ class KernelEmitter {
     over: readonly string[],
     points: readonly Shift[],
     tile: ReadonlyMap<string, number>,
-    plan: Classified,
+    plan: Parts,
     nameFor: (value: string) => ReadonlyMap<string, string>,
     bindLocal: (value: string) => void,
     suffix: (shift: Shift) => string,
@@ -475,7 +473,7 @@ class KernelEmitter {
     stage: Stage,
     points: readonly Shift[],
     tile: ReadonlyMap<string, number>,
-    plan: Classified,
+    plan: Parts,
     nameFor: (value: string) => ReadonlyMap<string, string>,
     bindLocal: (value: string) => void,
     suffix: (shift: Shift) => string,

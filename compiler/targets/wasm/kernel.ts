@@ -18,7 +18,7 @@ import { BlockEmitter } from './block.ts';
 import { emitDots } from './dots.ts';
 import type { Side } from './hoist.ts';
 import { emitProduct, packOperand, type ProductContext } from './product.ts';
-import { partsOf, type Parts } from './parts.ts';
+import { partsOf, type Parts } from '../../kernel/parts.ts';
 import { across, combine, identity } from './scalar.ts';
 import { Writer } from './writer.ts';
 

@@ -16,7 +16,7 @@ import { Expressions, NO_SHIFT, type Context, type Shift } from './expression.ts
 import type { Fn } from './function.ts';
 import type { Side } from './hoist.ts';
 import { KernelEmitter, type KernelContext, type Range } from './kernel.ts';
-import { partsOf } from './parts.ts';
+import { partsOf } from '../../kernel/parts.ts';
 import { Packer } from './pack.ts';
 import { PANEL } from './tile.ts';
 

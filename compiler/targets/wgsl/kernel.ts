@@ -10,7 +10,7 @@
 import { add, mul, name as nameOf, num, type Poly } from '../../sizes/poly.ts';
 import type { Def, Expr, Kernel, Stage } from '../../kernel/types.ts';
 import type { WgslPass, WgslSchedule } from '../../schedule/wgsl.ts';
-import { classify, type Classified } from '../ts/classify.ts';
+import { partsOf, type Parts } from '../../kernel/parts.ts';
 import { Expressions, identifier } from './expression.ts';
 import type { Helper } from './helpers.ts';
 import { productLines, type Emitted } from './product.ts';
@@ -204,7 +204,7 @@ export class PassEmitter {
   }
 
   /** Declares the accumulators of a stage; `fresh` ones start at the identity. */
-  private accumulators(stage: Stage, plan: Classified, fromIdentity: boolean): Map<string, Accumulator> {
+  private accumulators(stage: Stage, plan: Parts, fromIdentity: boolean): Map<string, Accumulator> {
     const { x } = this;
     const out = new Map<string, Accumulator>();
     for (const value of plan.reduced) {
@@ -233,7 +233,7 @@ export class PassEmitter {
   }
 
   /** One round of the reduced axes. */
-  private round(stage: Stage, plan: Classified, sums: ReadonlyMap<string, Accumulator>): void {
+  private round(stage: Stage, plan: Parts, sums: ReadonlyMap<string, Accumulator>): void {
     const { x } = this;
     for (const value of plan.inside) if (!plan.running.has(value)) this.define(stage, value);
     x.begin([...sums.values()].map((s) => s.def.value));
@@ -251,10 +251,10 @@ export class PassEmitter {
     x.writes(stage.each);
   }
 
-  private finish(stage: Stage, plan: Classified, sums: ReadonlyMap<string, Accumulator>): void {
+  private finish(stage: Stage, plan: Parts, sums: ReadonlyMap<string, Accumulator>): void {
     for (const [value, { name }] of sums) this.x.values.set(value, name);
     for (const value of plan.inside) if (!plan.running.has(value)) this.x.values.delete(value);
-    for (const value of plan.after) this.define(stage, value);
+    for (const value of plan.last) this.define(stage, value);
   }
 
   private put(stage: Stage): void {
@@ -264,7 +264,7 @@ export class PassEmitter {
 
   /** One point of the stage's free axes, by one thread. */
   private point(stage: Stage): void {
-    const plan = classify(stage);
+    const plan = partsOf(stage);
     for (const value of plan.before) this.define(stage, value);
     const sums = this.accumulators(stage, plan, false);
     if (stage.over.length > 0 || sums.size > 0 || stage.each.length > 0) {
@@ -282,7 +282,7 @@ export class PassEmitter {
   /** One point, its reduced axes dealt out to the threads of a workgroup; values afterwards are known to all of them. */
   private together(stage: Stage, threads: number): void {
     const { x } = this;
-    const plan = classify(stage);
+    const plan = partsOf(stage);
     for (const value of plan.before) this.define(stage, value);
     const sums = this.accumulators(stage, plan, true);
     if (stage.over.length > 0 || sums.size > 0 || stage.each.length > 0) {
@@ -353,10 +353,10 @@ export class PassEmitter {
 
   /** What follows the sum of a product at one of its results. */
   result(stage: Stage, value: string, text: string): void {
-    const plan = classify(stage);
+    const plan = partsOf(stage);
     for (const other of plan.before) this.define(stage, other);
     this.x.values.set(value, text);
-    for (const other of plan.after) this.define(stage, other);
+    for (const other of plan.last) this.define(stage, other);
     this.put(stage);
   }
 }

@@ -9,7 +9,7 @@ import { walk } from '../../kernel/expr.ts';
 import type { Combine, Expr, Stage } from '../../kernel/types.ts';
 import { divides, type OperandLoad, type TiledProduct } from '../../schedule/wgsl-product.ts';
 import { resultWidth, type StreamProduct, type StreamStage, type WgslStream } from '../../schedule/wgsl-stream.ts';
-import { classify } from '../ts/classify.ts';
+import { partsOf } from '../../kernel/parts.ts';
 import type { PassEmitter } from './kernel.ts';
 import { operandLines, sumOf, type Emitted } from './product.ts';
 import { constant, folds, registerType } from './scalar.ts';
@@ -345,7 +345,7 @@ class Streamer {
         }
       });
     });
-    const { before, after } = classify(stage);
+    const { before, after } = partsOf(stage);
     this.eachPoint(() => {
       for (const value of before) this.define(stage, value);
       x.values.set(sumOf(stage), `scores${k}[i][c]`);
@@ -371,7 +371,7 @@ class Streamer {
   private startSums(stage: Stage): Sums {
     const { x } = this.emitter;
     const made: Sums = new Map();
-    for (const value of classify(stage).reduced) {
+    for (const value of partsOf(stage).reduced) {
       const def = stage.defs.get(value)!;
       if (def.op === null || def.op === 'argmax') continue;
       const least = constant(folds[def.op].identity(def.value.dtype), def.value.dtype, x.use);
@@ -386,7 +386,7 @@ class Streamer {
   /** A round of a row's sums; where they are finished already, only what the stage leaves at a point. */
   private alongRow(stage: Stage, sums: Sums | null): void {
     const { x } = this.emitter;
-    const { before, inside } = classify(stage);
+    const { before, inside } = partsOf(stage);
     this.eachPoint(() => {
       if (sums !== null) for (const value of before) this.define(stage, value);
       for (const value of inside) this.define(stage, value);
@@ -417,7 +417,7 @@ class Streamer {
         x.line(`for (var p = 1; p < ${threads}; p++) { ${own}[i] = ${next}; }`);
       });
     }
-    const { before, after } = classify(stage);
+    const { before, after } = partsOf(stage);
     const kept = new Map<string, string>();
     for (const value of [...before, ...after]) {
       const own = x.fresh(`${value}_rows`);
@@ -488,7 +488,7 @@ class Streamer {
     const { x } = emitter;
     const { axes } = s.product.right;
     const width = emitter.points(axes);
-    const { before, after } = classify(stage);
+    const { before, after } = partsOf(stage);
     const groups = this.groups(k);
     this.eachRow(() => {
       x.line('if (first + down * 4 + i > last) { continue; }');

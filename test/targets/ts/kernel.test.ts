@@ -1,6 +1,7 @@
 /** Emitted kernels give, bit for bit, what the interpreter gives, for every remainder of every tile; and they read well (goldens). */
 import { describe, expect, it } from 'vitest';
-import { emitKernel, plainSchedule } from '../../../compiler/targets/ts/kernel.ts';
+import { plainSchedule } from '../../../compiler/schedule/plain.ts';
+import { emitKernel } from '../../../compiler/targets/ts/kernel.ts';
 import { allocate, runKernel, type Data } from '../../../compiler/kernel/interpret.ts';
 import { add, evaluate, mul, name, num } from '../../../compiler/sizes/poly.ts';
 import { erf, floorDivide, modulo } from '../../../runtime/scalars.ts';
