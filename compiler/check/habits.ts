@@ -252,6 +252,3 @@ export function argumentHabit(name: string, known: readonly string[]): Habit | n
   const hint = own(ARGUMENT_HINTS, name);
   return hint === null ? null : say(hint);
 }
-
-/** What is offered where a result has the right axes but the last, and the layer that gives it its width seems to be missing. */
-export const widthLayer = (width: string): string => `Linear(${width})`;

@@ -8,8 +8,8 @@ import { type Application, type Body, type Context } from './context.ts';
 import type { Lint } from './record.ts';
 
 const AFFINE = new Set(['Linear', 'Conv1d', 'Conv2d', 'Conv3d', 'ConvTranspose1d', 'ConvTranspose2d']);
-/** What a body puts between affine layers. */
-const BETWEEN = new Set([
+/** Activations: what a body puts between affine layers. */
+export const ACTIVATIONS = new Set([
   'relu',
   'tanh',
   'gelu',
@@ -127,7 +127,7 @@ export const linearLinear: Lint = {
 /** What the body itself puts between its layers, most often. */
 function nonLinearity(c: Context, body: Body): string {
   const counts = new Map<string, number>();
-  for (const a of body.applications) if (c.isLibrary(a, BETWEEN)) counts.set(a.name, (counts.get(a.name) ?? 0) + 1);
+  for (const a of body.applications) if (c.isLibrary(a, ACTIVATIONS)) counts.set(a.name, (counts.get(a.name) ?? 0) + 1);
   return [...counts].sort((x, y) => y[1] - x[1])[0]?.[0] ?? 'relu';
 }
 

@@ -8,6 +8,7 @@ import { formatSize } from '../check/types.ts';
 import type { Fix } from '../diagnostics/problem.ts';
 import { asConst, sub as less } from '../sizes/poly.ts';
 import type { Application, Body, Context } from './context.ts';
+import { ACTIVATIONS } from './layers.ts';
 import type { Lint } from './record.ts';
 
 const isMinusInfinity = (e: Expr): boolean =>
@@ -105,24 +106,7 @@ export const weightsBeyondOne: Lint = {
 };
 
 /** Twice in a row they do what once does, or something that nobody means. */
-const ONCE = new Set([
-  'relu',
-  'tanh',
-  'sigmoid',
-  'gelu',
-  'gelu_tanh',
-  'silu',
-  'leaky_relu',
-  'elu',
-  'selu',
-  'mish',
-  'softplus',
-  'Dropout',
-  'SpatialDropout',
-  'LayerNorm',
-  'RMSNorm',
-  'BatchNorm',
-]);
+const ONCE = new Set([...ACTIVATIONS, 'Dropout', 'SpatialDropout', 'LayerNorm', 'RMSNorm', 'BatchNorm']);
 
 export const stageTwice: Lint = {
   code: 'NN613',
@@ -236,19 +220,6 @@ export const unreachedRows: Lint = {
 };
 
 const EMBEDDING = new Set(['Embedding']);
-
-const ACTIVATIONS = new Set([
-  'relu',
-  'tanh',
-  'sigmoid',
-  'gelu',
-  'gelu_tanh',
-  'silu',
-  'leaky_relu',
-  'elu',
-  'selu',
-  'mish',
-]);
 
 export const activationFirst: Lint = {
   code: 'NN616',

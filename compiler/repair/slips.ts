@@ -17,12 +17,12 @@ import type {
 } from '../../grammar/ast.ts';
 import { nodesOf, pathTo, walk, type AnyNode } from '../../grammar/walk.ts';
 import type { CheckResult } from '../check/check.ts';
-import { widthLayer } from '../check/habits.ts';
 import type { Program } from '../check/program.ts';
 import { formatSize, type Type } from '../check/types.ts';
 import type { Aligned } from '../diagnostics/families/check.ts';
 import type { Fix, Problem } from '../diagnostics/problem.ts';
 import { report } from '../diagnostics/render/index.ts';
+import { widthLayer } from './layers.ts';
 
 type Owner = Callable | TrainDeclaration;
 
@@ -505,9 +505,10 @@ class Slips {
     const width = shapes?.left.at(-1);
     if (shapes === null || shapes.axis === null || width === undefined) return;
     const [left, right] = [shapes.left.slice(0, -1), shapes.right.slice(0, -1)];
-    const layer = right.length === left.length && right.length >= 1 ? widthLayer(width) : null;
-    if (layer !== null)
-      this.add(`end with \`${layer}\``, [{ ...where(this.span), start: this.span.end }, ` |> ${layer}`]);
+    const layer = right.length === left.length && right.length >= 1 ? widthLayer(this.program) : null;
+    if (layer === null) return;
+    const call = `${layer}(${width})`;
+    this.add(`end with \`${call}\``, [{ ...where(this.span), start: this.span.end }, ` |> ${call}`]);
   }
 
   /** Sizes, configuration and constants, first what is called as a parameter is. */
