@@ -33,8 +33,11 @@ describe.skipIf(gpu === null)('on a device', { timeout: 120_000 }, () => {
     for (const s of profile.steps) {
       // In a loop a kernel is called once a round.
       expect([1, 3], s.kernel).toContain(s.calls);
-      expect(s.milliseconds, s.kernel).toBeGreaterThan(0);
+      // A call may be shorter than a tick of the device's clock.
+      expect(s.milliseconds, s.kernel).toBeGreaterThanOrEqual(0);
     }
+    const timed = profile.steps.filter((s) => s.milliseconds > 0);
+    expect(timed.length).toBeGreaterThan(profile.steps.length / 2);
     expect(profile.steps.some((s) => s.calls === 3)).toBe(true);
     expect(machine.peak).toBeGreaterThan(0);
     expect(machine.bandwidth[0]!.rate).toBeGreaterThan(0);
