@@ -10,6 +10,8 @@ import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { minifySync } from 'rolldown/utils';
 import ts from 'typescript';
+import { parse } from '../grammar/parse.ts';
+import { pieces } from '../grammar/pieces.ts';
 
 /** Without imports, so that several modules can stand in one. */
 const withoutImports = (text: string): string => text.replace(/^import [^;]*;\n/gm, '');
@@ -137,16 +139,34 @@ function libraryModule(root: string): string {
         .filter((f) => f.endsWith('.nn'))
         .sort()
     : [];
-  const rows = files.map((f) => {
-    const path = relative(folder, join(folder, f)).replaceAll('\\', '/');
-    return `  ${JSON.stringify(path)}: ${JSON.stringify(readFileSync(join(folder, f), 'utf8'))},`;
-  });
+  const texts = files.map((f): [string, string] => [
+    relative(folder, join(folder, f)).replaceAll('\\', '/'),
+    readFileSync(join(folder, f), 'utf8'),
+  ]);
+  const rows = texts.map(([path, text]) => `  ${JSON.stringify(path)}: ${JSON.stringify(text)},`);
+  const contents = texts.map(([path, text]) => `  ${JSON.stringify(path)}: ${JSON.stringify(contentsOf(text))},`);
   return `${HEADER}
 /** The standard library: path relative to \`library/\` → text. */
 export const library: Readonly<Record<string, string>> = {
 ${rows.join('\n')}
 };
+
+/** Its declarations, in pieces that are parsed when one of their names is asked for: names, first and last offset. */
+export const libraryContents: Readonly<Record<string, readonly (readonly [readonly string[], number, number])[]>> = {
+${contents.join('\n')}
+};
 `;
+}
+
+/** Pieces with the names that they declare. None for a text with problems: it is parsed as a whole, and they are reported. */
+function contentsOf(text: string): [string[], number, number][] {
+  const all = pieces(text).map(({ text: piece, offset }) => ({ offset, piece, parsed: parse({ id: 0, text: piece }) }));
+  if (all.some((p) => p.parsed.problems.length > 0)) return [];
+  return all.map(({ offset, piece, parsed }) => [
+    parsed.module.declarations.flatMap((d) => ('name' in d ? [d.name.text] : [])),
+    offset,
+    offset + piece.length,
+  ]);
 }
 
 /** Path relative to the repository → text that belongs there. */

@@ -16,7 +16,9 @@ import { parse, type ParseResult } from '../../grammar/parse.ts';
 import type { Problem } from '../diagnostics/problem.ts';
 import { problem } from '../diagnostics/problem.ts';
 import { Sources, type SourceFile } from '../source/source.ts';
+import { library as standard, libraryContents } from '../library.generated.ts';
 import type { Kept } from './kept.ts';
+import { knownModule } from './known.ts';
 import { nearest } from './scope.ts';
 
 export type NamedDeclaration = Callable | ConstDeclaration | TrainDeclaration;
@@ -29,6 +31,8 @@ export interface Definition {
 
 export interface ProgramModule {
   readonly path: string;
+  /** The number of its text. */
+  readonly file: number;
   readonly ast: Module;
   readonly library: boolean;
   /** Own declarations and imports, by name as seen here. */
@@ -83,6 +87,9 @@ interface LoadedModule {
   readonly problems: readonly Problem[];
 }
 
+/** What paths of library modules begin with. */
+const LIBRARY = 'nnc:';
+
 /** A library comes first and so has the same file numbers in every program: its modules are made once. */
 const libraries = new WeakMap<Readonly<Record<string, string>>, readonly LoadedModule[]>();
 
@@ -123,12 +130,15 @@ export function loadProgram(
     return module;
   };
 
-  for (const [name, source] of Object.entries(library)) sources.add(`nnc:${name}`, source, true);
+  for (const [name, source] of Object.entries(library)) sources.add(`${LIBRARY}${name}`, source, true);
   let loadedLibrary = libraries.get(library);
   if (loadedLibrary === undefined) {
-    loadedLibrary = sources.files.map(({ id, path: own, text: source }) =>
-      declared(own, parse({ id, text: source }), true, (declaration, module) => ({ declaration, module })),
-    );
+    loadedLibrary = sources.files.map(({ id, path: own, text: source }) => {
+      // What is in the standard library is known: of its modules only what a program names is parsed.
+      const contents = library === standard ? (libraryContents[own.slice(LIBRARY.length)] ?? []) : [];
+      if (contents.length > 0) return { module: knownModule({ id, path: own, text: source }, contents), problems: [] };
+      return declared(own, parse({ id, text: source }), true, (declaration, module) => ({ declaration, module }));
+    });
     libraries.set(library, loadedLibrary);
   }
   for (const { module, problems: own } of loadedLibrary) {
@@ -219,6 +229,7 @@ function declared(
   const { declarations } = parsed.module;
   const module: ProgramModule = {
     path,
+    file: parsed.module.file,
     ast: parsed.module,
     library,
     names: new Map(),

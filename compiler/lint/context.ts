@@ -86,7 +86,6 @@ export class Context {
   /** Candidates; each is tried before it is offered. */
   readonly candidates = new Map<Problem, readonly Fix[]>();
   private readonly memory: LintMemory;
-  private readonly homes = new Map<object, ProgramModule>();
   private readonly indexed = new Map<object, Body>();
   private readonly parents = new Map<object, object>();
   private readonly applied = new Map<object, Application>();
@@ -98,11 +97,9 @@ export class Context {
     const bodies: Body[] = [];
     this.memory = new LintMemory(program, checked);
     for (const module of program.modules)
-      for (const d of module.ast.declarations) {
+      for (const d of module.library && !library ? [] : module.ast.declarations) {
         if (d.kind === 'import' || d.kind === 'bad' || d.kind === 'const' || d.kind === 'checkpoint') continue;
         if (d.kind === 'storage') continue;
-        this.homes.set(d, module);
-        if (module.library && !library) continue;
         const known = this.memory.recall(d);
         if (known === null) bodies.push(this.body(d)!);
         else for (const { problem: p, fixes } of known) this.deliver(p, fixes);
@@ -110,11 +107,11 @@ export class Context {
     this.bodies = bodies;
   }
 
-  /** Any body of the program's own files. */
+  /** Any body of the program, the library's too. */
   body(owner: Callable | TrainDeclaration): Body | null {
     const known = this.indexed.get(owner);
     if (known !== undefined) return known;
-    const module = this.homes.get(owner);
+    const module = this.program.modules.find((m) => m.file === owner.span.file);
     if (module === undefined) return null;
     const made = this.index(module, owner);
     this.indexed.set(owner, made);
@@ -283,7 +280,7 @@ export class Context {
   private makeApplication(node: CallExpr | PipeExpr): Application | null {
     const stage = node.kind === 'pipe' ? node.stage : node;
     const piped = node.kind === 'pipe' ? [node.value] : [];
-    const module = this.program.modules.find((m) => m.ast.file === node.span.file);
+    const module = this.program.modules.find((m) => m.file === node.span.file);
     if (module === undefined) return null;
     let head: Expr = stage;
     const lists: (readonly Argument[])[] = [];

@@ -66,7 +66,7 @@ export interface Slip {
 export function slips(program: Program, problem: Problem, checked: CheckResult): Slip[] {
   const { span } = problem;
   if (span === null || program.sources.get(span.file).library) return [];
-  const module = program.modules.find((m) => m.ast.file === span.file);
+  const module = program.modules.find((m) => m.file === span.file);
   if (module === undefined) return [];
   // A report at the end of something belongs to what ends there.
   const path = pathTo(module.ast, span.start).filter((n) => n.span === undefined || n.span.end >= span.end);
@@ -513,7 +513,7 @@ class Slips {
 
   /** Sizes, configuration and constants, first what is called as a parameter is. */
   private numbersInScope(parameters: readonly string[]): string[] {
-    const module = this.program.modules.find((m) => m.ast.file === this.span.file);
+    const module = this.program.modules.find((m) => m.file === this.span.file);
     const consts = (module?.ast.declarations ?? []).flatMap((d) => (d.kind === 'const' ? [d.name.text] : []));
     const all = [...this.sizes, ...consts];
     return [...all.filter((s) => parameters.includes(s)), ...all];
@@ -609,7 +609,7 @@ class Slips {
       const last = type?.kind === 'tensor' ? type.shape.at(-1) : undefined;
       if (last?.kind === 'size') out.add(formatSize(last.size));
     }
-    const own = this.program.modules.find((m) => m.ast.file === this.span.file);
+    const own = this.program.modules.find((m) => m.file === this.span.file);
     for (const n of own?.ast.declarations.flatMap((d) => nodesOf(d)) ?? []) {
       const below = (n as { readonly below?: Expr | null }).below ?? null;
       if (below?.span !== undefined) out.add(this.text(below.span));

@@ -184,7 +184,7 @@ export function indexNames(program: Program, checked: CheckResult): Names {
       return all().byFile;
     },
     at: (file, offset) => {
-      const module = program.modules.find((m) => m.ast.file === file);
+      const module = program.modules.find((m) => m.file === file);
       if (module === undefined) return null;
       const near = module.ast.declarations.filter((d) => d.span.start <= offset && offset <= d.span.end);
       return occurrenceAt(
