@@ -7,8 +7,9 @@
  * networks", 2018; for every group as in Shen et al., "Q-BERT", 2020). Halves are rounded to nearest, ties to even.
  */
 import { f16Bits, halfValue } from './half.ts';
-import type { Storage } from './plan.ts';
+import type { PlanLeaf, Storage } from './plan.ts';
 import type { Store } from './execute.ts';
+import type { WeightTensor } from './weights.ts';
 
 export interface Quantised {
   /** Int8Array (i8), Uint8Array with two elements a byte (i4), Uint16Array (f16). */
@@ -69,25 +70,28 @@ export function storable(values: ArrayLike<number>, as: Storage): string | null 
   return null;
 }
 
+/** Why a tensor cannot be what such a leaf is to hold; null if it can. */
+export function storedProblem({ path, stored }: PlanLeaf, tensor: WeightTensor): string | null {
+  const { as, group } = stored!;
+  const length = tensor.shape.reduce((n, extent) => n * extent, 1);
+  if (tensor.stored !== undefined) {
+    const { data, scales } = tensor.stored;
+    if (tensor.stored.as !== as || tensor.stored.group !== group)
+      return `${path} is stored as ${tensor.stored.as} in groups of ${tensor.stored.group}, not as ${as} in groups of ${group}.`;
+    if (data.length !== (as === 'i4' ? length / 2 : length) || scales.length !== (as === 'f16' ? 0 : length / group))
+      return `${path} has ${data.length} stored elements and ${scales.length} scales, which is not [${tensor.shape.join(', ')}].`;
+    return null;
+  }
+  if (!(tensor.data instanceof Float32Array))
+    return `${path} must be a Float32Array, not ${tensor.data.constructor.name}.`;
+  if (tensor.data.length !== length)
+    return `${path} has ${tensor.data.length} elements, which is not [${tensor.shape.join(', ')}].`;
+  const why = storable(tensor.data, as);
+  return why === null ? null : `${path}: ${why}.`;
+}
+
 export const store: Store = {
-  problem({ path, stored }, tensor) {
-    const { as, group } = stored!;
-    const length = tensor.shape.reduce((n, extent) => n * extent, 1);
-    if (tensor.stored !== undefined) {
-      const { data, scales } = tensor.stored;
-      if (tensor.stored.as !== as || tensor.stored.group !== group)
-        return `${path} is stored as ${tensor.stored.as} in groups of ${tensor.stored.group}, not as ${as} in groups of ${group}.`;
-      if (data.length !== (as === 'i4' ? length / 2 : length) || scales.length !== (as === 'f16' ? 0 : length / group))
-        return `${path} has ${data.length} stored elements and ${scales.length} scales, which is not [${tensor.shape.join(', ')}].`;
-      return null;
-    }
-    if (!(tensor.data instanceof Float32Array))
-      return `${path} must be a Float32Array, not ${tensor.data.constructor.name}.`;
-    if (tensor.data.length !== length)
-      return `${path} has ${tensor.data.length} elements, which is not [${tensor.shape.join(', ')}].`;
-    const why = storable(tensor.data, as);
-    return why === null ? null : `${path}: ${why}.`;
-  },
+  problem: storedProblem,
   put({ memory }, { buffer, stored }, tensor) {
     const { as, group, scales } = stored!;
     const own = tensor.stored ?? quantise(tensor.data, as, group);

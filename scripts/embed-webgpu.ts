@@ -28,6 +28,7 @@ const PARTS: readonly (readonly [file: string, names: readonly string[] | null])
   ['plan.ts', null],
   ['errors.ts', null],
   ['memory.ts', ['View', 'toHalf']],
+  ['store.ts', ['Quantised']],
   ['weights.ts', ['WeightTensor', 'Weights', 'Checkpoint', 'CreateOptions']],
   ['webgpu/api.ts', null],
   ['webgpu/table.ts', null],
@@ -39,6 +40,13 @@ const PARTS: readonly (readonly [file: string, names: readonly string[] | null])
   ['webgpu/reading.ts', null],
   ['webgpu/machine.ts', null],
   ['webgpu/weights.ts', null],
+];
+
+/** What a module has beside, where its plan stores parameters in fewer bytes. */
+const STORED: typeof PARTS = [
+  ['half.ts', ['f16Bits', 'wordView', 'floatView', 'halfValue']],
+  ['store.ts', ['most', 'nearest', 'quantise', 'dequantise', 'storable', 'storedProblem']],
+  ['webgpu/stored.ts', null],
 ];
 
 /** Top-level declarations of a file without imports, all or the named ones; `export` only where users need it. */
@@ -63,15 +71,21 @@ function declarations(
 }
 
 export function webgpuRuntime(root: string): string {
-  const all = PARTS.flatMap(([file, names]) => declarations(readFileSync(join(root, 'runtime', file), 'utf8'), names));
-  const typescript = `${all.map((d) => d.text).join('\n\n')}\n`;
-  const javascript = ts.transpileModule(typescript, {
-    compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
-  }).outputText;
+  const read = (parts: typeof PARTS) =>
+    parts.flatMap(([file, names]) => declarations(readFileSync(join(root, 'runtime', file), 'utf8'), names));
+  const inJavascript = (text: string): string =>
+    ts.transpileModule(text, {
+      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
+    }).outputText;
+  const textOf = (parts: readonly { readonly text: string }[]): string => `${parts.map((d) => d.text).join('\n\n')}\n`;
+  const all = read(PARTS);
+  const typescript = textOf(all);
+  const javascript = inJavascript(typescript);
+  const store = textOf(read(STORED));
   const types = all.filter(
     (d) =>
       d.isType &&
-      !/^(?:Dispatch|Call|Reading|Wanted|Needs|Layout|LoopStep|GpuKernel|GpuProgramTable|GpuOrigins|GpuCompiledLimits|Env|Inputs|GivenSizes)$/.test(
+      !/^(?:Dispatch|Call|Reading|Wanted|Needs|Layout|LoopStep|GpuKernel|GpuStore|Quantised|GpuProgramTable|GpuOrigins|GpuCompiledLimits|Env|Inputs|GivenSizes)$/.test(
         d.name,
       ),
   );
@@ -86,6 +100,11 @@ export const webgpuText = {
   typescript: ${JSON.stringify(typescript)},
   javascript: ${JSON.stringify(javascript)},
   declarations: ${JSON.stringify(`${declared}\n`)},
+  /** Behind it, where parameters are stored in fewer bytes. */
+  store: {
+    typescript: ${JSON.stringify(store)},
+    javascript: ${JSON.stringify(inJavascript(store))},
+  },
 } as const;
 `;
 }

@@ -159,12 +159,24 @@ export function operandLoad(kernel: Kernel, side: ProductSide, over: readonly st
   return { along, vector: isAligned(kernel, side, along === 'own' ? mine : unit) };
 }
 
+/** What is read where an operand is no more than a read, or an integer that is stored in fewer bytes times its scale, which is that of four neighbours too. */
+export function readByFour(kernel: Kernel, e: Expr): Read | null {
+  if (e.kind === 'read') return e;
+  if (e.kind !== 'op' || e.op !== 'mul') return null;
+  for (const [q, scale] of [e.args, [e.args[1]!, e.args[0]!]] as const) {
+    if (q!.kind !== 'read' || scale!.kind !== 'read') continue;
+    const of = kernel.buffers[q!.buffer]!.scale;
+    if (of !== undefined && of.buffer === scale!.buffer && of.group % 4 === 0) return q!;
+  }
+  return null;
+}
+
 /** Whether four neighbours along the axis, from a multiple of four on, are four neighbours in memory that begin at a multiple of 16 bytes. */
 function isAligned(kernel: Kernel, side: ProductSide, axis: string): boolean {
-  const e = side.value;
-  if (e.kind !== 'read' || e.dtype !== 'f32' || e.dynamic.length > 0) return false;
+  const e = readByFour(kernel, side.value);
+  if (e === null || e.dtype !== 'f32' || e.dynamic.length > 0) return false;
   const buffer = kernel.buffers[e.buffer]!;
-  if (buffer.dtype !== 'f32' || buffer.row === true || buffer.storage !== undefined) return false;
+  if (buffer.dtype !== 'f32' || buffer.row === true) return false;
   if (e.otherwise !== null && !(e.otherwise.kind === 'const' && e.otherwise.value === 0)) return false;
   if ([...e.guards, ...side.guards].some((g) => [g.e, g.lo, g.hi].some((p) => names(p).has(axis)))) return false;
   const linear = coefficientOf(e.at, axis);
@@ -183,18 +195,27 @@ export interface Traffic {
   readonly bytes: number;
 }
 
+/** Bytes of an element as a GPU keeps it. */
+function widthOf(kernel: Kernel, buffer: number): number {
+  const { storage } = kernel.buffers[buffer]!;
+  return storage === undefined ? 4 : { f16: 2, i8: 1, i4: 0.5 }[storage];
+}
+
 export function productTraffic(kernel: Kernel, pass: TiledProduct | SkinnyProduct, of: SizeOf): Traffic {
   const size = (axes: readonly string[]): number =>
     axes.reduce((n, a) => n * Math.max(1, evaluate(kernel.axes.get(a)!, of)), 1);
   const [batch, m, n, k] = [size(pass.batch), size(pass.rows.axes), size(pass.columns.axes), size(pass.over)];
   const flops = 2 * batch * m * n * k;
   const results = batch * m * n;
-  if (pass.kind === 'skinny') return { flops, bytes: 4 * (batch * n * k + batch * m * k + results) };
+  const width = (side: ProductSide): number =>
+    Math.max(0, ...readsOf(side.value).map((r) => widthOf(kernel, r.buffer)));
+  const [left, right] = [width(pass.rows), width(pass.columns)];
+  if (pass.kind === 'skinny') return { flops, bytes: batch * k * (n * right + m * left) + 4 * results };
   const [rows, columns] = pass.tile;
-  const [down, right] = [Math.ceil(m / rows), Math.ceil(n / columns)];
-  const operands = batch * down * right * (rows + columns) * k;
+  const tiles = Math.ceil(m / rows) * Math.ceil(n / columns);
+  const operands = batch * tiles * (rows * left + columns * right) * k;
   const parts = pass.split > 1 ? 2 * pass.split * results : 0;
-  return { flops, bytes: 4 * (operands + parts + results) };
+  return { flops, bytes: operands + 4 * (parts + results) };
 }
 
 /** Workgroup memory of a tile of one operand, in vectors of four; a column more keeps threads off each other's banks. */

@@ -81,16 +81,13 @@ const excessText = ({ what, over, needed, limit }: Excess): string =>
     ? `${what} takes ${needed} bytes; it is compiled for bindings of at most ${limit}.`
     : `The kernel ${what} uses ${needed} tensors; it is compiled for at most ${limit}.`;
 
-const STORED = 'parameters that are stored in fewer bytes: a GPU is given whole numbers of f32 so far';
-
 const emitters = {
   ...single,
   auto(material: Material): TargetModule {
     const build = (target: keyof typeof single): string => single[target](material).javascript;
-    // What the GPU cannot run, or is too large for it, runs on what comes next, and says why.
-    const stored = unable('wgsl', material.plan);
-    const { javascript, excess = [] } = stored === null ? single.wgsl(material) : { javascript: '' };
-    const reasons = stored === null ? excess.map(excessText) : [`The program has ${stored}.`];
+    // What is too large for the GPU runs on what comes next, and says why.
+    const { javascript, excess = [] } = single.wgsl(material);
+    const reasons = excess.map(excessText);
     const wgsl = reasons.length === 0 ? javascript : { refusal: reasons };
     const builds = { wgsl, wasm: build('wasm'), ts: build('ts') };
     const { code, declarations } = emitAuto(material.plan, builds);
@@ -103,7 +100,6 @@ const MOST_BYTES = 2 ** 32 - 2 ** 26;
 
 /** What a target cannot run, in words; null: it runs this plan. */
 export function unable(target: Target, plan: Plan): string | null {
-  if (target === 'wgsl') return plan.leaves.some((leaf) => leaf.stored !== undefined) ? STORED : null;
   const bytes = plan.arenas.persistent + plan.arenas.work;
   if (target !== 'wasm' || bytes <= MOST_BYTES) return null;
   return `${(bytes / 2 ** 30).toFixed(1)} GiB of memory, and a WebAssembly memory ends at 4 GiB: lower the bounds of its sizes (\`--bound\`), store weights in fewer bytes (\`--weights\`), or split the batch`;

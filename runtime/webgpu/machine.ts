@@ -3,17 +3,19 @@
  * submit a call. What a call dispatches is listed when the sizes change; loops of the plan are in that list round by round, and a dispatch's sizes
  * are one 256-byte row of a uniform buffer. Between such changes a call allocates no GPU memory and reads nothing back unless asked.
  *
- * The plan here is the target's: offsets are multiples of 256, and every element takes four bytes.
+ * The plan here is the target's: offsets are multiples of 256, and every element takes four bytes but in what is stored in fewer.
  */
 import { NncError } from '../errors.ts';
 import { toHalf, type View } from '../memory.ts';
-import type { Plan, PlanBuffer, PlanDType, PlanProgram, PlanStep } from '../plan.ts';
+import type { Plan, PlanBuffer, PlanDType, PlanLeaf, PlanProgram, PlanStep } from '../plan.ts';
+import type { WeightTensor } from '../weights.ts';
 import type { GpuBuffer, GpuDevice, GpuError, GpuHandle, GpuLike, GpuPass } from './api.ts';
 import { align, checkLimits, needsOf, openDevice, ROW, bindingsOf } from './device.ts';
 import { GpuFaults } from './faults.ts';
 import { gatedDispatches, gateKernel, Gates, isGated, type LoopStep } from './gates.ts';
 import { GpuPipelines, titleOf } from './pipelines.ts';
 import { GpuReadings, type Reading, type Result, type Wanted } from './reading.ts';
+import type { Quantised } from '../store.ts';
 import { callSizes, checkInput, sizeValue, type Env, type GivenSizes, type Inputs } from './sizes.ts';
 import type { GpuCompiledLimits, GpuKernel, GpuProgramTable } from './table.ts';
 
@@ -22,6 +24,14 @@ export interface GpuOptions {
   readonly gpu?: GpuLike;
   /** A device that is there already; the caller destroys it. */
   readonly device?: GpuDevice;
+}
+
+/** How leaves that are stored in fewer bytes go in and come out (stored.ts). */
+export interface GpuStore {
+  readonly problem: (leaf: PlanLeaf, tensor: WeightTensor) => string | null;
+  readonly put: (machine: GpuMachine, leaf: PlanLeaf, tensor: WeightTensor) => void;
+  /** From the words that were read of it, and of its scales. */
+  readonly take: (leaf: PlanLeaf, words: Result, scales: Result | undefined) => WeightTensor;
 }
 
 interface Dispatch {
@@ -90,6 +100,8 @@ export class GpuMachine {
   seed = 0;
   /** Steps of training done. */
   steps = 0;
+  /** Where the plan stores something in fewer bytes. */
+  store: GpuStore | null = null;
   private readonly ownsDevice: boolean;
   /** Buffers of each arena, one behind the other. */
   private readonly arenas: Readonly<Record<PlanBuffer['arena'], readonly GpuBuffer[]>>;
@@ -483,6 +495,19 @@ export class GpuMachine {
     const { buffer, offset } = this.place(row);
     for (let from = 0; from < count; from += PIECE / 4)
       this.device.queue.writeBuffer(buffer, offset + from * 4, words, from, Math.min(PIECE / 4, count - from));
+  }
+
+  /** Bytes at a place of a buffer that is a multiple of four; a last part of a word is filled up. */
+  send(position: number, at: number, data: Quantised['data'] | Float32Array): void {
+    const { buffer, offset } = this.place(this.plan.buffers[position]!);
+    const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+    const whole = bytes.length - (bytes.length % 4);
+    for (let from = 0; from < whole; from += PIECE)
+      this.device.queue.writeBuffer(buffer, offset + at + from, bytes, from, Math.min(PIECE, whole - from));
+    if (whole === bytes.length) return;
+    const last = new Uint8Array(4);
+    last.set(bytes.subarray(whole));
+    this.device.queue.writeBuffer(buffer, offset + at + whole, last);
   }
 
   private wanted(buffers: readonly number[]): Wanted[] {

@@ -60,7 +60,13 @@ export class GpuReadings {
   begin(encoder: GpuEncoder, all: readonly Wanted[]): Reading {
     let bytes = 0;
     const parts = all.map((wanted) => {
-      const part = { wanted, at: bytes, length: elements(wanted.shape) };
+      const { storage, bytes: stored } = wanted.row;
+      // Of what is stored in fewer bytes, its words.
+      const part = {
+        wanted,
+        at: bytes,
+        length: storage === undefined ? elements(wanted.shape) : Math.ceil(stored / 4),
+      };
       bytes += align(part.length * 4);
       return part;
     });
@@ -107,11 +113,11 @@ export class GpuReadings {
     const out = new Map<number, Result>();
     const range = staging.getMappedRange(0, bytes);
     for (const { wanted, at, length } of parts) {
-      const { dtype } = wanted.row;
+      const { dtype, storage } = wanted.row;
       const data =
         dtype === 'bool'
           ? Uint8Array.from(new Int32Array(range, at, length))
-          : dtype === 'i32'
+          : dtype === 'i32' || storage !== undefined
             ? new Int32Array(range, at, length).slice()
             : new Float32Array(range, at, length).slice();
       out.set(wanted.position, { shape: wanted.shape, data });

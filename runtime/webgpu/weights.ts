@@ -16,10 +16,17 @@ export async function takeLeaves(
   wanted: (leaf: PlanLeaf) => boolean,
 ): Promise<Map<string, WeightTensor>> {
   const leaves = machine.plan.leaves.filter(wanted);
-  const found = await machine.read(leaves.map((leaf) => leaf.buffer));
+  const found = await machine.read(
+    leaves.flatMap(({ buffer, stored }) =>
+      stored === undefined || stored.scales === null ? [buffer] : [buffer, stored.scales],
+    ),
+  );
   return new Map(
     leaves.map((leaf) => {
-      const { shape, data } = found.get(leaf.buffer)!;
+      const words = found.get(leaf.buffer)!;
+      if (leaf.stored !== undefined)
+        return [leaf.path, machine.store!.take(leaf, words, found.get(leaf.stored.scales ?? -1))];
+      const { shape, data } = words;
       return [leaf.path, { dtype: leaf.dtype, shape, data }];
     }),
   );
@@ -38,6 +45,9 @@ export function putLeaves(machine: GpuMachine, weights: Weights, wanted: (leaf: 
     else if (tensor.dtype !== leaf.dtype) problems.push(`${leaf.path} is ${tensor.dtype}, not ${leaf.dtype}.`);
     else if (tensor.shape.join() !== shape.join()) {
       problems.push(`${leaf.path} has shape [${tensor.shape.join(', ')}], not [${shape.join(', ')}].`);
+    } else if (leaf.stored !== undefined) {
+      const why = machine.store!.problem(leaf, tensor);
+      if (why !== null) problems.push(why);
     } else if (tensor.data.constructor.name !== array.name) {
       problems.push(`${leaf.path} must be a ${array.name}, not ${tensor.data.constructor.name}.`);
     } else if (tensor.data.length !== shape.reduce((n, extent) => n * extent, 1)) {
@@ -47,7 +57,11 @@ export function putLeaves(machine: GpuMachine, weights: Weights, wanted: (leaf: 
   for (const path of weights.keys())
     if (!known.has(path)) problems.push(`There is no ${path} in ${machine.plan.name}.`);
   if (problems.length > 0) throw new NncError('NN536', null, problems);
-  for (const leaf of leaves) machine.upload(leaf.buffer, weights.get(leaf.path)!.data);
+  for (const leaf of leaves) {
+    const tensor = weights.get(leaf.path)!;
+    if (leaf.stored !== undefined) machine.store!.put(machine, leaf, tensor);
+    else machine.upload(leaf.buffer, tensor.data);
+  }
 }
 
 export async function takeCheckpoint(machine: GpuMachine): Promise<Checkpoint> {
@@ -73,6 +87,11 @@ export async function begin(machine: GpuMachine, options: CreateOptions): Promis
   machine.seed = seed | 0;
   machine.initialise();
   const carries = await takeLeaves(machine, (leaf) => leaf.kind === 'carry');
+  const stored = machine.plan.leaves.find((leaf) => leaf.stored !== undefined);
+  if (stored !== undefined && options.weights === undefined)
+    throw new NncError('NN538', null, [
+      `${machine.plan.name} keeps ${stored.path} as ${stored.stored!.as} and cannot draw initial weights: pass { weights }.`,
+    ]);
   if (options.weights !== undefined) putLeaves(machine, options.weights, isWeight);
   return carries;
 }
@@ -101,6 +120,7 @@ export async function reopened(
     limits,
     options.gpu === undefined ? {} : { gpu: options.gpu },
   );
+  machine.store = lost.store;
   machine.seed = checkpoint.seed;
   machine.initialise();
   putCheckpoint(machine, checkpoint);

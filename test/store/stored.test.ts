@@ -227,11 +227,6 @@ describe('reports', () => {
     ]);
   });
 
-  it('a GPU', () => {
-    const { reports } = compile(source, { bounds: { B: 4 }, weights: ['int8'], targets: ['wgsl'] });
-    expect(reports.map((r) => r.code)).toEqual(['NN804']);
-  });
-
   it('training', () => {
     const text = `${source}
 train Fit {

@@ -1,5 +1,6 @@
 /** The class that a unit becomes on WebGPU: like the CPU's, but what waits for the device is a promise. */
 import { sizeText } from '../../plan/sizes.ts';
+import { isStored } from '../ts/class.ts';
 import { validated } from '../validated.ts';
 import type { Plan, PlanBuffer, PlanDType, PlanProgram } from '../../../runtime/plan.ts';
 
@@ -140,6 +141,7 @@ function methods(plan: Plan, types: boolean): Method[] {
       returns: `Promise<${plan.name}>`,
       body: [
         'const machine = await GpuMachine.create(plan, table, limits, options);',
+        ...(isStored(plan) ? ['machine.store = gpuStore;'] : []),
         `return new ${plan.name}(machine, await begin(machine, options), options);`,
       ],
       before: 'static async ',

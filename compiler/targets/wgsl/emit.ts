@@ -11,6 +11,7 @@ import { sizeExpr } from '../../plan/sizes.ts';
 import { wgslSchedule, type SizeOf, type WgslSchedule } from '../../schedule/wgsl.ts';
 import type { Plan, PlanStep } from '../../../runtime/plan.ts';
 import type { GpuOrigins } from '../../../runtime/webgpu/table.ts';
+import { isStored } from '../ts/class.ts';
 import { literal } from '../ts/emit.ts';
 import { classLines, declarationLines } from './class.ts';
 import { closure, helperText, type Helper } from './helpers.ts';
@@ -111,6 +112,7 @@ export function emitWgsl(
     ...classLines(own, types),
     '',
     ...(types ? webgpuText.typescript : webgpuText.javascript).trimEnd().split('\n'),
+    ...(isStored(plan) ? ['', ...webgpuText.store[types ? 'typescript' : 'javascript'].trimEnd().split('\n')] : []),
     '',
   ];
   return {

@@ -298,6 +298,13 @@ export class Expressions {
 
   private load(buffer: number, at: string, dtype: DType): string {
     const slot = this.slots[this.slotOf[buffer]!]!;
+    const { storage } = this.kernel.buffers[buffer]!;
+    if (storage !== undefined) {
+      const place = `at${this.count++}`;
+      this.line(`let ${place} = ${at};`);
+      const { one, shift } = STORED[storage];
+      return `${this.use(one)}(${this.word(buffer, `(${place} >> ${shift}u)`)}, ${place})`;
+    }
     at = this.shifted(buffer, at);
     if (slot.vector) {
       const place = `at${this.count++}`;
@@ -310,9 +317,33 @@ export class Expressions {
     return slot.type === type ? element : `bitcast<${type}>(${element})`;
   }
 
-  /** Four elements from an aligned place of a slot in vectors. */
-  vector(read: Extract<Expr, { kind: 'read' }>): string {
-    return `${this.slots[this.slotOf[read.buffer]!]!.name}[${this.shifted(read.buffer, this.poly(read.at))} >> 2u]`;
+  /** A word of what is stored in fewer bytes. */
+  private word(buffer: number, at: string): string {
+    const slot = this.slots[this.slotOf[buffer]!]!;
+    const place = `${slot.name}[${this.shifted(buffer, at)}]`;
+    return slot.atomic ? `atomicLoad(&${place})` : place;
+  }
+
+  /** Four elements from an aligned place, where the guards of what is read hold: of a slot in vectors, or stored in fewer bytes, times their scale. */
+  vector(e: Expr): string {
+    if (e.kind === 'op') {
+      const [a, b] = e.args as [Read, Read];
+      const [q, scale] = this.kernel.buffers[a.buffer]!.storage === undefined ? [b, a] : [a, b];
+      const four = this.vector(q);
+      return `(${four} * ${this.load(scale.buffer, this.poly(scale.at), 'f32')})`;
+    }
+    const { buffer, at } = e as Read;
+    const { storage } = this.kernel.buffers[buffer]!;
+    if (storage === undefined)
+      return `${this.slots[this.slotOf[buffer]!]!.name}[${this.shifted(buffer, this.poly(at))} >> 2u]`;
+    const place = `at${this.count++}`;
+    this.line(`let ${place} = ${this.poly(at)};`);
+    const { four, shift } = STORED[storage];
+    const word = this.word(buffer, `(${place} >> ${shift}u)`);
+    if (storage === 'i8') return `${this.use(four)}(${word})`;
+    // Four elements are half a word.
+    if (storage === 'i4') return `${this.use(four)}(${word} >> (u32(${place} & 4) * 4u))`;
+    return `${this.use(four)}(${word}, ${this.word(buffer, `((${place} >> ${shift}u) + 1)`)})`;
   }
 
   /** A place in a buffer as a place in its slot. */
@@ -391,6 +422,15 @@ export class Expressions {
     });
   }
 }
+
+type Read = Extract<Expr, { kind: 'read' }>;
+
+/** How an element is taken out of its word, how four are, and how many bits of its position tell which of a word it is. */
+const STORED = {
+  i8: { one: 'int8At', four: 'int8Four', shift: 2 },
+  i4: { one: 'int4At', four: 'int4Four', shift: 3 },
+  f16: { one: 'halfAt', four: 'halfFour', shift: 1 },
+} as const;
 
 /** Whether the register holds a number that f16 has. */
 const isHalf = (e: Expr): boolean =>

@@ -20,6 +20,12 @@ export type Helper =
   | 'modulo'
   | 'remainder'
   | 'toHalf'
+  | 'int8At'
+  | 'int8Four'
+  | 'int4At'
+  | 'int4Four'
+  | 'halfAt'
+  | 'halfFour'
   | 'threefry'
   | 'draw';
 
@@ -29,6 +35,37 @@ interface Row {
 }
 
 const rows: Readonly<Record<Helper, Row>> = {
+  // Elements that are stored in fewer bytes, from the words that hold them: one of a word, or four from a multiple of four on.
+  int8At: {
+    needs: [],
+    text: 'fn int8At(word: u32, at: i32) -> f32 { return f32(extractBits(bitcast<i32>(word), (u32(at) & 3u) * 8u, 8u)); }',
+  },
+  int8Four: {
+    needs: [],
+    text: `
+fn int8Four(word: u32) -> vec4<f32> {
+  return vec4<f32>((vec4<i32>(bitcast<i32>(word)) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u));
+}`,
+  },
+  int4At: {
+    needs: [],
+    text: 'fn int4At(word: u32, at: i32) -> f32 { return f32((word >> ((u32(at) & 7u) * 4u)) & 15u) - 8.0f; }',
+  },
+  int4Four: {
+    needs: [],
+    text: `
+fn int4Four(word: u32) -> vec4<f32> {
+  return vec4<f32>((vec4<u32>(word) >> vec4<u32>(0u, 4u, 8u, 12u)) & vec4<u32>(15u)) - 8.0f;
+}`,
+  },
+  halfAt: {
+    needs: [],
+    text: 'fn halfAt(word: u32, at: i32) -> f32 { return unpack2x16float(word)[at & 1]; }',
+  },
+  halfFour: {
+    needs: [],
+    text: 'fn halfFour(a: u32, b: u32) -> vec4<f32> { return vec4<f32>(unpack2x16float(a), unpack2x16float(b)); }',
+  },
   bits: {
     needs: [],
     // A variable, since a constant expression must not be infinite.

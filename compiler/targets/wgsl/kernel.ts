@@ -9,6 +9,7 @@
  */
 import { add, mul, name as nameOf, num, type Poly } from '../../sizes/poly.ts';
 import type { Def, Expr, Kernel, Stage } from '../../kernel/types.ts';
+import { readByFour } from '../../schedule/wgsl-product.ts';
 import type { WgslPass, WgslSchedule } from '../../schedule/wgsl.ts';
 import { partsOf, type Parts } from '../../kernel/parts.ts';
 import { Expressions, identifier } from './expression.ts';
@@ -77,9 +78,13 @@ export class PassEmitter {
     return found;
   }
 
-  /** Whether the memory that a read reads is seen in vectors of four here. */
+  /** Whether four neighbours of what an expression reads are one load here. */
   hasVectors(e: Expr): boolean {
-    return e.kind === 'read' && (this.slots[this.map[e.buffer]!]?.vector ?? false);
+    const read = readByFour(this.kernel, e);
+    if (read === null) return false;
+    return (
+      this.kernel.buffers[read.buffer]!.storage !== undefined || (this.slots[this.map[read.buffer]!]?.vector ?? false)
+    );
   }
 
   needScratch(elements: Poly): void {

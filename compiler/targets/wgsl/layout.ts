@@ -1,6 +1,6 @@
 /**
- * A plan's offsets for WebGPU: ranges start at multiples of 256 and every element takes four bytes (booleans and f16 too). Buffers that the plan keeps
- * apart stay apart and in their order; buffers that share memory there may share it here, and those at one place (in-place writing) stay at one place.
+ * A plan's offsets for WebGPU: ranges start at multiples of 256 and every element takes four bytes (booleans and f16 too), but in what is stored in fewer:
+ * that is whole words. Buffers that the plan keeps apart stay apart and in their order; buffers that share memory there may share it here, and those at one place (in-place writing) stay at one place.
  */
 import type { Plan, PlanBuffer, PlanStep } from '../../../runtime/plan.ts';
 
@@ -8,7 +8,8 @@ const ALIGNMENT = 256;
 const WIDTH = { f32: 4, f16: 4, i32: 4, bool: 1 } as const;
 
 const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
-const bytesOf = (b: PlanBuffer): number => (b.bytes / WIDTH[b.dtype]) * 4;
+const bytesOf = (b: PlanBuffer): number =>
+  b.storage === undefined ? (b.bytes / WIDTH[b.dtype]) * 4 : Math.ceil(b.bytes / 4) * 4;
 
 /** Positions of the work buffers of each program. */
 function members(plan: Plan): number[][] {

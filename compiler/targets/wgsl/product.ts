@@ -7,9 +7,10 @@
  */
 import { add, ceilDiv, mul, num, type Poly } from '../../sizes/poly.ts';
 import { walk } from '../../kernel/expr.ts';
-import type { Expr, Stage } from '../../kernel/types.ts';
+import type { Stage } from '../../kernel/types.ts';
 import {
   divides,
+  readByFour,
   tileVectors,
   type OperandLoad,
   type SkinnyProduct,
@@ -102,12 +103,11 @@ export function operandLines(
   };
   if (isVector) {
     place(load.along === 'own' ? 4 : 1);
-    const e = side.value as Extract<Expr, { kind: 'read' }>;
-    const condition = x.condition(e.guards);
-    if (condition === null) guarded('vec4<f32>', () => x.vector(e));
+    const condition = x.condition(readByFour(emitter.kernel, side.value)!.guards);
+    if (condition === null) guarded('vec4<f32>', () => x.vector(side.value));
     else {
       x.line('var inside = vec4<f32>();');
-      x.block(`if (${condition})`, () => x.line(`inside = ${x.vector(e)};`));
+      x.block(`if (${condition})`, () => x.line(`inside = ${x.vector(side.value)};`));
       guarded('vec4<f32>', () => 'inside');
     }
     return inFunction(`${name}(batch: i32, own: i32, k: i32) -> vec4<f32>`, x.take());

@@ -90,7 +90,9 @@ export function slotsOf(
   );
   return Array.from({ length: Math.max(-1, ...map) + 1 }, (_, k) => {
     const members = kernel.buffers.filter((_b, i) => map[i] === k);
-    const types = new Set(members.map((b) => (b.dtype === 'bool' ? 'u32' : registerType(b.dtype))));
+    const types = new Set(
+      members.map((b) => (b.dtype === 'bool' || b.storage !== undefined ? 'u32' : registerType(b.dtype))),
+    );
     const atomic = combined.has(k);
     const only = [...types][0] as 'f32' | 'i32' | 'u32';
     const vector =

@@ -8,6 +8,7 @@ import type { Sources } from '../../../compiler/source/source.ts';
 import type { GpuLimits } from '../../../compiler/targets/wgsl/layout.ts';
 import { emitWgsl, type WgslOptions } from '../../../compiler/targets/wgsl/emit.ts';
 import type { GpuDevice } from '../../../runtime/webgpu/api.ts';
+import type { Weights } from '../../../runtime/weights.ts';
 
 export type Data = Float32Array | Int32Array | Uint8Array;
 type Values = Record<string, number | boolean | { readonly shape: readonly number[]; readonly data: Data }>;
@@ -22,7 +23,8 @@ export interface GpuInstance {
   readonly steps: number;
   validated?(loss: number): void;
   checkpoint(): Promise<{ readonly tensors: ReadonlyMap<string, { readonly data: Data }> }>;
-  load(weights: ReturnType<Instance['weights']>): void;
+  weights(): Promise<Weights>;
+  load(weights: Weights | ReturnType<Instance['weights']>): void;
   close(): void;
 }
 

@@ -1,0 +1,181 @@
+/**
+ * Weights that are kept in fewer bytes on a GPU: products of many and of few rows, lookups, operands that lie crosswise, against the evaluator on the values that the stored numbers
+ * stand for; bit for bit what the CPU keeps; the memory they take; and that Dawn's front end takes every kernel.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compile, type CompileResult } from '../../../compiler/index.ts';
+import { evaluate } from '../../../compiler/graph/evaluate.ts';
+import type { Tensor } from '../../../compiler/ops/record.ts';
+import { printWgslSchedule, wgslSchedule } from '../../../compiler/schedule/wgsl.ts';
+import { emitWgsl } from '../../../compiler/targets/wgsl/emit.ts';
+import { gpuPlan } from '../../../compiler/targets/wgsl/layout.ts';
+import type { GpuDevice } from '../../../runtime/webgpu/api.ts';
+import type { Weights } from '../../../runtime/weights.ts';
+import { instantiate } from '../../support/emitted.ts';
+import { complaints, deviceOf, nullGpu, realGpu, skipLoudly } from './gpu.ts';
+import { onGpu } from './instance.ts';
+
+const { gpu, reason } = await realGpu();
+if (gpu === null) skipLoudly('stored weights are not computed on WebGPU', reason);
+
+let device: GpuDevice | null = null;
+beforeAll(async () => {
+  if (gpu !== null) device = await deviceOf(gpu);
+});
+afterAll(() => {
+  device?.destroy();
+});
+
+/** `merge` is summed over two axes; `cross` is read along its columns; `e` is both looked up and multiplied by. */
+const source = `
+model M(x: float[B, 96], id: i32[B] < 50) -> (y: float[B, 50], z: float[B, 96]) {
+  param merge: float[96, 3, 32] = normal() / 8
+  param cross: float[96, 96] = normal() / 8
+  let e = Embedding(50, 96)
+  let h = x |> a: Linear(96) |> relu |> b: Linear(96, bias: false)
+  let heads[b, n: 3, d] = (h |> c: Linear(96))[b, (n d)]
+  let g[b, m] = sum[n, d] tanh(heads[b, n, d]) * merge[m, n, d]
+  let k[b, m] = sum[d] g[b, d] * cross[d, m]
+  let y[b, w] = sum[d] (h[b, d] + g[b, d]) * e.weight[w, d]
+  let z[b, d] = e.weight[id[b], d] + k[b, d]
+  return (y: y, z: z)
+}`;
+
+function built(rules: readonly string[], B: number): CompileResult {
+  const result = compile(source, { bounds: { B }, weights: rules, targets: ['wgsl'], only: 'M' });
+  expect(result.reports.map((r) => r.message)).toEqual([]);
+  return result;
+}
+
+const inputs = (B: number) => ({
+  x: Float32Array.from({ length: B * 96 }, (_, i) => Math.sin(i * i) * (i % 7 === 0 ? 4 : 1)),
+  id: Int32Array.from({ length: B }, (_, i) => (i * 17) % 50),
+});
+
+const whole = built([], 1).artifacts.get('M')!;
+
+function reference(weights: Weights, B: number): ReadonlyMap<string, Tensor> {
+  const given = new Map<string, Tensor>();
+  for (const [path, { shape, data }] of weights)
+    given.set(path, { dtype: 'f32', sizes: shape, data: Float64Array.from(data) });
+  const { x, id } = inputs(B);
+  given.set('x', { dtype: 'f32', sizes: [B, 96], data: Float64Array.from(x) });
+  given.set('id', { dtype: 'i32', sizes: [B], data: id });
+  return evaluate(whole.graphs.get('forward')!, given, { B });
+}
+
+/** Every storage, in groups of rows and of parts of them, those that are no whole vectors of four too; each for a product, a lookup and a crosswise operand somewhere. */
+const mixtures = [
+  ['a.weight=int8', 'b.weight=int4', 'c.weight=f16', 'merge=int8:16', 'cross=int4:6', 'e.weight=int8:6'],
+  ['a.weight=int8:6', 'b.weight=int8:32', 'c.weight=int4:6', 'merge=f16', 'cross=int8', 'e.weight=int4:96'],
+  ['merge=int4:96', 'e.weight=f16', '**=int8:48'],
+];
+
+describe('numbers', () => {
+  // Products of few rows; and in tiles, which drivers without a GPU are slow to compile.
+  const cases = [...mixtures.map((rules) => ({ rules, bound: 3 })), { rules: mixtures[0]!, bound: 20 }];
+  for (const { rules, bound } of cases)
+    it.runIf(gpu !== null)(`${rules.join(' ')}, up to ${bound} rows`, async () => {
+      const { artifacts, sources } = built(rules, bound);
+      const artifact = artifacts.get('M')!;
+      const weights = (await instantiate(whole, 3)).weights();
+      const net = await onGpu(artifact, sources, device!, { weights });
+      const kept = await net.weights();
+      const onCpu = (await instantiate(artifact, 1, weights)).weights() as Weights;
+      expect(kept).toEqual(onCpu);
+      for (const B of [1, bound]) {
+        const results = await net.forward(inputs(B));
+        const wanted = reference(kept, B);
+        for (const name of ['y', 'z']) {
+          const { data } = results[name] as { data: Float32Array };
+          const exact = wanted.get(name)!.data;
+          const bound = Math.max(...Array.from(exact, Math.abs)) * 2 ** -19;
+          for (let i = 0; i < data.length; i++)
+            expect(Math.abs(data[i]! - exact[i]!), `${name}[${i}] of B = ${B}`).toBeLessThan(bound);
+        }
+      }
+      // What was taken out goes in again, in its stored form.
+      net.load(kept);
+      expect(await net.weights()).toEqual(kept);
+      expect(() => net.load(new Map([...weights].slice(1)))).toThrow(/NN536: .* is missing/);
+      net.close();
+    });
+
+  it.runIf(gpu !== null)('a tensor that is packed in several pieces, and one that ends within a word', async () => {
+    const text = `model N(x: float[B, 3]) -> (y: float[B, 5], z: float[B, 1100]) {
+  param big: float[1100, 1000] = normal()
+  let z[b, r] = x[b, 0] * (sum[c] big[r, c])
+  return (y: x |> a: Linear(5, bias: false), z: z)
+}`;
+    const options = { bounds: { B: 1 }, weights: ['int8'], targets: ['wgsl'], only: 'N' } as const;
+    const { artifacts, sources, reports } = compile(text, options);
+    expect(reports.map((r) => r.message)).toEqual([]);
+    const artifact = artifacts.get('N')!;
+    const tensor = (...shape: number[]): Weights extends ReadonlyMap<string, infer T> ? T : never => {
+      const length = shape.reduce((n, e) => n * e);
+      return {
+        dtype: 'f32',
+        shape,
+        data: Float32Array.from({ length }, (_, i) => ((i * 48271) % 65537) / 65537 - 0.5),
+      };
+    };
+    const weights = new Map([
+      ['big', tensor(1100, 1000)],
+      ['a.weight', tensor(5, 3)],
+    ]);
+    const net = await onGpu(artifact, sources, device!, { weights });
+    const kept = await net.weights();
+    const onCpu = (await instantiate(artifact, 1, weights)).weights() as Weights;
+    expect([...kept.keys()]).toEqual([...onCpu.keys()]);
+    // As bytes: a comparison element by element takes a minute.
+    const bytes = (list: Weights): Buffer[] =>
+      [...list.values()].flatMap(({ data, stored }) =>
+        [data, stored!.data, stored!.scales].map((a) => Buffer.from(a.buffer, a.byteOffset, a.byteLength)),
+      );
+    for (const [k, own] of bytes(kept).entries()) expect(own.equals(bytes(onCpu)[k]!)).toBe(true);
+    net.close();
+  });
+});
+
+it('four elements are one load, and the operands are products still', () => {
+  const { artifacts } = built(['int8:16'], 20);
+  const text = artifacts
+    .get('M')!
+    .kernels.map((k) =>
+      printWgslSchedule(
+        wgslSchedule(k, () => 20),
+        k,
+      ),
+    )
+    .join('\n');
+  expect(text.match(/product/g)!.length).toBeGreaterThan(4);
+  expect(text).toMatch(/columns \[\w+\] along depth by 4/);
+  expect(artifacts.get('M')!.modules.get('wgsl')!.javascript).toContain('int8Four(');
+});
+
+it('takes a quarter and an eighth of the memory, and says so', () => {
+  const bytes = (rule: string): number =>
+    gpuPlan(built(rule === '' ? [] : [rule], 4).artifacts.get('M')!.plan).arenas.persistent;
+  expect(bytes('f16') / bytes('')).toBeLessThan(0.52);
+  expect(bytes('int8') / bytes('')).toBeLessThan(0.28);
+  expect(bytes('int4:32') / bytes('')).toBeLessThan(0.18);
+});
+
+it.each(mixtures)('%s, …: every kernel passes the front end of Dawn, within the least limits', async (...rules) => {
+  const { gpu: front, reason: why } = await nullGpu();
+  if (front === null) throw new Error(why);
+  const own = await deviceOf(front);
+  for (const B of [3, 20]) {
+    const { artifacts, sources } = built(rules, B);
+    const { unit, plan, kernels, schedules, origins } = artifacts.get('M')!;
+    const { code, excess } = emitWgsl(unit, plan, kernels, schedules, { types: false, origins, sources });
+    expect(excess).toEqual([]);
+    const helpers = new Map([...code.matchAll(/const (wgsl_\w+) = `([^`]*)`;/g)].map((m) => [m[1]!, m[2]!]));
+    const shaders = [...code.matchAll(/const shader_\d+ = `([^`]*)`;/g)].map((m) =>
+      m[1]!.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => helpers.get(name)!),
+    );
+    expect(shaders.length).toBeGreaterThan(4);
+    for (const shader of shaders) expect(await complaints(own, shader)).toEqual([]);
+  }
+  own.destroy();
+});
