@@ -7,6 +7,7 @@
  *
  * It does not simplify, except that a movement which moves nothing is its input.
  */
+import { attributesNumber, typeNumber } from './identity.ts';
 import type { OriginId, Origins } from './origin.ts';
 import type {
   DType,
@@ -23,6 +24,7 @@ import type {
   Window,
 } from './types.ts';
 import { num, ONE, sub as subSizes, ZERO, type Poly } from '../sizes/poly.ts';
+import type { Inferred } from '../ops/record.ts';
 import { inferNode, recordOf } from '../ops/registry.ts';
 import { sameSizes, showTypes } from '../ops/shapes.ts';
 
@@ -58,25 +60,11 @@ export interface Loop {
   readonly rounds: Node | null;
 }
 
-const graphNumbers = new WeakMap<object, number>();
-let graphCount = 0;
+/** Attributes of operations that have none. */
+const NONE = {};
 
-/** Injective text of an attribute value. Polynomials and bodies are compared by identity. */
-function canonical(value: unknown): string {
-  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value);
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'boolean' || value === undefined || value === null) return String(value);
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
-  if (typeof value !== 'object') throw new Error(`attribute of type ${typeof value}`);
-  if ('key' in value && 'id' in value) return `p${String(value.id)}`;
-  if ('nodes' in value) {
-    let number = graphNumbers.get(value);
-    if (number === undefined) graphNumbers.set(value, (number = graphCount++));
-    return `g${number}`;
-  }
-  const entries = Object.entries(value as Record<string, unknown>).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([k, v]) => `${k}:${canonical(v)}`).join()}}`;
-}
+/** What operations with these attributes give for operands of these types. */
+const inferences = new Map<string, Inferred>();
 
 export class GraphBuilder {
   readonly name: string;
@@ -127,12 +115,12 @@ export class GraphBuilder {
     const from = origin ?? this.origin;
     const local = inputs.map((n) => this.local(n));
     const named = op === 'input';
-    const key = named ? '' : `${op}(${local.map((n) => n.id).join()})${canonical(attrs)}`;
+    const key = named ? '' : `${op}(${local.map((n) => n.id).join()})${attributesNumber(attrs as object)}`;
     if (!named) {
       const known = this.known.get(key);
       if (known !== undefined) return known as unknown as NodeOf<O>;
     }
-    const inferred = inferNode(op, local, attrs);
+    const inferred = this.inferred(op, local, attrs);
     if (!inferred.ok) {
       const rule = recordOf(op).constraints[inferred.constraint] ?? 'a tuple is only read by `part`';
       throw new Error(
@@ -154,6 +142,18 @@ export class GraphBuilder {
     if (named) this.inputs.push(made as unknown as NodeOf<'input'>);
     else this.known.set(key, asNode);
     return made;
+  }
+
+  private inferred<O extends OpName>(op: O, inputs: readonly Node[], attrs: OpAttributes[O]): Inferred {
+    // The type of a part is one of its tuple's, a tuple is only read by `part`.
+    if (op === 'input' || op === 'part' || inputs.some((n) => n.members !== null)) return inferNode(op, inputs, attrs);
+    const key = `${op}${attributesNumber(attrs as object)}(${inputs.map((n) => typeNumber(n.type)).join()})`;
+    let found = inferences.get(key);
+    if (found === undefined) {
+      found = inferNode(op, inputs, attrs);
+      if (found.ok) inferences.set(key, found);
+    }
+    return found;
   }
 
   /** The node as seen in this builder: itself, or the leaf that stands for a node of an enclosing builder. */
@@ -210,7 +210,7 @@ export class GraphBuilder {
   // --------------------------------------------------------------------------------------------------------------- elementwise
 
   private elementwise(op: Exclude<ElementwiseOp, 'cast'>, ...inputs: readonly Node[]): Node {
-    return this.node(op, inputs, {}) as unknown as Node; // one of the union, which tsc cannot see
+    return this.node(op, inputs, NONE) as unknown as Node; // one of the union, which tsc cannot see
   }
 
   neg = (x: Node): Node => this.elementwise('neg', x);
