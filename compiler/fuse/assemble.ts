@@ -227,7 +227,6 @@ export class Assembly {
    */
   emit(
     table: ExprTable,
-    slotById: (id: number) => Node,
     targets: (unit: Unit) => readonly Location[],
     home: (slot: Node) => Location,
     reserved: ReadonlySet<string>,
@@ -289,7 +288,7 @@ export class Assembly {
       const copier = new Copier(table, mapped, (e, copier) => {
         if (e.kind !== 'read') return null;
         const info = unit.reads.get(e);
-        const slot = info?.slot ?? slotById(e.buffer);
+        const slot = unit.list[e.buffer]!;
         const made = this.cluster.unitOf.get(slot);
         const parts = copier.access(e);
         if (made !== undefined && made !== unit && info !== undefined) {

@@ -7,7 +7,9 @@ import { ExprTable, polysOf, walk } from '../kernel/expr.ts';
 import type { BufferParameter, Expr, Kernel, Schedule, Stage, Write, Span } from '../kernel/types.ts';
 import { spansOf } from './span.ts';
 import { defaultSchedule } from '../schedule/default.ts';
+import type { MadeOnce } from './again.ts';
 import { finish } from './finish.ts';
+import { UnitShapes } from './shapes.ts';
 import type { OriginId } from '../graph/origin.ts';
 import type { Buffer } from '../kernel/types.ts';
 import type { Draft } from './assemble.ts';
@@ -19,6 +21,8 @@ export interface Made {
 
 export class KernelCache {
   readonly table = new ExprTable();
+  readonly shapes = new UnitShapes();
+  readonly alike = new Map<string, MadeOnce>();
   private readonly kernels = new Map<string, Kernel>();
   private readonly names = new Set<string>();
 

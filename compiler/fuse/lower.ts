@@ -1,7 +1,7 @@
 /**
  * A named value as scalars: one unit each, over axes of its own, with everything inlined that has no name.
  *
- * Reads of named values are `read` expressions whose `buffer` is the node's id and whose offset is row-major in the value's own axes; the
+ * Reads of named values are `read` expressions whose `buffer` is the position of the value in the unit's list and whose offset is row-major in the value's own axes; the
  * coordinates are kept beside (`reads`), because clustering asks which coordinate is which axis. Axes of extent 1 get no loop: their coordinate
  * is 0. Divisions and remainders are simplified under the axes' ranges, guards that always hold are dropped.
  */
@@ -12,6 +12,7 @@ import type { Combine, Expr, Guard, Reason } from '../kernel/types.ts';
 import type { Node } from '../graph/types.ts';
 import type { LowerContext } from '../ops/record.ts';
 import { loweringOf, type Materialisation } from './materialise.ts';
+import { shapeOf, UnitShapes } from './shapes.ts';
 
 const STREAM = 'stream:';
 const streamName = (stream: number): string => `${STREAM}${stream}`;
@@ -20,6 +21,8 @@ export const streamOf = (s: string): number | null => (s.startsWith(STREAM) ? Nu
 
 export interface ReadInfo {
   readonly slot: Node;
+  /** Of the slot in the unit's list. */
+  readonly position: number;
   /** One coordinate an axis of the slot. */
   readonly at: readonly Poly[];
 }
@@ -47,6 +50,10 @@ export interface Unit {
   readonly value: Expr;
   readonly reads: ReadonlyMap<Expr, ReadInfo>;
   readonly slots: ReadonlySet<Node>;
+  /** What it reads, by the `buffer` of its reads. */
+  readonly list: readonly Node[];
+  /** Equal for units that differ only in what they read. */
+  readonly shape: number;
   /** A product of matrices or alike: two operands, each free of an axis of the result. Wants a register tile. */
   readonly tile: boolean;
   readonly scatter: ScatterWrite | null;
@@ -79,13 +86,16 @@ export interface LowerOptions {
 }
 
 export class Lowerer {
-  readonly table = new ExprTable();
+  readonly table: ExprTable;
+  readonly shapes: UnitShapes;
   /** Loads and leaves: what is read, not inlined. */
   readonly named: Map<Node, Reason>;
   readonly merged: ReadonlySet<Node>;
   private readonly options: LowerOptions;
 
-  constructor(decided: Materialisation, options: LowerOptions) {
+  constructor(decided: Materialisation, options: LowerOptions, shapes: UnitShapes) {
+    this.shapes = shapes;
+    this.table = shapes.table;
     this.named = decided.named;
     this.merged = decided.merged;
     this.options = options;
@@ -101,6 +111,18 @@ export class Lowerer {
 
   /** The unit of a named value that has a scalar, reduction or scatter lowering. */
   unit(node: Node): Unit {
+    const reason = this.named.get(node) ?? 'output';
+    const shape = shapeOf(
+      node,
+      (x) => this.isSlot(x),
+      (x) => this.leaf(x) === null,
+      this.options.variables,
+    );
+    const make = (): Unit => this.lowered(node, reason);
+    return shape === null ? make() : this.shapes.unit(shape, node, reason, make);
+  }
+
+  private lowered(node: Node, reason: Reason): Unit {
     const lowering = loweringOf(node);
     const sizes = lowering.kind === 'scatter' ? node.inputs[0]!.type.sizes : node.type.sizes;
     const frame = this.frame(sizes);
@@ -124,7 +146,6 @@ export class Lowerer {
     } else if (lowering.kind === 'scalar') {
       value = lowering.lower(frame.context(node), node as never, frame.at);
     } else throw new Error(`${node.op} is not lowered to scalars`);
-    const reason = this.named.get(node) ?? 'output';
     return frame.unit(node, reason, op, value, scatter);
   }
 
@@ -140,7 +161,7 @@ export class Frame {
   readonly over: string[] = [];
   readonly extents = new Map<string, Poly>();
   readonly reads = new Map<Expr, ReadInfo>();
-  readonly slots = new Set<Node>();
+  readonly slots = new Map<Node, number>();
   private readonly lowerer: Lowerer;
   private readonly ranges: Ranges;
   private readonly known = new Map<string, Expr>();
@@ -215,9 +236,10 @@ export class Frame {
     const { table } = this.lowerer;
     const instead = this.lowerer.leaf(slot);
     if (instead !== null) return guards.length === 0 ? instead : table.guarded(guards, instead, otherwise!);
-    const e = table.read(slot.id, slot.type.dtype, offset(slot.type.sizes, at), guards, otherwise);
-    this.reads.set(e, { slot, at });
-    this.slots.add(slot);
+    let position = this.slots.get(slot);
+    if (position === undefined) this.slots.set(slot, (position = this.slots.size));
+    const e = table.read(position, slot.type.dtype, offset(slot.type.sizes, at), guards, otherwise);
+    this.reads.set(e, { slot, position, at });
     return e;
   }
 
@@ -275,7 +297,9 @@ export class Frame {
       op,
       value,
       reads: this.reads,
-      slots: this.slots,
+      slots: new Set(this.slots.keys()),
+      list: [...this.slots.keys()],
+      shape: this.lowerer.shapes.another(),
       tile: op === 'sum' && this.isProduct(axes),
       scatter,
       order: null,

@@ -12,6 +12,7 @@ import type { Buffer, BufferKind, Expr, KernelProgram, KernelStep, Reason } from
 import type { Graph, Node, NodeOf, TensorType } from '../graph/types.ts';
 import type { OriginId, Origins } from '../graph/origin.ts';
 import { Assembly, type Draft, type Location } from './assemble.ts';
+import { likeness, type Likeness } from './again.ts';
 import { KernelCache } from './cache.ts';
 import { Clusterer, NotStreamed, type Cluster, type Item } from './cluster.ts';
 import { Lowerer, type LeafValue, type Unit } from './lower.ts';
@@ -19,6 +20,7 @@ import { liveNodes, materialise } from './materialise.ts';
 import { kernelName, operationName } from './names.ts';
 import { cumulateUnit, topkDraft } from './opaque.ts';
 import { delayUpdates, together } from './order.ts';
+import type { UnitShapes } from './shapes.ts';
 import { stream, type Group, type StreamOptions } from './stream.ts';
 import { pickSplit } from './split.ts';
 
@@ -178,21 +180,46 @@ export class ProgramBuilder {
     return this.cache.table;
   }
 
-  call(steps: KernelStep[], draft: Draft, nodes: readonly Node[]): void {
+  get shapes(): UnitShapes {
+    return this.cache.shapes;
+  }
+
+  /** @param like what a kernel made before must be like to be this one's; `draft` is asked where there is none */
+  call(steps: KernelStep[], like: Likeness | null, draft: () => Draft, nodes: readonly Node[]): void {
     const origin = nodes.at(-1)!.origin;
-    const parameters = draft.buffers.map((b) => this.buffers[b]!);
-    const { kernel, schedule } = this.cache.intern(draft, parameters, () => kernelName(this.origins, nodes), origin);
+    const known = like === null ? undefined : this.cache.alike.get(like.key);
+    const { made, buffers, numbers } =
+      known === undefined ? this.drafted(like, draft(), nodes, origin) : { ...known, buffers: known.parameters.map((k) => like!.buffers[k]!) }; // prettier-ignore
+    const { kernel, schedule } = made;
     steps.push({
       kind: 'call',
       kernel,
       schedule,
-      buffers: draft.buffers,
+      buffers,
       sizes: kernel.sizes.map((s) => {
-        const n = draft.numbers.get(s);
+        const n = numbers.get(s);
         return n === undefined ? nameOf(s) : num(n);
       }),
       origin,
     });
+  }
+
+  private drafted(like: Likeness | null, draft: Draft, nodes: readonly Node[], origin: OriginId) {
+    const { buffers, numbers } = draft;
+    const parameters = buffers.map((b) => this.buffers[b]!);
+    const made = this.cache.intern(draft, parameters, () => kernelName(this.origins, nodes), origin);
+    if (like !== null)
+      this.cache.alike.set(like.key, { made, numbers, parameters: buffers.map((b) => like.buffers.indexOf(b)) });
+    return { made, buffers, numbers };
+  }
+
+  like(
+    cluster: Cluster,
+    targets: (unit: Unit) => readonly Location[],
+    home: (slot: Node) => Location,
+    variables: ReadonlyMap<string, Poly>,
+  ): Likeness | null {
+    return likeness(cluster, targets, home, variables, (b) => this.buffers[b]!);
   }
 
   bufferOf(location: Location): Buffer {
@@ -207,7 +234,6 @@ class ScopeRun {
   private readonly lowerer: Lowerer;
   private readonly live: readonly Node[];
   private readonly atEnd: (() => void)[] = [];
-  private readonly byId = new Map<number, Node>();
   private position: ReadonlyMap<Node, number> = new Map();
   private readers: ReadonlyMap<Node, readonly number[]> = new Map();
 
@@ -217,8 +243,7 @@ class ScopeRun {
     const decided = materialise(scope.graph, builder.limits().fusing, scope.groups);
     for (const n of scope.whole) if (decided.named.get(n) === 'reduction') decided.named.set(n, 'needed whole');
     this.live = decided.live;
-    for (const n of decided.live) this.byId.set(n.id, n);
-    this.lowerer = new Lowerer(decided, { leaf: scope.leaf, variables: scope.variables });
+    this.lowerer = new Lowerer(decided, { leaf: scope.leaf, variables: scope.variables }, builder.shapes);
   }
 
   run(): void {
@@ -288,7 +313,6 @@ class ScopeRun {
   }
 
   private readonly homeOf = (slot: Node): Location => this.home(slot);
-  private readonly slotById = (id: number): Node => this.byId.get(id)!;
 
   /** Names that are no axes: sizes and loop variables are never a single letter with a number, but may be a letter. */
   private reserved(units: readonly Unit[]): ReadonlySet<string> {
@@ -322,14 +346,9 @@ class ScopeRun {
   /** A kernel of one unit. */
   private emitUnit(unit: Unit, targets: readonly Location[]): void {
     const cluster = new Clusterer(new Set([unit.node]), new Map(), 99).run([{ unit }], false).entries[0] as Cluster;
-    const draft = new Assembly(cluster).emit(
-      this.builder.table,
-      this.slotById,
-      () => targets,
-      this.homeOf,
-      this.reserved([unit]),
-    );
-    this.builder.call(this.scope.steps, draft, [unit.node]);
+    const { table } = this.builder;
+    const draft = (): Draft => new Assembly(cluster).emit(table, () => targets, this.homeOf, this.reserved([unit]));
+    this.builder.call(this.scope.steps, null, draft, [unit.node]);
   }
 
   // ------------------------------------------------------------------------------------------------------------------- outputs
@@ -411,18 +430,11 @@ class ScopeRun {
     }
     const first = cluster.units[0]!;
     if (first.scatter !== null) this.fill(first, targets.get(first)!);
-    const draft = assembly.emit(
-      this.builder.table,
-      this.slotById,
-      (u) => targets.get(u)!,
-      this.homeOf,
-      this.reserved(cluster.units),
-    );
-    this.builder.call(
-      steps,
-      draft,
-      cluster.units.map((u) => u.node),
-    );
+    const { table } = this.builder;
+    const to = (u: Unit): readonly Location[] => targets.get(u)!;
+    const draft = (): Draft => assembly.emit(table, to, this.homeOf, this.reserved(cluster.units));
+    const nodes = cluster.units.map((u) => u.node);
+    this.builder.call(steps, this.builder.like(cluster, to, this.homeOf, this.scope.variables), draft, nodes);
   }
 
   private emitApart(cluster: Cluster): void {
@@ -481,7 +493,7 @@ class ScopeRun {
     const variable = this.variable();
     const body: KernelStep[] = [];
     const draft = topkDraft(this.builder.table, node, variable, this.home(node.inputs[0]!), values!, positions!);
-    this.builder.call(body, draft, [node]);
+    this.builder.call(body, null, () => draft, [node]);
     const { origin } = node;
     this.scope.steps.push({
       kind: 'loop',
