@@ -147,9 +147,12 @@ interface Update {
 function land(cx: Elaboration, t: Training, updates: readonly Update[], measured: readonly Node[]): void {
   const rare = new Map<string, Rare & { readonly periods: readonly number[] }>();
   for (const { periods, run } of updates) {
+    if (periods.includes(1)) {
+      run();
+      continue;
+    }
     const before = new Map(cx.current);
     run();
-    if (periods.includes(1)) continue;
     for (const [key, node] of cx.current) {
       const otherwise = before.get(key) ?? cx.initial.get(key)!;
       if (otherwise !== node) rare.set(key, { periods, node, otherwise });

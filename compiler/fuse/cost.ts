@@ -3,6 +3,7 @@
  * of two or three only, because a wrong choice costs some time and never a result.
  */
 import { evaluate, type Poly } from '../sizes/poly.ts';
+import { typeNumber } from '../graph/identity.ts';
 import type { ElementwiseOp, Node, TensorType } from '../graph/types.ts';
 
 export const READ = 1;
@@ -61,9 +62,15 @@ export const estimate = (p: Poly): number =>
     evaluate(p, () => NOMINAL),
   );
 
+const counts = new Map<number, number>();
+
 export function elements(type: TensorType): number {
-  let n = 1;
-  for (const s of type.sizes) n *= estimate(s);
+  const key = typeNumber(type);
+  let n = counts.get(key);
+  if (n === undefined) {
+    n = type.sizes.reduce((product, s) => product * estimate(s), 1);
+    counts.set(key, n);
+  }
   return n;
 }
 

@@ -15,20 +15,18 @@ export interface Origin {
 
 export class Origins {
   readonly rows: Origin[] = [];
-  /** By span object (an AST node has one), then few rows each: elaboration asks for every expression it evaluates. */
-  private readonly seen = new Map<Span, OriginId[]>();
+  /** By parent and span object (an AST node has one), then few rows each: elaboration asks for every expression it evaluates. */
+  private readonly seen = new Map<OriginId | null, Map<Span, OriginId[]>>();
 
   add(span: Span, parent: OriginId | null = null, via = ''): OriginId {
-    let ids = this.seen.get(span);
-    if (ids === undefined) this.seen.set(span, (ids = []));
-    // Latest first: rounds and calls ask again for what they just made.
-    for (let k = ids.length - 1; k >= 0; k--) {
-      const row = this.rows[ids[k]!]!;
-      if (row.parent === parent && row.via === via) return ids[k]!;
-    }
+    let below = this.seen.get(parent);
+    if (below === undefined) this.seen.set(parent, (below = new Map()));
+    const ids = below.get(span);
+    if (ids !== undefined) for (const known of ids) if (this.rows[known]!.via === via) return known;
     const id = this.rows.length;
     this.rows.push({ span, parent, via });
-    ids.push(id);
+    if (ids === undefined) below.set(span, [id]);
+    else ids.push(id);
     return id;
   }
 
