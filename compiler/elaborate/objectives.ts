@@ -9,6 +9,7 @@ import type { Callable, CallExpr, Expr, PipeExpr, Span, TrainDeclaration, TrainS
 import { lookup, type ProgramModule } from '../check/program.ts';
 import { differentiate } from '../differentiate/differentiate.ts';
 import type { Node } from '../graph/types.ts';
+import { Updates } from './alike.ts';
 import { inParts } from './accumulate.ts';
 import { evaluatePipe } from './calls.ts';
 import { refuse, type Elaboration } from './elaboration.ts';
@@ -56,6 +57,7 @@ export function minimise(cx: Elaboration, t: Training): { losses: readonly Node[
   nameSchedules(cx, t.train, t.module);
   const used = new Set<Statement<'optimizer'>>();
   const updates: Update[] = [];
+  const alike = new Updates();
   for (const { members, periods } of groups) {
     const total = new Map<string, Node>();
     for (const k of members)
@@ -71,7 +73,8 @@ export function minimise(cx: Elaboration, t: Training): { losses: readonly Node[
       const chosen = t.optimizers.find((o) => selects(cx, o, path));
       if (chosen === undefined) refuse('NN791', t.train.name.span, { what: 'unmatched parameter', name: path });
       used.add(chosen);
-      updates.push({ periods, run: () => cx.at(chosen.span, () => update(cx, chosen, t.module, path, g, periods)) });
+      const run = (): void => cx.at(chosen.span, () => update(cx, chosen, t.module, path, g, periods));
+      updates.push({ periods, run: () => alike.run(cx, chosen, periods, path, g, run) });
     }
   }
   land(cx, t, updates, measured);
