@@ -7,7 +7,10 @@ export const MACHINE = {
   nominal: 64,
   /** Sums that a register tile of a product holds: rows x columns. 6 x 8 spills, 4 x 16 runs at a quarter. */
   tile: [5, 8],
-  /** Steps of a tile's loop written out: more are slower, whatever the fences between them. */
+  /** Time of a tile by its rows, one of five taken as 1; up to how many panels it is worth counting (bench/wasm/tile.mjs). */
+  tileTime: [0, 0.38, 0.5, 0.63, 0.82, 1],
+  fewPanels: 8,
+  /** Steps of a full tile's loop written out: more are slower, whatever the fences between them. Of lower tiles: tile.ts. */
   unroll: 1,
   /** Products with fewer rows than this are not worth packing the columns. */
   fewRows: 4,

@@ -54,10 +54,11 @@ export type WasmLeaf =
     };
 
 /**
- * What threads share out: runs of an axis, in units of so many points, or the panels of a product's rows or columns. Only free axes: no sum is
- * ever cut, so that results do not depend on the number of threads.
+ * What threads share out: runs of an axis, in units of so many points, or the panels of a product's rows or columns; with `by` not panels, but units
+ * of so many rows or columns. Only free axes: no sum is ever cut, so that results do not depend on the number of threads.
  */
-export type WasmShare = { readonly axis: string; readonly by: number } | { readonly panels: 'rows' | 'columns' };
+export type WasmShare =
+  { readonly axis: string; readonly by: number } | { readonly panels: 'rows' | 'columns'; readonly by?: number };
 
 /** How a stage is computed: loops, a product, or products with integers (dots.ts). */
 export interface WasmSchedule {
@@ -483,12 +484,27 @@ export function productLeaf(
     rows: rowsSide,
     columns: columnsSide,
     over: stage.over,
-    tile: MACHINE.tile,
+    tile: tileFor(size(rowsSide.axes)),
     unroll: MACHINE.unroll,
     few: { below: MACHINE.fewRows, leaf: loopsLeaf(kernel, stage, [], null, of).leaf },
     block: MACHINE.block,
   };
 }
+
+/**
+ * The tile for so many rows. A low tile takes longer a row, so where there are few panels it counts how full the last one is: 16 rows are sooner done in
+ * four panels of four than in three of five and one of a row; 32 are not.
+ */
+export function tileFor(rows: number): readonly [number, number] {
+  const { tile, tileTime, fewPanels } = MACHINE;
+  const [height, width] = tile;
+  const time = (h: number): number => Math.floor(rows / h) * tileTime[h]! + tileTime[rows % h]!;
+  return rows <= fewPanels * height && time(height - 1) < time(height) ? [height - 1, width] : tile;
+}
+
+/** Points of an operand that a panel has. */
+export const widthOf = (leaf: Extract<WasmLeaf, { kind: 'product' }>, side: 'rows' | 'columns'): number =>
+  leaf.tile[side === 'rows' ? 0 : 1];
 
 // -------------------------------------------------------------------------------------------------------------------------------- streaming
 

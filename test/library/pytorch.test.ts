@@ -9,6 +9,7 @@ import type { Tensor } from '../../compiler/ops/record.ts';
 import type { Target } from '../../compiler/targets/index.ts';
 import { loadModule, type Instance } from '../support/emitted.ts';
 import { toTensor } from '../support/program.ts';
+import { sameBits } from '../targets/wasm/together.ts';
 import {
   descent,
   expectedOf,
@@ -112,6 +113,7 @@ describe.each([...groups])('%s', (_, cases) => {
       net.step(inputsOf(c), { B: 1 });
       expect(problemsOf(c, net.weights(), RELATIVE[target]), target).toEqual([]);
     }
+    sameBits(artifact.plan, artifact.kernels, { B: 1 });
   });
 });
 

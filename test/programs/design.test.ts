@@ -142,6 +142,7 @@ describe('emitted code computes what the evaluator computes', () => {
         whole = whole.replace(c.smaller![k] as RegExp, c.smaller![k + 1] as string);
       const text = c.sgd === true ? whole.replace(/optimizer Adam\([^)]*\)/, 'optimizer SGD(lr: 0.1)') : whole;
       await agree(text, c.unit, c.sizes, {
+        threads: true,
         path: `${c.file}.nn`,
         adam: c.sgd !== true,
         ...(c.consts ? { consts: c.consts } : {}),

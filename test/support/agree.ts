@@ -13,6 +13,7 @@ import { evaluate as evaluateSize } from '../../compiler/sizes/poly.ts';
 import type { Tensor } from '../../compiler/ops/record.ts';
 import { instantiate } from './emitted.ts';
 import { toTensor } from './program.ts';
+import { sameBits } from '../targets/wasm/together.ts';
 
 /** A cheap deterministic generator (Park and Miller, 1988), so that inputs do not depend on what is tested. */
 function generator(seed: number): () => number {
@@ -69,6 +70,8 @@ export interface AgreeOptions {
   readonly path?: string;
   /** Compares the WebAssembly target's results too. */
   readonly wasm?: boolean;
+  /** Runs its kernels as several threads do, which must leave the same bits. */
+  readonly threads?: boolean;
 }
 
 /** Compiles `unit` of the text for sizes up to these, and compares. */
@@ -110,6 +113,7 @@ export async function agree(
       data: old.dtype === 'f32' ? Float64Array.from(view.subarray(0, n)) : (view.slice(0, n) as Int32Array),
     });
   }
+  if (options.threads === true) sameBits(artifact.plan, artifact.kernels, sizes);
   const inputs = inputsOf(artifact, sizes, options.inputs);
   const given = new Map([...leaves, ...inputs, ['seed', seed]]);
   for (const program of ['forward', 'evaluate', 'step'] as const) {

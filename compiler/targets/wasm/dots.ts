@@ -75,7 +75,7 @@ export function emitDots(emitter: KernelEmitter, leaf: DotsLeaf, stage: Stage, c
   const one = n.constant(1);
   const pitch = n.constant(4 * STRIP);
   // Every thread rounds all rows for itself and has a part of the columns.
-  const part: Range = emitter.panels === 'columns' ? emitter.part(N, 16) : { from: 0, to: { local: N } };
+  const part: Range = emitter.panels?.side === 'columns' ? emitter.part(N, 16) : { from: 0, to: { local: N } };
   fn.for(part.from, part.to, STRIP, (jc) => {
     const nc = n.least(most, n.do('i32.sub', part.to.local, jc));
     const weights = n.do('i32.add', x.bases[leaf.weights]!, n.do('i32.mul', jc, { by: rowBytes }));

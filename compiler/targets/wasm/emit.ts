@@ -16,18 +16,12 @@ import { sharedFlag } from './encoder.ts';
 import { mergeKernels } from './merge.ts';
 import { FIRST, WasmModule } from './module.ts';
 import { planLines } from './plan-text.ts';
+import { alignLoops, type Alignment } from './align.ts';
 import { hoists, type Hoists, type Packed } from './hoist.ts';
 import { prepare } from './prepare.ts';
 import { workspaceBytes } from './product.ts';
-import {
-  bodySignature,
-  isParallel,
-  programFunction,
-  programSignature,
-  type Callee,
-  type Layout,
-  type Packing,
-} from './program.ts';
+import { isParallel, type Parallel } from './meetings.ts';
+import { bodySignature, programFunction, programSignature, type Callee, type Layout, type Packing } from './program.ts';
 import { callFunction, meetFunction, meetSignature, MOST_SIZES, SYNC, workFunction } from './threads.ts';
 import { tileModule } from './tile.ts';
 import { chosen, tuningKey, type Choice, type Tuning } from './tuning.ts';
@@ -100,6 +94,8 @@ export function machineText(plan: Plan, threads: boolean): string {
 export interface Prepared {
   readonly joined: readonly Kernel[];
   readonly schedules: readonly WasmSchedule[];
+  /** Steps of loops whose kernels are cut alike. */
+  readonly cuts: Alignment['cuts'];
   readonly hoisted: Hoists;
   readonly layout: Layout;
   /** Of memory, with one thread. */
@@ -111,7 +107,8 @@ export interface Prepared {
   readonly of: readonly ((size: string) => number)[];
 }
 
-export function prepareAll(plan: Plan, kernels: readonly Kernel[], tuning?: Tuning): Prepared {
+/** `worth`: see `wasmSchedule`. */
+export function prepareAll(plan: Plan, kernels: readonly Kernel[], tuning?: Tuning, worth?: number): Prepared {
   const joined = kernels.map(prepare);
   const bounds = kernelBounds(plan, kernels);
   const of = joined.map(
@@ -119,14 +116,16 @@ export function prepareAll(plan: Plan, kernels: readonly Kernel[], tuning?: Tuni
       (s: string): number =>
         bounds[i]!.get(s) ?? 1,
   );
-  const usual = joined.map((k, i) => wasmSchedule(k, of[i]));
+  const usual = joined.map((k, i) => wasmSchedule(k, of[i], worth));
   const choices: (Choice | null)[] = usual.map(() => null);
-  const schedules = usual.map((schedule, i) => {
+  const scheduled = usual.map((schedule, i) => {
     const choice = tuning?.get(tuningKey(kernels[i]!, of[i]!));
     const made = choice === undefined ? null : chosen(joined[i]!, schedule, choice);
     if (made !== null) choices[i] = choice!;
     return made ?? schedule;
   });
+  const fixed = new Set(choices.flatMap((c, k) => (c === null ? [] : [k])));
+  const { schedules, cuts } = alignLoops(plan, joined, scheduled, of, fixed);
   const rooms = joined.map((k, i) => workspaceBytes(k, schedules[i]!, of[i]!));
   const room = align(Math.max(0, ...rooms) + MARGIN);
   const persistent = FIRST;
@@ -137,6 +136,7 @@ export function prepareAll(plan: Plan, kernels: readonly Kernel[], tuning?: Tuni
   return {
     joined,
     schedules,
+    cuts,
     hoisted,
     layout: { persistent, work, panels, workspace, room },
     pages: Math.ceil((workspace + room) / PAGE),
@@ -185,15 +185,9 @@ function visiblePlan(plan: Plan, names: readonly string[]): Plan {
 }
 
 /** A function a kernel, or one for several that differ in lengths only. */
-function callees(
-  module: WasmModule,
-  kernels: readonly Kernel[],
-  schedules: readonly WasmSchedule[],
-  choices: readonly (Choice | null)[],
-  of: readonly ((size: string) => number)[],
-): readonly Callee[] {
+function callees(module: WasmModule, { joined: kernels, schedules, usual, of }: Prepared): readonly Callee[] {
   const plain = (k: number): boolean =>
-    choices[k] === null && schedules[k]!.block === null && schedules[k]!.leaves.every((l) => l.kind === 'loops');
+    schedules[k] === usual[k] && schedules[k]!.block === null && schedules[k]!.leaves.every((l) => l.kind === 'loops');
   const found = new Map<number, Callee>();
   for (const { kernel, members } of mergeKernels(kernels.map((kernel, k) => (plain(k) ? kernel : null)))) {
     const longest = (size: string): number => {
@@ -242,23 +236,31 @@ function packing(
 
 /** `kernels` in the plan's order. */
 export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[], tuning?: Tuning): EmittedWasm {
-  const { joined, schedules, hoisted, layout, pages, choices, of } = prepareAll(plan, kernels, tuning);
+  const prepared = prepareAll(plan, kernels, tuning);
+  const { joined, schedules, cuts, hoisted, layout, pages } = prepared;
   const { persistent, work, workspace, room } = layout;
 
   const cold = plan.arenas.persistent + plan.arenas.work > MACHINE.cached;
   const module = new WasmModule({ pages, shared: false, cold });
-  const functions = callees(module, joined, schedules, choices, of);
+  const functions = callees(module, prepared);
   const before = packing(module, hoisted, joined, schedules);
   const names = Object.keys(plan.programs);
   const steps = names.map((name) => plan.programs[name]!.steps);
-  const threads = plan.sizes.length <= MOST_SIZES && steps.some((list) => isParallel(list, functions));
+  const parallel: Parallel = {
+    plan,
+    kernels: joined,
+    shared: (k) => functions[k]!.shared,
+    cuts,
+    packed: (loop) => hoisted.before.has(loop),
+  };
+  const threads = plan.sizes.length <= MOST_SIZES && steps.some((list) => isParallel(parallel, list));
   const { builder } = module;
   if (threads) {
     const meet = builder.declare(meetSignature);
     builder.define(meet, meetFunction());
     const bodies = steps.map((list) => {
       const body = builder.declare(bodySignature(plan));
-      builder.define(body, programFunction(plan, list, functions, before, layout, meet));
+      builder.define(body, programFunction(plan, list, functions, before, layout, parallel, meet));
       return body;
     });
     for (const [number, name] of names.entries())
@@ -268,7 +270,7 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[], tun
     for (const [number, name] of names.entries())
       builder.define(
         builder.declare(programSignature(plan), name),
-        programFunction(plan, steps[number]!, functions, before, layout, null),
+        programFunction(plan, steps[number]!, functions, before, layout, parallel, null),
       );
   }
   const bytes = module.encode();

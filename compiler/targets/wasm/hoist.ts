@@ -8,9 +8,8 @@
 import type { Plan, PlanStep, SizeExpr } from '../../../runtime/plan.ts';
 import { polysOf, walk } from '../../kernel/expr.ts';
 import type { Kernel } from '../../kernel/types.ts';
-import type { ProductSide, WasmLeaf, WasmSchedule } from '../../schedule/wasm.ts';
+import { widthOf, type ProductSide, type WasmLeaf, type WasmSchedule } from '../../schedule/wasm.ts';
 import { evaluate, names, type Poly } from '../../sizes/poly.ts';
-import { PANEL } from './tile.ts';
 
 export type Side = 'rows' | 'columns';
 type Call = Extract<PlanStep, { kind: 'call' }>;
@@ -106,6 +105,9 @@ export function hoists(
       const leaf = productOf(schedules[step.kernel]!);
       if (leaf === null) continue;
       for (const side of ['columns', 'rows'] as const) {
+        // Parts that are no whole panels are packed by who needs them.
+        const { share } = schedules[step.kernel]!;
+        if (share !== null && 'panels' in share && share.panels === side && share.by !== undefined) continue;
         const own = operand(kernel, leaf, side);
         if (own === null) continue;
         const read = [...own.buffers].map((k) => range(step.buffers[k]!));
@@ -119,7 +121,7 @@ export function hoists(
         if (at === loops.length) continue;
         const count = (axes: readonly string[]): number =>
           axes.reduce((n, a) => n * evaluate(kernel.axes.get(a)!, of[step.kernel]!), 1);
-        const width = PANEL[side];
+        const width = widthOf(leaf, side);
         const sizes = step.sizes.map((e, k) => (own.sizes.has(kernel.sizes[k]!) ? e : 0));
         const packed = { call: { ...step, sizes }, side, at: bytes };
         bytes += Math.ceil((4 * (count(sideOf(leaf, side).axes) + width) * count(leaf.over) + MARGIN) / 64) * 64;

@@ -54,8 +54,8 @@ export class KernelEmitter {
   private readonly stages: ReadonlyMap<string, Stage>;
   /** Axes of which a thread has a part. */
   readonly parts = new Map<string, Range>();
-  /** What of a product's panels threads share. */
-  panels: 'rows' | 'columns' | null = null;
+  /** Which of a product's operands threads share, in runs of so many points; without a number in panels. */
+  panels: { readonly side: Side; readonly by?: number } | null = null;
   /** The axis of which several points are computed together, beside lanes along a reduced one. */
   private beside: string | null = null;
 
@@ -114,7 +114,8 @@ export class KernelEmitter {
     if (share !== null && 'axis' in share) {
       const part = this.part(this.x.inLocal(this.x.index(this.extent(share.axis))), share.by);
       this.parts.set(share.axis, part);
-    } else if (share !== null) this.panels = share.panels;
+    } else if (share !== null)
+      this.panels = { side: share.panels, ...(share.by === undefined ? {} : { by: share.by }) };
     if (schedule.block !== null) {
       new BlockEmitter(this, schedule, schedule.block, this.context).emit();
       return this.fn.done();
@@ -332,10 +333,21 @@ export class KernelEmitter {
     fn.if(rest);
   }
 
-  /** Few rows: threads share the loop's own axis if the product's panels are shared, and the first does it all where there is none. */
+  /**
+   * Few rows: threads share the loop's own axis if the product's panels are shared, and the first does it all where there is none. Where the parts are
+   * runs of so many points (align.ts), they are the same points here.
+   */
   private few(leaf: Extract<WasmLeaf, { kind: 'product' }>): void {
     const { fn } = this;
     if (this.panels === null) return this.leaf(leaf.few.leaf, false);
+    if (this.panels.by !== undefined) {
+      const [outer, ...inner] = leaf[this.panels.side].axes;
+      const each = inner.reduce((n, a) => n * asConst(this.extent(a))!, 1);
+      this.parts.set(outer!, this.part(this.x.inLocal(this.x.index(this.extent(outer!))), this.panels.by / each));
+      this.leaf(leaf.few.leaf, false);
+      this.parts.delete(outer!);
+      return;
+    }
     const axis = leaf.few.leaf.free.find((a) => leaf.columns.axes.includes(a));
     if (axis === undefined) {
       fn.code.get(this.workspace + 1);

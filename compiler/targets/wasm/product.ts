@@ -8,7 +8,7 @@
  */
 import { asConst, coefficientOf, evaluate, mul, name, names, num, substitute, type Poly } from '../../sizes/poly.ts';
 import type { Def, Kernel, Stage } from '../../kernel/types.ts';
-import type { WasmLeaf, WasmSchedule } from '../../schedule/wasm.ts';
+import { widthOf, type WasmLeaf, type WasmSchedule } from '../../schedule/wasm.ts';
 import { dotsBytes } from '../../schedule/dots.ts';
 import { blockBytes } from './block.ts';
 import { collapseAxes } from './collapse.ts';
@@ -18,7 +18,6 @@ import type { Side } from './hoist.ts';
 import { KernelEmitter, type KernelContext, type Range } from './kernel.ts';
 import { partsOf } from '../../kernel/parts.ts';
 import { Packer } from './pack.ts';
-import { PANEL } from './tile.ts';
 
 export interface ProductContext {
   /** The function of the register tile of so many rows. */
@@ -99,7 +98,7 @@ export function emitProduct(
 ): void {
   const { fn, x, kernel } = emitter;
   const n = new Arithmetic(fn);
-  const { rows, columns } = PANEL;
+  const [rows, columns] = leaf.tile;
   const { workspace, panels: shared } = emitter;
   const product = (axes: readonly string[]): Poly => axes.reduce((p, a) => mul(p, kernel.axes.get(a)!), num(1));
   const size = (p: Poly): number => x.inLocal(x.index(p));
@@ -132,7 +131,7 @@ export function emitProduct(
     if (emitter.packed === side) return n.do('i32.add', panels, n.do('i32.mul', first, bytesK));
     const total = side === 'rows' ? M : N;
     packer.pack(leaf[side], leaf.over, {
-      width: PANEL[side],
+      width: widthOf(leaf, side),
       first,
       count,
       to,
@@ -144,8 +143,11 @@ export function emitProduct(
   };
   const epilogue = new Epilogue(emitter, leaf, stage, context);
 
-  const partN: Range = shared === 'columns' ? emitter.part(N, columns) : { from: 0, to: { local: N } };
-  const partM: Range = shared === 'rows' ? emitter.part(M, rows) : { from: 0, to: { local: M } };
+  const partN: Range =
+    shared?.side === 'columns' ? emitter.part(N, shared.by ?? columns) : { from: 0, to: { local: N } };
+  const partM: Range = shared?.side === 'rows' ? emitter.part(M, shared.by ?? rows) : { from: 0, to: { local: M } };
+  // Parts of any number of rows end in panels of any height.
+  const known = shared?.side === 'rows' && (shared.by ?? rows) % rows !== 0 ? null : asConst(product(leaf.rows.axes));
   const push = (end: Range['from']): void => (end === 0 ? fn.code.i32(0) : fn.code.get(end.local));
   /** One block of all rows is packed for the first columns, and stays. */
   const rowsAt = (column: number, first: number, count: number): number => {
@@ -184,7 +186,7 @@ export function emitProduct(
             fn.for(0, { local: mp }, 1, (ip) => {
               const a = n.do('i32.add', panelsA, n.do('i32.mul', ip, panel));
               const first = n.do('i32.add', ic, n.do('i32.mul', ip, { by: rows }));
-              const height = n.least(n.constant(rows), n.do('i32.sub', M, first));
+              const height = n.least(n.constant(rows), n.do('i32.sub', partM.to.local, first));
               const b = fn.local('i32');
               const c = fn.local('i32');
               const tile = (count: number, by: number): void => {
@@ -221,7 +223,6 @@ export function emitProduct(
                   tile(count, pitch);
                 });
               };
-              const known = asConst(product(leaf.rows.axes));
               for (let count = rows; count >= 1; count--) {
                 if (known !== null && !(count === rows ? known >= rows : known % rows === count)) continue;
                 if (known !== null && known % rows === 0) {
@@ -260,7 +261,7 @@ export function packOperand(emitter: KernelEmitter, leaf: Leaf, side: Side): voi
   const n = new Arithmetic(emitter.fn);
   const size = (axes: readonly string[]): number =>
     x.inLocal(x.index(axes.reduce((p, a) => mul(p, kernel.axes.get(a)!), num(1))));
-  const width = PANEL[side];
+  const width = widthOf(leaf, side);
   const total = size(leaf[side].axes);
   const length = size(leaf.over);
   const part = emitter.part(total, width);

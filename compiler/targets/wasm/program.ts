@@ -1,13 +1,14 @@
 /**
  * A program of the plan as one function `(sizes…, thread, threads)`: calls of kernels with baked addresses, copies, loops. Sizes are the plan's, in
- * its order. All threads run it. Of a kernel that is shared each does its part; what is not shared the first thread does alone. They meet before
- * a step that touches what another thread may have written or may still read since they met last, at a loop's turn, and at the end.
+ * its order. All threads run it, and meet where meetings.ts says.
  */
 import type { Plan, PlanStep, SizeExpr } from '../../../runtime/plan.ts';
 import { evaluateSize } from '../../plan/sizes.ts';
 import type { Kernel } from '../../kernel/types.ts';
 import type { FunctionBody, Signature, ValueType } from './encoder.ts';
+import type { Cut } from './align.ts';
 import { Fn } from './function.ts';
+import { together, type Parallel, type Together } from './meetings.ts';
 
 export interface Layout {
   /** Byte addresses of the arenas and of the workspace. */
@@ -50,25 +51,6 @@ export const bodySignature = (plan: Plan): Signature => ({
   results: [],
 });
 
-/** Bytes from start to end, and whether they are written. */
-interface Touch {
-  readonly from: number;
-  readonly to: number;
-  readonly writes: boolean;
-}
-
-const clash = (a: readonly Touch[], b: readonly Touch[]): boolean =>
-  a.some((x) => b.some((y) => (x.writes || y.writes) && x.from < y.to && y.from < x.to));
-
-const isShared = (step: PlanStep, kernels: readonly Callee[]): boolean =>
-  step.kind === 'loop'
-    ? step.body.some((s) => isShared(s, kernels))
-    : step.kind === 'call' && kernels[step.kernel]!.shared;
-
-/** Whether a program has anything for several threads. */
-export const isParallel = (steps: readonly PlanStep[], kernels: readonly Callee[]): boolean =>
-  steps.some((s) => isShared(s, kernels));
-
 /** `meet`: the function of that name, for a program that threads run together; null: `programSignature`, one thread. */
 export function programFunction(
   plan: Plan,
@@ -76,6 +58,7 @@ export function programFunction(
   kernels: readonly Callee[],
   packing: Packing,
   layout: Layout,
+  parallel: Parallel,
   meet: number | null,
 ): FunctionBody {
   const fn = new Fn(meet === null ? programSignature(plan) : bodySignature(plan));
@@ -130,76 +113,39 @@ export function programFunction(
       }
     }
   };
-  const touch = (buffer: number, writes: boolean): Touch => {
-    const from = address(buffer);
-    return { from, to: from + plan.buffers[buffer]!.bytes, writes };
-  };
-  const touches = (step: PlanStep): Touch[] => {
-    if (step.kind === 'copy') return [touch(step.from, false), touch(step.to, true)];
-    if (step.kind === 'loop') {
-      const told = [step.limit, step.until].filter((b) => b !== undefined).map((b) => touch(b, false));
-      return [...told, ...step.body.flatMap(touches)];
-    }
-    const { buffers } = kernels[step.kernel]!.kernel;
-    return step.buffers.map((b, k) => touch(b, buffers[k]!.access !== 'read'));
-  };
-  /** Since the last meeting: by all threads, and by the first alone. */
-  let byAll: Touch[] = [];
-  let byFirst: Touch[] = [];
-  const meetNow = (always = false): void => {
-    if (meet === null || (!always && byAll.length === 0 && byFirst.length === 0)) return;
+  const meetNow = (): void => {
     fn.code.get(threads);
     fn.code.i32(1);
     fn.code.op('i32.ne');
     fn.if(() => {
       fn.code.get(thread);
       fn.code.get(threads);
-      fn.code.call(meet);
+      fn.code.call(meet!);
     });
-    byAll = [];
-    byFirst = [];
-  };
-  /** Steps of the first thread alone. */
-  const alone = (list: readonly PlanStep[]): void => {
-    if (list.length === 0) return;
-    if (meet === null) return go(list);
-    const own = list.flatMap(touches);
-    if (clash(own, byAll)) meetNow();
-    byFirst.push(...own);
-    fn.code.get(thread);
-    fn.code.op('i32.eqz');
-    fn.if(() => go(list));
   };
   /** Steps of all threads. */
-  const together = (list: readonly PlanStep[]): void => {
-    let held: PlanStep[] = [];
-    for (const step of list) {
-      if (!isShared(step, kernels)) {
-        held.push(step);
-        continue;
-      }
-      alone(held);
-      held = [];
-      if (step.kind === 'loop') {
-        meetNow();
-        pack(step, true);
-        loop(
-          step,
-          () => {
-            together(step.body);
-            meetNow();
-          },
+  const run = (list: readonly Together[]): void => {
+    for (const t of list) {
+      switch (t.kind) {
+        case 'meet':
+          meetNow();
+          break;
+        case 'alone':
+          fn.code.get(thread);
+          fn.code.op('i32.eqz');
+          fn.if(() => go(t.steps));
+          break;
+        case 'all':
+          if (t.step.kind === 'call') go([t.step]);
+          else copy(t.step, parallel.cuts.get(t.step)!);
+          break;
+        case 'loop':
+          pack(t.step, true);
           // Nobody may change what tells the end before all have read it.
-          () => meetNow(true),
-        );
-        continue;
+          loop(t.step, () => run(t.body), meetNow);
+          break;
       }
-      const own = touches(step);
-      if (clash(own, byFirst) || clash(own, byAll)) meetNow();
-      byAll.push(...own);
-      go([step]);
     }
-    alone(held);
   };
   const loop = (
     step: Extract<PlanStep, { kind: 'loop' }>,
@@ -273,11 +219,45 @@ export function programFunction(
   const pack = (loop: PlanStep, all: boolean): void => {
     const list = packing.before.get(loop) ?? [];
     for (const { call, target, at } of list) invoke(call, target, all, at);
-    if (all && list.length > 0) meetNow(true);
+    if (all && list.length > 0) meetNow();
+  };
+  /** A whole tensor, or of one that is cut this thread's units. */
+  const copy = (step: Extract<PlanStep, { kind: 'copy' }>, cut: Cut | null): void => {
+    const { code } = fn;
+    const { dtype, shape } = plan.buffers[step.from]!;
+    const [to, from] = [address(step.to), address(step.from)];
+    if (to === from) return;
+    if (cut === null) {
+      code.i32(to);
+      code.i32(from);
+      push({ op: 'mul', args: [dtype === 'bool' ? 1 : 4, ...shape] });
+      return code.memoryCopy();
+    }
+    const bound = (next: number): number => {
+      push(shape[0]!);
+      code.get(thread);
+      code.i32(next);
+      code.op('i32.add');
+      code.op('i32.mul');
+      code.get(threads);
+      code.op('i32.div_u');
+      code.i32(cut.bytes[0]!);
+      code.op('i32.mul');
+      return fn.hold('i32');
+    };
+    const [low, high] = [bound(0), bound(1)];
+    for (const at of [to, from]) {
+      code.i32(at);
+      code.get(low);
+      code.op('i32.add');
+    }
+    code.get(high);
+    code.get(low);
+    code.op('i32.sub');
+    code.memoryCopy();
   };
   const go = (list: readonly PlanStep[]): void => {
     for (const step of list) {
-      const { code } = fn;
       switch (step.kind) {
         case 'call': {
           const packed = packing.calls.get(step);
@@ -289,15 +269,9 @@ export function programFunction(
           );
           break;
         }
-        case 'copy': {
-          const from = plan.buffers[step.from]!;
-          if (address(step.to) === address(step.from)) break;
-          code.i32(address(step.to));
-          code.i32(address(step.from));
-          push({ op: 'mul', args: [from.dtype === 'bool' ? 1 : 4, ...from.shape] });
-          code.memoryCopy();
+        case 'copy':
+          copy(step, null);
           break;
-        }
         case 'loop':
           pack(step, false);
           loop(step, () => go(step.body));
@@ -306,9 +280,6 @@ export function programFunction(
     }
   };
   if (meet === null) go(steps);
-  else {
-    together(steps);
-    meetNow();
-  }
+  else run(together(parallel, steps));
   return fn.done();
 }

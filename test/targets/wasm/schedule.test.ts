@@ -91,12 +91,12 @@ test('convolution and its gradients: channels as rows, pixels as columns', () =>
   expect(schedules(b, withGradients(b, m.conv(b, x, w), [x, w]))).toMatchInlineSnapshot(`
     "
     product
-      sum: product rows j columns i k l over r s u tile 5x8 unroll 1
+      sum: product rows j columns i k l over r s u tile 4x8 unroll 1
       threads share columns
     mul_gradient
       each: i vector i x 2
     product_gradient
-      sum: product rows i columns j k l over r s u tile 5x8 unroll 1
+      sum: product rows i columns j k l over r s u tile 4x8 unroll 1
       threads share columns
     fold_gradient
       sum: product rows j columns i k l over r s u tile 5x8 unroll 1
