@@ -7,6 +7,9 @@ import {
   maskOfQueries,
   maskPolarity,
 } from './attention.ts';
+import { crossedAxes, flattenOrder, partOfAxis, swappedArguments } from './axes.ts';
+import { copy, emptyRange, extremeOfOne, unusedDeclaration } from './idle.ts';
+import { floatEquality, wholeAsFloat } from './kinds.ts';
 import { initialiserFan, initialiserGain, linearLinear, logitsAsProbs, normOfOne } from './layers.ts';
 import {
   axisNames,
@@ -32,6 +35,7 @@ import {
   unreadOutputs,
   weightsBeyondOne,
 } from './unusual.ts';
+import { oddWidth } from './widths.ts';
 
 export const lints: readonly Lint[] = [
   batchInFeatures,
@@ -69,6 +73,17 @@ export const lints: readonly Lint[] = [
   unreachedRows,
   activationFirst,
   windowPlacement,
+  crossedAxes,
+  partOfAxis,
+  flattenOrder,
+  swappedArguments,
+  floatEquality,
+  wholeAsFloat,
+  copy,
+  extremeOfOne,
+  emptyRange,
+  oddWidth,
+  unusedDeclaration,
 ];
 
 /** What the checker finds on its own and what is a matter of meaning, not of sizes: it takes part in levels. */

@@ -235,8 +235,7 @@ export const activationFirst: Lint = {
         const isActivation = a.definition === null ? ACTIVATIONS.has(a.name) : c.isLibrary(a, ACTIVATIONS);
         const [x] = a.inputs;
         if (!isActivation || a.node.kind !== 'pipe' || x?.kind !== 'name') continue;
-        const binding = c.binding(x);
-        if (binding?.kind !== 'value' || binding.origin !== 'parameter') continue;
+        if (!isRaw(c, body, x)) continue;
         // With a layer behind it: an activation alone may be all that a model is about.
         const next = c.parent(a.node);
         if (next?.kind !== 'pipe') continue;
@@ -252,6 +251,20 @@ export const activationFirst: Lint = {
     }
   },
 };
+
+/** A model's input, or what only arranges or scales it. */
+function isRaw(c: Context, body: Body, x: NameExpr): boolean {
+  const binding = c.binding(x);
+  if (binding?.kind !== 'value') return false;
+  if (binding.origin === 'parameter') return true;
+  const made = body.lets.filter((l) => l.name.text === x.name);
+  if (made.length !== 1 || made[0]!.indices === null || body.assigns.some((s) => s.name.text === x.name)) return false;
+  const { value } = made[0]!;
+  const read = value.kind === 'binary' && value.right.kind === 'number' ? value.left : value;
+  if (read.kind !== 'read' || read.target.kind !== 'name') return false;
+  const source = c.binding(read.target);
+  return source?.kind === 'value' && source.origin === 'parameter';
+}
 
 const CONVOLUTIONS = new Set(['Conv1d', 'Conv2d', 'Conv3d']);
 const POOLS = new Set(['max_pool', 'avg_pool', 'max_pool1d', 'avg_pool1d', 'max_pool3d', 'avg_pool3d']);

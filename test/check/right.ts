@@ -250,7 +250,7 @@ model M(x: float[B, T, 32], length: i32[B]) -> float[B, T, 32] {
 block Mlp(x: float[B, T, width]) -> float[B, T, width] { x |> Linear(hidden) |> gelu |> Linear(width) }
 block Use(x: float[B, T, width]) -> float[B, T, 64] {
   let y = x |> Linear(hidden)
-  let z[b, t, k: 4, d] = y[b, t, (k d)]
+  let z[b, t, k: heads / 2, d] = y[b, t, (k d)]
   let s[b, t, d] = sum[k] z[b, t, k, d]
   return s
 }

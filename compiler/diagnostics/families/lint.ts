@@ -26,6 +26,26 @@ export interface LintProblems {
     readonly actual: string;
   };
 
+  /** Two indices of a read that each run over the size of the other's axis. */
+  NN137: {
+    readonly read: string;
+    readonly first: string;
+    readonly second: string;
+    readonly firstRuns: string;
+    readonly secondRuns: string;
+    /** The other place that does not go with it. */
+    readonly elsewhere: Span | null;
+    /** What tells: the sizes of the axes, or the letters of another equation. */
+    readonly how: 'axes' | 'letters';
+  };
+  /** One letter over an axis that a group takes apart elsewhere. */
+  NN138: { readonly letter: string; readonly group: string; readonly idle: string; readonly elsewhere: Span };
+  /** An input made flat in the reverse of its order. */
+  NN139: { readonly group: string; readonly read: string; readonly readSpan: Span };
+
+  /** A name given for another parameter than the one that it is the name of. */
+  NN140: { readonly callee: string; readonly first: string; readonly second: string };
+
   // --------------------------------------------------------------------------------------------------------- 3: roles
   /** A softmax over one value: always 1. */
   NN305: { readonly what: string; readonly axis: string };
@@ -51,6 +71,10 @@ export interface LintProblems {
 
   /** A mean along the axis on which its weights add up to 1. */
   NN309: { readonly index: string; readonly weights: string; readonly from: Span | null };
+  /** A float compared for equality with an index. */
+  NN310: { readonly value: string; readonly index: string };
+  /** A parameter of whole numbers that is only computed with as floats are. */
+  NN311: { readonly name: string; readonly owner: string };
 
   // ---------------------------------------------------------------------------------------------- 4: masks, attention
   /** A mask whose query and key stand in each other's places. */
@@ -119,6 +143,17 @@ export interface LintProblems {
   NN616: { readonly activation: string; readonly input: string };
   /** A window that cannot be centred, or (with a stride) a pool that leaves places out. */
   NN617: { readonly layer: string; readonly kernel: number; readonly stride: number | null; readonly pad: number };
+
+  /** A value that is another, under a second name. */
+  NN618: { readonly name: string; readonly of: string; readonly how: 'copy' | 'same'; readonly other: Span | null };
+  /** An extreme of one number. */
+  NN619: { readonly function: string; readonly of: string };
+  /** A range whose lower end is not below its upper one. */
+  NN620: { readonly low: string; readonly high: string };
+  /** A width one beside a round or a named one. */
+  NN621: { readonly width: string; readonly round: string };
+  /** A const or block that nothing uses. */
+  NN622: { readonly name: string; readonly what: string };
 
   // ------------------------------------------------------------------------------------------------ 7: the levels themselves
   /** `allow` without a reason. */

@@ -4,7 +4,10 @@ import type { LintProblems } from '../families/lint.ts';
 import type { ProseTable } from '../problem.ts';
 import { explain } from './prose.ts';
 
-type Family = Pick<LintProblems, Extract<keyof LintProblems, `NN1${string}` | `NN3${string}` | `NN4${string}`>>;
+/** Those in `lint-idle.ts`. */
+type Elsewhere = 'NN137' | 'NN138' | 'NN139' | 'NN140' | 'NN310' | 'NN311';
+type Own = Extract<keyof LintProblems, `NN1${string}` | `NN3${string}` | `NN4${string}`>;
+type Family = Pick<LintProblems, Exclude<Own, Elsewhere>>;
 
 const here = (span: Span | null, label: string): readonly { span: Span; label: string }[] =>
   span === null ? [] : [{ span, label }];
