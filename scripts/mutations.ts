@@ -183,15 +183,26 @@ ${examples.join('\n')}
 `;
 }
 
-/** What a run has found so far, by file: a file whose text and sampling are the same is not studied again. */
+/** What a run has found so far, by file: a file whose text and sampling are the same, studied by the same build, is not studied again. */
 interface Found {
   readonly key: string;
+  readonly build: string;
   readonly seconds: number;
   readonly mutants: readonly Mutant[];
 }
 
 const readFound = (file: string): Record<string, Found> =>
   existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, Found>) : {};
+
+/** Names the build that runs: its own modules. */
+function buildOf(): string {
+  const own = join(fileURLToPath(import.meta.url), '../..');
+  const hash = createHash('sha256');
+  for (const f of readdirSync(own, { recursive: true, withFileTypes: true }))
+    if (f.isFile() && /\.[jt]s$/.test(f.name) && !f.parentPath.includes('node_modules'))
+      hash.update(readFileSync(join(f.parentPath, f.name)));
+  return hash.digest('hex').slice(0, 16);
+}
 
 function main(argv: readonly string[]): void {
   const option = (name: string): string | undefined => {
@@ -207,11 +218,12 @@ function main(argv: readonly string[]): void {
     .filter((s) => only === undefined || s.name.includes(only))
     .sort((a, b) => a.text.length - b.text.length)
     .filter((_, k) => k % shards === shard - 1);
+  const build = option('join') === undefined ? buildOf() : '';
   const found: Record<string, Found> = save === undefined ? {} : readFound(save);
   if (option('join') === undefined)
     for (const source of chosen) {
       const key = createHash('sha256')
-        .update(`${most} ${operator ?? ''} ${source.text}`)
+        .update(`${build} ${most} ${operator ?? ''} ${source.text}`)
         .digest('hex')
         .slice(0, 16);
       if (found[source.name]?.key === key) continue;
@@ -221,7 +233,7 @@ function main(argv: readonly string[]): void {
         ...(operator === undefined ? {} : { operators: operators.filter((o) => o.name.includes(operator)) }),
       });
       const seconds = (performance.now() - begun) / 1000;
-      found[source.name] = { key, seconds, mutants };
+      found[source.name] = { key, build, seconds, mutants };
       if (save !== undefined) writeFileSync(save, JSON.stringify(found));
       const s = summary(mutants);
       process.stderr.write(
@@ -252,7 +264,7 @@ function main(argv: readonly string[]): void {
       files,
       sources.length,
       new Date().toISOString().slice(0, 10),
-      option('join') !== undefined,
+      new Set(Object.values(found).map((f) => f.build)).size > 1,
     );
     writeFileSync('docs/mutations.md', text);
     process.stdout.write(`${text.split('\n').slice(10, 13).join('\n')}\n`);

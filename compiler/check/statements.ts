@@ -6,11 +6,13 @@ import type {
   LeafStatement,
   LetStatement,
   Name,
+  NameExpr,
   ReturnStatement,
   Span,
   Statement,
   YieldStatement,
 } from '../../grammar/ast.ts';
+import { nodesOf } from '../../grammar/walk.ts';
 import { name as nameAtom, names } from '../sizes/poly.ts';
 import type { Fix } from '../diagnostics/problem.ts';
 import { combine } from './arithmetic.ts';
@@ -165,7 +167,10 @@ export function checkAssign(f: Frame, s: AssignStatement): void {
         edits: [{ span: { file: s.span.file, start: s.span.start, end: s.span.start }, text: 'let ' }],
         applicability: 'maybe',
       };
-      undefinedName(f, s.name.text, s.name.span, s.operator === '=' ? [introduce] : []);
+      // `x = x + 1`: to introduce it would not help, what it is made of is missing.
+      const read = nodesOf(s.value).find((n) => n.kind === 'name' && (n as NameExpr).name === s.name.text);
+      if (read?.span !== undefined) undefinedName(f, s.name.text, read.span, []);
+      else undefinedName(f, s.name.text, s.name.span, s.operator === '=' ? [introduce] : []);
       // What was meant as a new name is one, so that its uses are not reported too.
       if (s.operator === '=') bind(f, s.name, 'yield', ERROR);
     } else f.report('NN716', s.name.span, { name: s.name.text, what: `a ${definition.declaration.kind}` });

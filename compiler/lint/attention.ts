@@ -189,8 +189,58 @@ export const maskPolarity: Lint = {
         }
         if (key !== null) future(c, body, guard, key);
       }
+    for (const body of c.bodies) {
+      for (const { guard } of guards(c, body)) beyondLength(c, guard);
+      for (const e of body.reduces) if (e.operator !== 'softmax' && e.guard !== null) beyondLength(c, e.guard);
+    }
   },
 };
+
+/** How many places of a row are real: `target_length`. */
+const LENGTH = /(^|_)(length|lengths|len|lens)$/i;
+
+/** `t > length[b]` shows what is behind the end and leaves out what is real; `not keep(…)` turns a mask round that was given as one. */
+function beyondLength(c: Context, guard: Expr): void {
+  for (const { e, positive } of conjuncts(guard)) {
+    const not = c.enclosing(e, 'unary');
+    if (e.kind === 'call' && !positive && not?.span !== undefined) {
+      const callee = c.type(e.callee);
+      const binding = c.binding(e.callee);
+      if (callee?.kind !== 'mask' || binding?.kind !== 'value') continue;
+      c.report('NN404', not.span, { name: c.text(e.callee.span), why: 'given', condition: c.text(not.span) }, [
+        {
+          title: 'leave `not` out: true means attend',
+          edits: [{ span: not.span, text: c.text(e.span) }],
+          applicability: 'maybe',
+        },
+      ]);
+    }
+    if (e.kind !== 'binary' || !(e.operator in FLIPPED)) continue;
+    const isLength = (x: Expr): boolean => {
+      const target = x.kind === 'read' ? x.target : x;
+      const type = c.type(x);
+      return target.kind === 'name' && LENGTH.test(target.name) && type?.kind === 'tensor' && type.dtype === 'i32';
+    };
+    const isPlace = (x: Expr): boolean => x.kind === 'name' && (c.letter(x) !== null || c.binding(x)?.kind === 'value');
+    const after =
+      isPlace(e.left) && isLength(e.right)
+        ? e.operator[0] === '>'
+        : isLength(e.left) && isPlace(e.right)
+          ? e.operator[0] === '<'
+          : null;
+    if (after === null || after !== positive) continue;
+    const length = after === (e.operator[0] === '>') ? e.right : e.left;
+    const place = length === e.right ? e.left : e.right;
+    const whole = positive || not?.span === undefined ? e.span : not.span;
+    c.report('NN404', whole, { name: c.text(length.span), why: 'length', condition: c.text(whole) }, [
+      {
+        title: 'take what is before the end',
+        edits: [{ span: whole, text: `${c.text(place.span)} < ${c.text(length.span)}` }],
+        applicability: 'maybe',
+      },
+    ]);
+  }
+}
 
 const FLIPPED: Readonly<Record<string, string>> = { '<': '>', '<=': '>=', '>': '<', '>=': '<=' };
 
@@ -367,9 +417,11 @@ function scalesIn(c: Context, e: Expr): Scale[] {
 }
 
 /** A sum over the product of two tensors that are not parameters, as scores of attention are. */
-function scoreIn(c: Context, value: Expr): Score | null {
+function scoreIn(c: Context, body: Body, value: Expr): Score | null {
   const outer = factors(value);
-  const reduce = outer.above.find((x): x is ReduceExpr => x.kind === 'reduce' && x.operator === 'sum');
+  const reduce = outer.above.find(
+    (x): x is ReduceExpr => x.kind === 'reduce' && (x.operator === 'sum' || x.operator === 'mean'),
+  );
   if (reduce === undefined) return null;
   const letters = lettersOf(c, reduce);
   const inner = factors(reduce.operand);
@@ -399,6 +451,7 @@ function scoreIn(c: Context, value: Expr): Score | null {
     if (type?.kind !== 'tensor' || type.shape.length < 3) return null;
     if (type.shape.length < 4) heads = false;
   }
+  heads ||= isPartOfHeads(body, letters, reads);
   return {
     reduce,
     width,
@@ -406,6 +459,20 @@ function scoreIn(c: Context, value: Expr): Score | null {
     heads,
     scales: [...scalesIn(c, reduce.operand), ...scalesIn(c, value)],
   };
+}
+
+/** The summed letter is what a group leaves of an axis beside another letter that both tensors are read at: `(h e)`. */
+function isPartOfHeads(body: Body, letters: readonly Letter[], reads: readonly Expr[]): boolean {
+  const shared = reads
+    .map((r) => new Set(r.kind === 'read' ? r.indices.flatMap((i) => (i.kind === 'index' ? [i.name.text] : [])) : []))
+    .reduce((a, b) => new Set([...a].filter((x) => b.has(x))));
+  return body.groups.some((g) => {
+    const parts = g.parts.map((p) => p.name.text);
+    return (
+      letters.some((l) => parts.includes(l.name)) &&
+      parts.some((p) => shared.has(p) && letters.every((l) => l.name !== p))
+    );
+  });
 }
 
 interface Scored extends Score {
@@ -417,7 +484,7 @@ function scores(c: Context, body: Body): Scored[] {
   const out: Scored[] = [];
   for (const softmax of body.reduces) {
     if (softmax.operator !== 'softmax') continue;
-    const direct = scoreIn(c, softmax.operand);
+    const direct = scoreIn(c, body, softmax.operand);
     if (direct !== null) {
       out.push({ ...direct, name: null });
       continue;
@@ -427,11 +494,11 @@ function scores(c: Context, body: Body): Scored[] {
     if (read?.kind !== 'read' || read.target.kind !== 'name') continue;
     const { name: text } = read.target;
     const own = body.equations.filter((e) => e.kind !== 'yield' && e.name.text === text);
-    const made = own.map((e) => scoreIn(c, e.value)).find((s) => s !== null);
+    const made = own.map((e) => scoreIn(c, body, e.value)).find((s) => s !== null);
     if (made === undefined) continue;
     const later = own
       .filter((e) => e.kind !== 'let')
-      .flatMap((e) => (scoreIn(c, e.value) === null ? scalesIn(c, e.value) : []));
+      .flatMap((e) => (scoreIn(c, body, e.value) === null ? scalesIn(c, e.value) : []));
     out.push({ ...made, name: text, scales: [...made.scales, ...later, ...scalesIn(c, softmax.operand)] });
   }
   return out;
@@ -447,7 +514,8 @@ export const attentionScale: Lint = {
   run(c) {
     for (const body of c.bodies) {
       const know = c.knowledge(body.owner);
-      for (const s of scores(c, body))
+      for (const s of scores(c, body)) {
+        if (s.reduce.operator === 'mean') continue;
         for (const scale of s.scales) {
           if (scale.of === null || scale.inner === null) continue;
           if (know.isEqual(scale.of, s.width)) continue;
@@ -466,6 +534,7 @@ export const attentionScale: Lint = {
             ],
           );
         }
+      }
     }
   },
 };
@@ -485,7 +554,8 @@ export const attentionUnscaled: Lint = {
   code: 'NN407',
   name: 'attention-unscaled',
   level: 'warn',
-  looksFor: 'scores of multi-head attention that nothing scales, or that are scaled by the root of their width twice',
+  looksFor:
+    'scores of multi-head attention that nothing scales, or that are scaled by the root of their width twice, or that are a mean and scaled, too',
   avoids:
     'attention of one head, which older models leave unscaled (Luong et al., 2015), and scores with any other factor',
   run(c) {
@@ -493,6 +563,14 @@ export const attentionUnscaled: Lint = {
       const know = c.knowledge(body.owner);
       for (const s of scores(c, body)) {
         const width = formatSize(s.width);
+        if (s.reduce.operator === 'mean') {
+          const root = s.scales.find((x) => x.of !== null && know.isEqual(x.of, s.width));
+          if (root === undefined) continue;
+          c.report('NN407', s.reduce.operatorSpan, { times: -1, width, first: root.span }, [
+            { title: 'write `sum`', edits: [{ span: s.reduce.operatorSpan, text: 'sum' }], applicability: 'maybe' },
+          ]);
+          continue;
+        }
         if (s.scales.length === 0) {
           if (!s.heads || c.constant(s.width) === 1) continue;
           c.report('NN407', s.reduce.span, { times: 0, width, first: null }, [

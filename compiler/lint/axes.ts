@@ -32,8 +32,10 @@ function reach(c: Context, i: Index): ReadonlySet<string> {
   walk(i, (n) => {
     const letter = c.letter(n as IndexName);
     if (letter !== null && letter.extent?.kind === 'size') add(letter.extent.size);
+    const own =
+      n.kind === 'index' ? (n as unknown as IndexName).name.text : n.kind === 'name' ? (n as NameExpr).name : null;
+    for (const round of letter === null && own !== null ? rounds(c, i, own) : []) out.add(round);
     if (n.kind !== 'name' && n.kind !== 'read') return undefined;
-    for (const round of n.kind === 'name' ? rounds(c, i, (n as NameExpr).name) : []) out.add(round);
     const type = c.type(n as Expr);
     if (type?.kind === 'tensor') add(type.below);
     // What an index of data is read at does not bound it.
@@ -285,9 +287,16 @@ export const flattenOrder: Lint = {
           const [x, y] = g.parts.map((p) => read.indices.findIndex((i) => isBare(i) && i.name.text === p.name.text));
           if (x === undefined || y === undefined || y < 0 || x !== y + 1) continue;
           const [p, q] = [c.text(g.parts[0]!.span), c.text(g.parts[1]!.span)];
-          c.report('NN139', g.span, { group: c.text(g.span), read: c.text(read.span), readSpan: read.span }, [
-            { title: `write \`(${q} ${p})\``, edits: [{ span: g.span, text: `(${q} ${p})` }], applicability: 'maybe' },
-          ]);
+          const facts = { group: c.text(g.span), read: c.text(read.span) };
+          const grouped: Fix = {
+            title: `write \`(${q} ${p})\``,
+            edits: [{ span: g.span, text: `(${q} ${p})` }],
+            applicability: 'maybe',
+          };
+          const turned = exchange(c, read.indices[y]!, read.indices[x]!);
+          // Letters mostly go by the alphabet: what has them the other way round is the odd one.
+          if (p < q) c.report('NN139', read.span, { ...facts, other: g.span, at: 'read' }, [turned, grouped]);
+          else c.report('NN139', g.span, { ...facts, other: read.span, at: 'group' }, [grouped, turned]);
         }
       }
     }

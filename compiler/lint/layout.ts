@@ -1,5 +1,5 @@
 /** Axes: the batch merged into features, one group in two orders, parameters that depend on the data's sizes, fixed rows, impossible classes. */
-import type { Callable, Expr, IndexGroup, IndexName, Span } from '../../grammar/ast.ts';
+import type { Callable, Expr, Index, IndexGroup, IndexName, Span } from '../../grammar/ast.ts';
 import { formatShape, formatSize, formatType } from '../check/types.ts';
 import { name, names, sub } from '../sizes/poly.ts';
 import { asConst } from '../sizes/poly.ts';
@@ -73,17 +73,31 @@ export const groupOrder: Lint = {
             if (first === undefined) seen.set(key, { order, group, equation });
             else if (first.order !== order && first.equation !== equation) contrary ??= first;
           }
-        if (contrary !== null)
-          c.report(
-            'NN131',
-            group.span,
-            { group: c.text(group.span), other: c.text(contrary.group.span), otherSpan: contrary.group.span },
-            reordered(c, group, contrary.group),
-          );
+        if (contrary === null) continue;
+        // The odd one is what the left side of its own equation has in the other order.
+        const here = leftAgrees(equation, group);
+        const there = leftAgrees(contrary.equation, contrary.group);
+        const [odd, like] = there === false && here !== false ? [contrary.group, group] : [group, contrary.group];
+        c.report(
+          'NN131',
+          odd.span,
+          { group: c.text(odd.span), other: c.text(like.span), otherSpan: like.span },
+          reordered(c, odd, like),
+        );
       }
     }
   },
 };
+
+/** Whether an equation has the letters of a group on its left in the group's order; null where it has not all of them there by themselves. */
+function leftAgrees(equation: object, group: IndexGroup): boolean | null {
+  const left = ((equation as { readonly indices?: readonly Index[] | null }).indices ?? []).flatMap((i) =>
+    i.kind === 'index' ? [i.name.text] : [],
+  );
+  const at = group.parts.map((p) => left.indexOf(p.name.text));
+  if (at.some((k) => k < 0)) return null;
+  return at.every((k, n) => n === 0 || k > at[n - 1]!);
+}
 
 function reordered(c: Context, group: IndexGroup, like: IndexGroup) {
   const own = new Map(group.parts.map((p: IndexName) => [p.name.text, c.text(p.span)]));

@@ -23,6 +23,15 @@ const rate = (most: number): Range => ({
   then: 'with more training diverges, with less nothing is learnt',
 });
 
+/** What an average remembers: switched off, or enough to matter. */
+const memory: Range = {
+  least: 0.01,
+  most: 1,
+  closed: true,
+  text: '0, or from 0.01 to below 1',
+  then: 'at 1 or more what is remembered never fades; next to 0 nothing is',
+};
+
 /** Optimizers that divide by the gradient's size: their rate is the size of a step. */
 const NORMALISED = new Set(['Adam', 'AdamW', 'Adamax', 'NAdam', 'Lion', 'Muon', 'RMSProp', 'Adafactor']);
 
@@ -30,7 +39,7 @@ function rangeOf(a: Application, parameter: string): Range | null {
   const kind = (a.definition!.declaration as Callable).kind;
   if (kind === 'optimizer') {
     if (parameter === 'lr') return rate(NORMALISED.has(a.name) ? 0.3 : 20);
-    if (/^(beta\d?|momentum|alpha|rho)$/.test(parameter)) return share('at 1 or more what is remembered never fades');
+    if (/^(beta\d?|momentum|alpha|rho)$/.test(parameter)) return memory;
     if (parameter === 'decay')
       return { least: 0, most: 1, closed: true, text: 'from 0 to below 1', then: 'with more the weights die away' };
     return null;
@@ -48,12 +57,12 @@ export const rateRange: Lint = {
   level: 'warn',
   looksFor: 'learning rates, moments, decays, dropout rates and shares of validation that cannot work',
   avoids:
-    'values that are not known in the text, 0 where it switches something off, optimizers and schedules of your own',
+    'values that are not known in the text, 0 where it switches something off, rates of optimizers and schedules of your own',
   run(c) {
     for (const body of c.bodies) {
       for (const [name, of, value, range, usual] of settings(c, body.owner)) {
         const n = c.number(value);
-        if (n === null || (n >= range.least && n < range.most)) continue;
+        if (n === null || (n >= range.least && n < range.most) || (n === 0 && range === memory)) continue;
         c.report(
           'NN606',
           value.span,
@@ -61,6 +70,20 @@ export const rateRange: Lint = {
           usual,
         );
       }
+      if (body.owner.kind === 'optimizer')
+        for (const p of body.owner.config ?? []) {
+          const n = p.default === null ? null : c.number(p.default);
+          if (p.default === null || n === null || n === 0 || !/^(beta\d?|momentum)$/.test(p.name.text)) continue;
+          if (n >= memory.least && n < memory.most) continue;
+          const { text: range, then } = memory;
+          c.report('NN606', p.default.span, {
+            name: p.name.text,
+            of: body.owner.name.text,
+            value: c.text(p.default.span),
+            range,
+            then,
+          });
+        }
       if (body.owner.kind !== 'train') continue;
       for (const s of body.owner.statements) {
         if (s.kind === 'validate')
@@ -138,6 +161,10 @@ export const epsilonRange: Lint = {
           if (parameter !== 'eps' || a.definition?.module.library !== true) continue;
           judge(c, value, 0.05);
         }
+      // What a declaration of one's own takes where it is given none.
+      if (body.owner.kind !== 'train')
+        for (const p of [...(body.owner.config ?? []), ...body.owner.parameters])
+          if (p.name.text === 'eps' && p.default !== null) judge(c, p.default, 0.05);
       for (const e of body.binaries) {
         if (e.operator !== '+' && e.operator !== '-') continue;
         for (const x of [e.left, e.right]) if (x.kind === 'number' && x.value !== 0) judge(c, x, Infinity);

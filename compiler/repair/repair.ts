@@ -7,6 +7,8 @@
  * their usual order (`order.ts`). The number of trials is bounded by a count, never by a clock, so that the same text has the same report.
  * Each costs a check: only for people who look at a report, not at every keystroke.
  */
+import type { Expr } from '../../grammar/ast.ts';
+import { pathTo } from '../../grammar/walk.ts';
 import { check, type CheckResult } from '../check/check.ts';
 import { applyEdits } from '../check/fixes.ts';
 import type { Program } from '../check/program.ts';
@@ -15,6 +17,7 @@ import { proseOf, report } from '../diagnostics/render/index.ts';
 import { diagnose } from '../lint/lint.ts';
 import { orderliness } from './order.ts';
 import { slips, type Slip } from './slips.ts';
+import { wholeTensor } from './unused.ts';
 
 /** In a program full of errors no guess is a help. */
 const FEW = 12;
@@ -68,6 +71,8 @@ export function* repairing(
     const cause = yield* commonCause(program, problems);
     if (cause !== null) return cause;
   }
+  const copy = errors.length === 0 ? forgotten(problems) : null;
+  if (copy !== null) return copy;
   const first = errors[0] ?? problems.find((p) => p.fixes.length === 0 && !DIRECTIVE.test(p.code));
   if (first?.span == null) return [...problems];
   const mended = yield* mend(program, checked, first, problems, patience);
@@ -81,6 +86,19 @@ export function* repairing(
 
 /** What levels say of themselves has nothing to be tried. */
 const DIRECTIVE = /^NN78/;
+
+const UNUSED: ReadonlySet<string> = new Set(['NN603', 'NN706']);
+
+/** A value that is only copied, and names that nothing reads now: what was to be done with them is missing at the copy. */
+function forgotten(problems: readonly Problem[]): Problem[] | null {
+  const copies = problems.filter((p) => p.code === 'NN618');
+  const [copy] = copies;
+  const unused = problems.filter((p) => UNUSED.has(p.code) && p.span !== null);
+  if (copy?.span == null || copies.length > 1 || unused.length === 0 || unused.length + 1 < problems.length)
+    return null;
+  const also = unused.slice(0, BESIDE).map((p) => ({ span: p.span!, label: report(p).message }));
+  return [{ ...copy, blame: { span: copy.span, label: report(copy).label, also } }];
+}
 
 /** Of several warnings one may have a fix with which all go: then it is the cause of the others (a factor left out, and a name now unused). */
 function* commonCause(program: Program, problems: readonly Problem[]): Generator<undefined, Problem[] | null> {
@@ -157,7 +175,20 @@ function* mend(
   // Where a slip explains everything, a greater change is no help.
   const near = ranked.some((t) => !t.far && t.errors === 0);
   const fixes = ranked.filter((t) => t.own || (!(near && t.far) && guessed++ < GUESSES)).map((t) => t.fix);
-  return { ...first, fixes, ...blame(first, ranked, compare, program) };
+  return { ...first, fixes, ...(wholeBlame(program, checked, first) ?? blame(first, ranked, compare, program)) };
+}
+
+/** An index gets no extent, because what should give it one stands in the equation without indices. */
+function wholeBlame(program: Program, checked: CheckResult, first: Problem): { readonly blame: Blame } | null {
+  if (first.code !== 'NN104') return null;
+  const span = first.span!;
+  const module = program.modules.find((m) => m.ast.file === span.file);
+  const equation =
+    module === undefined
+      ? undefined
+      : pathTo(module.ast, span.start).find((n) => n.kind === 'let' || n.kind === 'assign' || n.kind === 'yield');
+  const at = equation === undefined ? null : wholeTensor(checked, equation as unknown as { readonly value: Expr });
+  return at === null ? null : { blame: { span: at, label: 'the whole tensor, without indices', also: [] } };
 }
 
 const keyOf = (f: Fix): string =>

@@ -23,6 +23,7 @@ import type { Aligned } from '../diagnostics/families/check.ts';
 import type { Fix, Problem } from '../diagnostics/problem.ts';
 import { report } from '../diagnostics/render/index.ts';
 import { widthLayer } from './layers.ts';
+import { chains, places } from './unused.ts';
 
 type Owner = Callable | TrainDeclaration;
 
@@ -79,8 +80,16 @@ export function slips(program: Program, problem: Problem, checked: CheckResult):
     return s.found;
   }
   const statement = [...path].reverse().find((n, k, inner): n is Equation => isStatement(n, inner[k + 1] ?? null));
+  if (problem.code === 'NN622') {
+    const owners = module.ast.declarations.filter((d): d is Owner => isOwner(d));
+    if ('parameters' in declaration) chains(s, owners, declaration);
+    return s.found;
+  }
   if (problem.code === 'NN706') s.unused(declaration, problem.data.name);
-  if (problem.code === 'NN603') s.unread(declaration, problem.data.name);
+  if (problem.code === 'NN603') {
+    places(s, declaration, problem.data.name);
+    s.unread(declaration, problem.data.name);
+  }
   if (problem.code === 'NN706' || problem.code === 'NN603') return s.found;
   if (statement !== undefined) {
     if (problem.code === 'NN704') s.missing(statement, problem.data.name);
@@ -88,10 +97,18 @@ export function slips(program: Program, problem: Problem, checked: CheckResult):
     if (problem.code === 'NN109') s.lastLayer(problem.data.shapes);
     s.statement(statement, true);
   }
+  // A value that nothing uses now may be what was to stand somewhere.
+  for (const p of checked.problems)
+    if (p.code === 'NN706' && p.span !== null && inside(p.span, declaration.span)) s.unused(declaration, p.data.name);
+  s.requires(declaration);
   const made = statement === undefined ? [] : s.makers(declaration, statement);
   for (const maker of made) s.left(maker);
   s.types(declaration);
-  for (const maker of made) s.statement(maker, false);
+  for (const maker of made) {
+    s.statement(maker, false);
+    s.layerless(maker);
+  }
+  s.results(declaration);
   // What it calls of the program's own may be wrong, too.
   const callees = new Set<Owner>();
   for (const n of nodesOf(statement ?? declaration)) {
@@ -103,11 +120,14 @@ export function slips(program: Program, problem: Problem, checked: CheckResult):
     if (callee !== declaration) {
       s.learn(callee);
       s.types(callee);
+      for (const n of nodesOf(callee)) if (n.kind === 'let') s.formula(n as Equation);
     }
   s.learn(declaration);
   s.sizesOfTypes(declaration);
   return s.found;
 }
+
+const inside = (s: Span, range: Span): boolean => s.file === range.file && s.start >= range.start && s.end <= range.end;
 
 type Read = AnyNode & { readonly indices: readonly Index[]; readonly target: Expr; readonly span: Span };
 type Reduction = AnyNode & { readonly indices: readonly IndexName[]; readonly operator: string };
@@ -123,9 +143,9 @@ function numbersOf(problem: Problem): number[] {
 class Slips {
   readonly found: Slip[] = [];
   private far = false;
-  private readonly program: Program;
+  readonly program: Program;
   private readonly span: Span;
-  private readonly checked: CheckResult;
+  readonly checked: CheckResult;
   private readonly path: readonly AnyNode[];
   private readonly problem: Problem;
   private readonly numbers: readonly number[];
@@ -143,9 +163,10 @@ class Slips {
     this.numbers = numbersOf(problem);
   }
 
-  private text(s: Span): string {
-    return this.program.sources.text(s);
-  }
+  readonly text = (s: Span): string => this.program.sources.text(s);
+
+  readonly insert = (title: string, { file }: Span, offset: number, text: string): void =>
+    this.add(title, [{ file, start: offset, end: offset }, text]);
 
   private add(title: string, ...edits: readonly (readonly [Span, string])[]): void {
     const key = edits.map(([s, t]) => `${s.file}:${s.start}-${s.end}=${t}`).join(';');
@@ -253,6 +274,14 @@ class Slips {
             this.add(`add the index \`${name}\``, [{ ...where(last.span), start: last.span.end }, `, ${name}`]);
         }
     }
+    // `x[...s]` beside `y[...s, d]`.
+    if (this.problem.code === 'NN102' && this.problem.data.index.startsWith('...'))
+      for (const r of reads) {
+        const run = r.indices.at(-1);
+        if (run?.kind !== 'index' || !run.run) continue;
+        for (const name of known)
+          this.add(`add the index \`${name}\``, [{ ...where(run.span), start: run.span.end }, `, ${name}`]);
+      }
     const end = at?.indices.at(-1);
     if (end !== undefined && this.problem.code === 'NN113') {
       this.far = true;
@@ -262,6 +291,8 @@ class Slips {
     }
 
     this.whole(equation, known);
+    this.formula(equation);
+    this.joined(equation, reads);
     for (const i of equation.indices ?? []) this.extent(i);
     this.pairs(equation.indices ?? []);
     for (const x of groups) if (x.parts.length > 1) this.exchange(x.parts[0]!, x.parts[1]!);
@@ -324,6 +355,73 @@ class Slips {
     });
   }
 
+  /** A size that is computed by a `let`: another operator, another name. */
+  formula(equation: Equation): void {
+    if (equation.indices != null || this.checked.types.get(equation.value)?.kind !== 'number') return;
+    this.operators(equation.value);
+    this.size(equation.value);
+  }
+
+  private operators(e: Expr): void {
+    walk(e, (n) => {
+      if (n.kind !== 'binary') return undefined;
+      const { operator, operatorSpan } = n as unknown as { operator: string; operatorSpan: Span };
+      const other = OPPOSITE[operator];
+      if (other !== undefined) this.write(operatorSpan, other);
+      return undefined;
+    });
+  }
+
+  /** Letters of the left that nothing on the right reads are parts of an axis: `y[b, t, e]` → `y[b, t, (h e)]`. */
+  private joined(equation: Equation, reads: readonly Read[]): void {
+    const left = (equation.indices ?? []).flatMap((i) => (i.kind === 'index' && !i.run ? [i.name.text] : []));
+    const used = new Set(
+      nodesOf(equation.value).flatMap((n) =>
+        n.kind === 'index' ? [(n as unknown as IndexName).name.text] : n.kind === 'name' ? [(n as NameExpr).name] : [],
+      ),
+    );
+    const idle = left.filter((l) => !used.has(l));
+    if (idle.length === 0) return;
+    for (const r of reads)
+      for (const i of r.indices) {
+        if (!isBare(i) || !left.includes(i.name.text)) continue;
+        const parts = left.filter((l) => l === i.name.text || idle.includes(l));
+        this.write(i.span, `(${parts.join(' ')})`);
+      }
+  }
+
+  /** Sizes in a `require` of the declaration. */
+  requires(declaration: Owner): void {
+    if (declaration.kind === 'train') return;
+    const before = this.sizes;
+    const numbers = declaration.parameters.flatMap((p) =>
+      p.type?.shape === null && (p.type.dtype.text === 'int' || p.type.dtype.text === 'i32') ? [p.name.text] : [],
+    );
+    this.sizes = [...before, ...numbers];
+    for (const s of declaration.body.statements) if (s.kind === 'require') this.size(s.condition);
+    this.sizes = before;
+  }
+
+  /** What a declaration says that it gives: another operator in the formula of a size. */
+  results(declaration: Owner): void {
+    if (declaration.kind === 'train' || declaration.result === null) return;
+    const types = 'shape' in declaration.result ? [declaration.result] : declaration.result.map((r) => r.type);
+    for (const t of types) for (const d of t.shape ?? []) if (d.kind === 'size') this.operators(d.value);
+  }
+
+  /** A value that is another under a new name: the layer between them may be missing. */
+  layerless(equation: Equation): void {
+    if (equation.indices != null || equation.kind !== 'let') return;
+    const { value } = equation;
+    const from = value.kind === 'pipe' ? value.value : value;
+    if (from.kind !== 'name' || (value.kind === 'pipe' && value.stage.kind !== 'name')) return;
+    const type = this.checked.types.get(from);
+    const layer = type?.kind === 'tensor' && type.shape.length >= 2 ? widthLayer(this.program) : null;
+    if (layer === null) return;
+    for (const width of this.sizes)
+      this.insert(`put \`${layer}(${width})\` here`, from.span, from.span.end, ` |> ${layer}(${width})`);
+  }
+
   private readings(name: string): string[] {
     const out = new Set<string>();
     if (this.owner !== null)
@@ -347,9 +445,10 @@ class Slips {
       this.add(`reduce over \`${name}\` too`, [{ ...where(last.span), start: last.span.end }, `, ${name}`]);
     }
     for (const i of equation.indices ?? []) {
-      if (!isBare(i)) continue;
-      this.write(i.span, `(${name} ${i.name.text})`);
-      this.write(i.span, `(${i.name.text} ${name})`);
+      if (i.kind !== 'index' || i.run) continue;
+      const own = this.text(i.span);
+      this.write(i.span, `(${name} ${own})`);
+      this.write(i.span, `(${own} ${name})`);
     }
     walk(equation.value, (n) => {
       if (n.kind === 'read')
@@ -508,7 +607,10 @@ class Slips {
     const layer = right.length === left.length && right.length >= 1 ? widthLayer(this.program) : null;
     if (layer === null) return;
     const call = `${layer}(${width})`;
+    // A whole layer is more than a slip.
+    this.far = true;
     this.add(`end with \`${call}\``, [{ ...where(this.span), start: this.span.end }, ` |> ${call}`]);
+    this.far = false;
   }
 
   /** Sizes, configuration and constants, first what is called as a parameter is. */
@@ -539,7 +641,18 @@ class Slips {
       const other = this.checked.types.get(n as NameExpr);
       if (other?.kind === 'tensor' && other.shape.length === type.shape.length) uses.push(n as NameExpr);
     }
-    uses.sort((a, b) => Number(sources.has(b.name)) - Number(sources.has(a.name)));
+    // Who copies a line forgets to change its end: of a name that stands twice in a statement, the last.
+    const twice = (u: NameExpr): boolean =>
+      uses.some(
+        (v) =>
+          v.name === u.name && v.span.end < u.span.start && !this.text(between(v.span, u.span)).includes('\n  let '),
+      );
+    uses.sort(
+      (a, b) =>
+        Number(sources.has(b.name)) - Number(sources.has(a.name)) ||
+        Number(twice(b)) - Number(twice(a)) ||
+        (twice(a) ? b.span.start - a.span.start : a.span.start - b.span.start),
+    );
     for (const u of uses.slice(0, 8)) this.write(u.span, name);
   }
 
@@ -547,6 +660,7 @@ class Slips {
   unread(declaration: Owner, name: string): void {
     const body = 'body' in declaration ? declaration.body : declaration;
     for (const n of nodesOf(body)) {
+      if (n.kind === 'input') break;
       if (n.kind !== 'name' || (n as NameExpr).name === name) continue;
       const meant = this.checked.references.get(n);
       const { binding } = meant?.kind === 'local' ? meant : { binding: null };
@@ -622,5 +736,9 @@ const typesOf = (declaration: Owner): TypeExpr[] =>
   declaration.kind === 'train'
     ? declaration.statements.flatMap((s) => (s.kind === 'input' ? [s.type] : []))
     : declaration.parameters.flatMap((p) => p.type ?? []);
+
+const between = (a: Span, b: Span): Span => ({ file: a.file, start: a.end, end: b.start });
+
+const OPPOSITE: Readonly<Record<string, string>> = { '+': '-', '-': '+', '*': '/', '/': '*' };
 
 const where = (s: Span): Span => ({ file: s.file, start: s.start, end: s.end });

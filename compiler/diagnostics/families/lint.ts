@@ -41,7 +41,7 @@ export interface LintProblems {
   /** One letter over an axis that a group takes apart elsewhere. */
   NN138: { readonly letter: string; readonly group: string; readonly idle: string; readonly elsewhere: Span };
   /** An input made flat in the reverse of its order. */
-  NN139: { readonly group: string; readonly read: string; readonly readSpan: Span };
+  NN139: { readonly group: string; readonly read: string; readonly other: Span; readonly at: 'group' | 'read' };
 
   /** A name given for another parameter than the one that it is the name of. */
   NN140: { readonly callee: string; readonly first: string; readonly second: string };
@@ -82,7 +82,7 @@ export interface LintProblems {
   /** A mask that seems to say the opposite of what a mask says. */
   NN404: {
     readonly name: string;
-    readonly why: 'drop' | 'keep' | 'future';
+    readonly why: 'drop' | 'keep' | 'future' | 'length' | 'given';
     readonly condition: string;
   };
   /** A mask that leaves some row nothing. */
@@ -90,6 +90,7 @@ export interface LintProblems {
   /** Scores divided by the root of another width than the one that is summed over. */
   NN406: { readonly scale: string; readonly width: string; readonly indices: string };
   /** Scores of attention that are not scaled, or scaled twice. */
+  /** `times` below 0: a mean, which divides already. */
   NN407: { readonly times: number; readonly width: string; readonly first: Span | null };
   /** A mask over queries alone, given to attention. */
   NN408: { readonly mask: string };

@@ -74,10 +74,10 @@ program does with the same data and weights.`,
   return x |> Linear(10)
 }`,
     ),
-    render: ({ group, read, readSpan }) => ({
+    render: ({ group, read, other, at }) => ({
       message: `\`${group}\` makes \`${read}\` flat in the reverse of its order`,
       label: 'transposes',
-      related: [{ span: readSpan, label: 'lies in this order' }],
+      related: [{ span: other, label: at === 'group' ? 'lies in this order' : 'made flat in this one' }],
     }),
   },
   NN140: {

@@ -284,11 +284,15 @@ called \`padding\` that is true at the filling must be negated; \`k >= q\` shows
     ),
     render: ({ name, why, condition }) => ({
       message:
-        why === 'future'
-          ? `\`${condition}\` lets a position attend to what comes after it and not to what came before`
-          : why === 'drop'
-            ? `\`${name}\` sounds like what to leave out, and true means attend`
-            : `\`${name}\` sounds like what may be attended to, and it is negated`,
+        why === 'length'
+          ? `\`${condition}\` takes what is behind the end of each row, and leaves out what is real`
+          : why === 'given'
+            ? `\`${name}\` is a mask, which is true where a query may attend, and it is negated`
+            : why === 'future'
+              ? `\`${condition}\` lets a position attend to what comes after it and not to what came before`
+              : why === 'drop'
+                ? `\`${name}\` sounds like what to leave out, and true means attend`
+                : `\`${name}\` sounds like what may be attended to, and it is negated`,
       label: 'true means attend',
       notes: why === 'future' ? ['a causal mask is `k <= q`'] : [],
     }),
@@ -356,9 +360,11 @@ attention too even.`,
       message:
         times === 0
           ? `nothing scales these scores: they grow as the root of ${width}`
-          : `these scores are divided by the root of ${width} ${times === 2 ? 'twice' : `${times} times`}`,
-      label: times === 0 ? `${width} products` : 'again',
-      related: here(first, 'the first time'),
+          : times < 0
+            ? `a mean divides these scores by ${width} already, and they are divided by its root, too`
+            : `these scores are divided by the root of ${width} ${times === 2 ? 'twice' : `${times} times`}`,
+      label: times === 0 ? `${width} products` : times < 0 ? '`sum`?' : 'again',
+      related: here(first, times < 0 ? 'scaled again' : 'the first time'),
     }),
   },
   NN408: {
