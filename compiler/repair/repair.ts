@@ -16,7 +16,8 @@ import type { Blame, Fix, Problem } from '../diagnostics/problem.ts';
 import { proseOf, report } from '../diagnostics/render/index.ts';
 import { diagnose } from '../lint/lint.ts';
 import { orderliness } from './order.ts';
-import { slips, type Slip } from './slips.ts';
+import type { Slip } from './pencil.ts';
+import { slips } from './slips.ts';
 import { wholeTensor } from './unused.ts';
 
 /** In a program full of errors no guess is a help. */
@@ -182,7 +183,7 @@ function* mend(
 function wholeBlame(program: Program, checked: CheckResult, first: Problem): { readonly blame: Blame } | null {
   if (first.code !== 'NN104') return null;
   const span = first.span!;
-  const module = program.modules.find((m) => m.ast.file === span.file);
+  const module = program.modules.find((m) => m.file === span.file);
   const equation =
     module === undefined
       ? undefined
