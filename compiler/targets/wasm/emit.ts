@@ -14,7 +14,7 @@ import { classLines, declarationLines, isStored } from '../ts/class.ts';
 import { runtimeText } from '../ts/runtime.generated.ts';
 import { sharedFlag } from './encoder.ts';
 import { mergeKernels } from './merge.ts';
-import { FIRST, WasmModule } from './module.ts';
+import { FIRST, WasmModule, type Written } from './module.ts';
 import { planLines } from './plan-text.ts';
 import { alignLoops, type Alignment } from './align.ts';
 import { hoists, type Hoists, type Packed } from './hoist.ts';
@@ -42,14 +42,20 @@ const PAGE = 65536;
 
 const align = (n: number): number => Math.ceil(n / 64) * 64;
 
+const MOVED = 14;
+/** Text → bytes: an array of bytes takes numbers modulo 256. */
+export const BYTES = `const bytes = (text) => Uint8Array.from(text, (c) => c.charCodeAt(0) - ${MOVED});`;
+
 /**
  * Bytes as a string literal of characters below 256. In UTF-8 that is a little longer than base64, but a compressor still sees the bytes: half
- * as long over the wire.
+ * as long over the wire. Bytes are moved on so that those that code is full of (0, small numbers, the prefix 0xfd) have characters of one byte without
+ * a backslash; `BYTES` is the function that takes them back.
  */
 export function bytesLiteral(bytes: Uint8Array): string {
   const parts: string[] = [];
-  for (const [k, b] of bytes.entries()) {
-    const next = bytes[k + 1] ?? 0;
+  const moved = bytes.map((b) => b + MOVED);
+  for (const [k, b] of moved.entries()) {
+    const next = moved[k + 1] ?? 0;
     if (b === 0) parts.push(next >= 0x30 && next <= 0x39 ? '\\x00' : '\\0');
     else if (b === 0x0a) parts.push('\\n');
     else if (b === 0x0d) parts.push('\\r');
@@ -184,8 +190,13 @@ function visiblePlan(plan: Plan, names: readonly string[]): Plan {
   };
 }
 
-/** A function a kernel, or one for several that differ in lengths only. */
-function callees(module: WasmModule, { joined: kernels, schedules, usual, of }: Prepared): readonly Callee[] {
+/** Functions of the kernels (one for several that differ in lengths only) and of what is packed before loops (a pair a kernel and side). */
+function functionsOf(
+  module: WasmModule,
+  { joined: kernels, schedules, usual, of, hoisted }: Prepared,
+): { readonly callees: readonly Callee[]; readonly packing: Packing } {
+  const written: Written[] = [];
+  const write = (f: Written): number => written.push(f) - 1;
   const plain = (k: number): boolean =>
     schedules[k] === usual[k] && schedules[k]!.block === null && schedules[k]!.leaves.every((l) => l.kind === 'loops');
   const found = new Map<number, Callee>();
@@ -195,55 +206,53 @@ function callees(module: WasmModule, { joined: kernels, schedules, usual, of }: 
       return Math.max(...[...members].map(([k, lengths]) => lengths[at] ?? of[k]!(size)));
     };
     const schedule = wasmSchedule(kernel, longest);
-    const target = module.kernel(kernel, false, schedule);
+    const target = write(module.written(kernel, schedule));
     for (const [k, more] of members) found.set(k, { target, kernel, shared: schedule.share !== null, more });
   }
-  return kernels.map(
+  const callees = kernels.map(
     (kernel, k) =>
       found.get(k) ?? {
-        target: module.kernel(kernel, false, schedules[k]!),
+        target: write(module.written(kernel, schedules[k]!)),
         kernel,
         shared: schedules[k]!.share !== null,
         more: [],
       },
   );
-}
-
-/** Functions for what is packed before loops: one pair a kernel and side. */
-function packing(
-  module: WasmModule,
-  hoisted: Hoists,
-  kernels: readonly Kernel[],
-  schedules: readonly WasmSchedule[],
-): Packing {
   const made = new Map<string, { readonly target: number; readonly pack: number }>();
-  const functions = ({ call: { kernel }, side }: Packed): { readonly target: number; readonly pack: number } => {
+  const pair = ({ call: { kernel }, side }: Packed): { readonly target: number; readonly pack: number } => {
     const key = `${kernel} ${side}`;
-    const known = made.get(key) ?? module.packed(kernels[kernel]!, schedules[kernel]!, side);
-    made.set(key, known);
+    let known = made.get(key);
+    if (known === undefined) {
+      const { target, pack } = module.packed(kernels[kernel]!, schedules[kernel]!, side);
+      made.set(key, (known = { target: write(target), pack: write(pack) }));
+    }
     return known;
   };
+  const calls = [...hoisted.calls].map(([step, p]) => [step, { at: p.at, target: pair(p).target }] as const);
+  const before = [...hoisted.before].map(
+    ([loop, list]) => [loop, list.map((p) => ({ at: p.at, target: pair(p).pack, call: p.call }))] as const,
+  );
+  // Their numbers are known when all are written.
+  const targets = module.add(written);
+  const placed = <T extends { readonly target: number }>(x: T): T => ({ ...x, target: targets[x.target]! });
   return {
-    calls: new Map([...hoisted.calls].map(([step, p]) => [step, { at: p.at, target: functions(p).target }])),
-    before: new Map(
-      [...hoisted.before].map(([loop, list]) => [
-        loop,
-        list.map((p) => ({ at: p.at, target: functions(p).pack, call: p.call })),
-      ]),
-    ),
+    callees: callees.map(placed),
+    packing: {
+      calls: new Map(calls.map(([step, p]) => [step, placed(p)])),
+      before: new Map(before.map(([loop, list]) => [loop, list.map(placed)])),
+    },
   };
 }
 
 /** `kernels` in the plan's order. */
 export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[], tuning?: Tuning): EmittedWasm {
   const prepared = prepareAll(plan, kernels, tuning);
-  const { joined, schedules, cuts, hoisted, layout, pages } = prepared;
+  const { joined, cuts, hoisted, layout, pages } = prepared;
   const { persistent, work, workspace, room } = layout;
 
   const cold = plan.arenas.persistent + plan.arenas.work > MACHINE.cached;
   const module = new WasmModule({ pages, shared: false, cold });
-  const functions = callees(module, prepared);
-  const before = packing(module, hoisted, joined, schedules);
+  const { callees: functions, packing: before } = functionsOf(module, prepared);
   const names = Object.keys(plan.programs);
   const steps = names.map((name) => plan.programs[name]!.steps);
   const parallel: Parallel = {
@@ -280,7 +289,7 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[], tun
   const code = [
     `// ${unit.name}, compiled by nnc to WebAssembly with SIMD: the programs, the plan of memory, the runtime, and the class ${unit.name}.`,
     '',
-    'const bytes = (text) => Uint8Array.from(text, (c) => c.charCodeAt(0));',
+    BYTES,
     ...(threads
       ? [
           `const text = ${bytesLiteral(bytes)};`,

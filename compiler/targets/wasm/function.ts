@@ -38,8 +38,10 @@ export class Fn {
   tags = 0;
   private readonly locals: ValueType[] = [];
 
-  constructor(signature: Signature) {
+  /** `first`: the number that its own locals begin with at least; unused ones stand before. */
+  constructor(signature: Signature, first = 0) {
     this.signature = signature;
+    for (let k = signature.parameters.length; k < first; k++) this.locals.push('i32');
   }
 
   /** Where instructions go now. */

@@ -35,6 +35,10 @@ export const signatureOf = (kernel: Kernel, packed: Side | null = null): Signatu
   results: [],
 });
 
+/** Own locals of kernels begin with the same number, however many parameters there are: equal code is equal bytes, and a compressor sees it. */
+const LOCALS = 16;
+export const kernelFunction = (signature: Signature): Fn => new Fn(signature, LOCALS);
+
 type End = number | { readonly local: number };
 
 export interface Range {
@@ -65,7 +69,7 @@ export class KernelEmitter {
   constructor(
     kernel: Kernel,
     context: KernelContext,
-    fn: Fn = new Fn(signatureOf(kernel)),
+    fn: Fn = kernelFunction(signatureOf(kernel)),
     x: Expressions | null = null,
   ) {
     this.kernel = kernel;

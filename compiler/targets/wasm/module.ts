@@ -2,11 +2,11 @@
 import type { Kernel } from '../../kernel/types.ts';
 import { wasmSchedule, type WasmSchedule } from '../../schedule/wasm.ts';
 import { withRoom } from './block.ts';
-import { ModuleBuilder } from './encoder.ts';
-import { Fn } from './function.ts';
+import { ModuleBuilder, type FunctionBody, type Signature } from './encoder.ts';
 import type { Side } from './hoist.ts';
-import { KernelEmitter, signatureOf, type KernelContext } from './kernel.ts';
+import { KernelEmitter, kernelFunction, signatureOf, type KernelContext } from './kernel.ts';
 import { library, Pool, type LibraryName } from './math.ts';
+import { neighbours } from './neighbours.ts';
 import { PANEL, tileName, tileSignature } from './tile.ts';
 
 export interface ModuleOptions {
@@ -14,6 +14,11 @@ export interface ModuleOptions {
   readonly shared: boolean;
   /** See ProductContext. */
   readonly cold?: boolean;
+}
+
+export interface Written {
+  readonly signature: Signature;
+  readonly body: FunctionBody;
 }
 
 /** Addresses of the constants; what threads agree on (threads.ts) follows. */
@@ -54,22 +59,37 @@ export class WasmModule implements KernelContext {
 
   /** A kernel's function; `exported` under its name. */
   kernel(kernel: Kernel, exported: boolean, schedule: WasmSchedule = wasmSchedule(kernel)): number {
-    const target = this.builder.declare(signatureOf(kernel), exported ? kernel.name : null);
-    const own = schedule.block === null ? kernel : withRoom(kernel, schedule.block.axis);
-    this.builder.define(target, new KernelEmitter(own, this).emit(schedule));
+    const { signature, body } = this.written(kernel, schedule);
+    const target = this.builder.declare(signature, exported ? kernel.name : null);
+    this.builder.define(target, body);
     return target;
   }
 
+  /** A kernel's function that stands in no module yet. */
+  written(kernel: Kernel, schedule: WasmSchedule): Written {
+    const own = schedule.block === null ? kernel : withRoom(kernel, schedule.block.axis);
+    return { signature: signatureOf(kernel), body: new KernelEmitter(own, this).emit(schedule) };
+  }
+
   /** A product's function that takes an operand's panels as they are, and the one that makes them. */
-  packed(kernel: Kernel, schedule: WasmSchedule, side: Side): { readonly target: number; readonly pack: number } {
+  packed(kernel: Kernel, schedule: WasmSchedule, side: Side): { readonly target: Written; readonly pack: Written } {
     const signature = signatureOf(kernel, side);
-    const [target, pack] = [this.builder.declare(signature), this.builder.declare(signature)];
-    const emitter = (): KernelEmitter => new KernelEmitter(kernel, this, new Fn(signature));
+    const emitter = (): KernelEmitter => new KernelEmitter(kernel, this, kernelFunction(signature));
     const product = emitter();
     product.packed = side;
-    this.builder.define(target, product.emit(schedule));
-    this.builder.define(pack, emitter().emitPack(schedule, side));
-    return { target, pack };
+    const target = { signature, body: product.emit(schedule) };
+    return { target, pack: { signature, body: emitter().emitPack(schedule, side) } };
+  }
+
+  /** Functions that nothing has called yet, like ones together. Their numbers, in the order given. */
+  add(functions: readonly Written[]): number[] {
+    const targets = functions.map(() => 0);
+    for (const k of neighbours(functions.map((f) => f.body.code.take()))) {
+      const { signature, body } = functions[k]!;
+      targets[k] = this.builder.declare(signature);
+      this.builder.define(targets[k], body);
+    }
+    return targets;
   }
 
   encode(): Uint8Array<ArrayBuffer> {

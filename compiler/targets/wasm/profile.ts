@@ -3,7 +3,7 @@ import type { Plan } from '../../../runtime/plan.ts';
 import type { Kernel } from '../../kernel/types.ts';
 import { classLines } from '../ts/class.ts';
 import { literal } from '../ts/emit.ts';
-import { bytesLiteral, machineText, prepareAll } from './emit.ts';
+import { BYTES, bytesLiteral, machineText, prepareAll } from './emit.ts';
 import { WasmModule } from './module.ts';
 import { tileModule } from './tile.ts';
 import type { Tuning } from './tuning.ts';
@@ -14,7 +14,7 @@ export function emitWasmProfile(plan: Plan, kernels: readonly Kernel[], tuning?:
   for (const [i, k] of joined.entries()) module.kernel({ ...k, name: `k${i}` }, true, schedules[i]!);
   const bytes = module.encode();
   return [
-    'const bytes = (text) => Uint8Array.from(text, (c) => c.charCodeAt(0));',
+    BYTES,
     `const programs = await WebAssembly.compile(bytes(${bytesLiteral(bytes)}));`,
     `const relaxed = bytes(${bytesLiteral(tileModule(true))});`,
     `const tiles = await WebAssembly.compile(WebAssembly.validate(relaxed) ? relaxed : bytes(${bytesLiteral(tileModule(false))}));`,
