@@ -85,7 +85,7 @@ export function webgpuRuntime(root: string): string {
   const types = all.filter(
     (d) =>
       d.isType &&
-      !/^(?:Dispatch|Call|Reading|Wanted|Needs|Layout|LoopStep|GpuKernel|GpuStore|Quantised|GpuProgramTable|GpuOrigins|GpuCompiledLimits|Env|Inputs|GivenSizes)$/.test(
+      !/^(?:Dispatch|Call|Reading|Staging|Part|Place|Wanted|Needs|Layout|LoopStep|GpuKernel|GpuStore|Quantised|GpuProgramTable|GpuOrigins|GpuCompiledLimits|Env|Inputs|GivenSizes)$/.test(
         d.name,
       ),
   );

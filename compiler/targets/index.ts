@@ -76,9 +76,9 @@ const single = {
   },
 } satisfies Record<string, (material: Material) => TargetModule>;
 
-const excessText = ({ what, over, needed, limit }: Excess): string =>
+const excessText = ({ what, over, needed, limit, bindings }: Excess): string =>
   over === 'binding'
-    ? `${what} takes ${needed} bytes; it is compiled for bindings of at most ${limit}.`
+    ? `${what} takes ${needed} bytes; it is compiled for ${bindings} bindings of at most ${limit}.`
     : `The kernel ${what} uses ${needed} tensors; it is compiled for at most ${limit}.`;
 
 const emitters = {

@@ -11,13 +11,15 @@ export const align = (bytes: number): number => Math.max(ROW, Math.ceil(bytes / 
 
 /** Bindings of a kernel behind its sizes. */
 export const bindingsOf = (kernel: GpuKernel): number =>
-  Math.max(-1, ...kernel.slots) + (kernel.scratch === undefined ? 1 : 2);
+  (kernel.bindings ?? Math.max(-1, ...kernel.slots) + 1) + (kernel.scratch === undefined ? 0 : 1);
 
 export interface Needs {
   /** Of the longest buffer. */
   readonly buffer: number;
+  /** Of the longest binding. */
+  readonly binding: number;
   /** The greatest tensor. */
-  readonly binding: PlanBuffer | null;
+  readonly largest: PlanBuffer | null;
   /** Tensors of the kernel that uses most. */
   readonly bindings: number;
 }
@@ -26,7 +28,8 @@ export function needsOf(plan: Plan, table: GpuProgramTable, limits: GpuCompiledL
   const largest = plan.buffers.reduce<PlanBuffer | null>((a, b) => (a === null || b.bytes > a.bytes ? b : a), null);
   const longest = Math.max(align(plan.arenas.persistent), align(plan.arenas.work));
   const bindings = Math.max(0, ...table.kernels.map((k) => bindingsOf(k)));
-  return { buffer: Math.min(longest, limits.buffer), binding: largest, bindings };
+  const binding = Math.min(largest?.bytes ?? 0, limits.binding);
+  return { buffer: Math.min(longest, limits.buffer), binding, largest, bindings };
 }
 
 export async function openDevice(plan: Plan, needs: Needs, given: GpuLike | undefined): Promise<GpuDevice> {
@@ -45,8 +48,8 @@ export async function openDevice(plan: Plan, needs: Needs, given: GpuLike | unde
   const requiredLimits: Record<string, number> = {};
   // The defaults (256 MiB a buffer, 128 MiB a binding, 8 of them) are everywhere; more is asked for only where it is needed.
   if (buffer > 2 ** 28) requiredLimits['maxBufferSize'] = Math.min(buffer, limits.maxBufferSize);
-  if (binding !== null && binding.bytes > 2 ** 27)
-    requiredLimits['maxStorageBufferBindingSize'] = Math.min(binding.bytes, limits.maxStorageBufferBindingSize);
+  if (binding > 2 ** 27)
+    requiredLimits['maxStorageBufferBindingSize'] = Math.min(binding, limits.maxStorageBufferBindingSize);
   if (bindings > 8)
     requiredLimits['maxStorageBuffersPerShaderStage'] = Math.min(bindings, limits.maxStorageBuffersPerShaderStage);
   try {
@@ -56,16 +59,16 @@ export async function openDevice(plan: Plan, needs: Needs, given: GpuLike | unde
   }
 }
 
-export function checkLimits(plan: Plan, { buffer, binding, bindings }: Needs, { limits }: GpuDevice): void {
+export function checkLimits(plan: Plan, { buffer, binding, largest, bindings }: Needs, { limits }: GpuDevice): void {
   const problems: string[] = [];
   if (buffer > limits.maxBufferSize) {
     problems.push(
       `${plan.name} needs a buffer of ${buffer} bytes; this device has at most ${limits.maxBufferSize}. Compile it for buffers of that size, or with smaller bounds of the sizes.`,
     );
   }
-  if (binding !== null && binding.bytes > limits.maxStorageBufferBindingSize) {
+  if (largest !== null && binding > limits.maxStorageBufferBindingSize) {
     problems.push(
-      `${binding.name} takes ${binding.bytes} bytes; this device binds at most ${limits.maxStorageBufferBindingSize} at once. Smaller bounds of the sizes make it smaller.`,
+      `${largest.name} takes ${largest.bytes} bytes, of which a binding is to have ${binding}; this device binds at most ${limits.maxStorageBufferBindingSize} at once. Compile it for bindings of that size, or with smaller bounds of the sizes.`,
     );
   }
   if (bindings > limits.maxStorageBuffersPerShaderStage) {
@@ -73,5 +76,5 @@ export function checkLimits(plan: Plan, { buffer, binding, bindings }: Needs, { 
       `A kernel of ${plan.name} uses ${bindings} tensors; this device binds at most ${limits.maxStorageBuffersPerShaderStage} at once.`,
     );
   }
-  if (problems.length > 0) throw new NncError('NN543', binding?.name ?? null, problems);
+  if (problems.length > 0) throw new NncError('NN543', largest?.name ?? null, problems);
 }

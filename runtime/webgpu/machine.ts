@@ -14,7 +14,7 @@ import { align, checkLimits, needsOf, openDevice, ROW, bindingsOf } from './devi
 import { GpuFaults } from './faults.ts';
 import { gatedDispatches, gateKernel, Gates, isGated, type LoopStep } from './gates.ts';
 import { GpuPipelines, titleOf } from './pipelines.ts';
-import { GpuReadings, type Reading, type Result, type Wanted } from './reading.ts';
+import { GpuReadings, type Place, type Reading, type Result, type Wanted } from './reading.ts';
 import type { Quantised } from '../store.ts';
 import { callSizes, checkInput, sizeValue, type Env, type GivenSizes, type Inputs } from './sizes.ts';
 import type { GpuCompiledLimits, GpuKernel, GpuProgramTable } from './table.ts';
@@ -106,6 +106,7 @@ export class GpuMachine {
   /** Buffers of each arena, one behind the other. */
   private readonly arenas: Readonly<Record<PlanBuffer['arena'], readonly GpuBuffer[]>>;
   private readonly chunk: number;
+  private readonly window: number;
   private uniform: GpuBuffer | null = null;
   /** Shared by all kernels with several passes: nothing in it outlives a call. */
   private between: GpuBuffer | null = null;
@@ -129,6 +130,7 @@ export class GpuMachine {
     this.ownsDevice = owns;
     this.env = new Map(plan.sizes.map((s) => [s.name, s.bound]));
     this.chunk = limits.buffer;
+    this.window = limits.binding;
     const usage = STORAGE | COPY_SRC | COPY_DST;
     const arena = (name: PlanBuffer['arena']): readonly GpuBuffer[] => {
       const total = align(plan.arenas[name]);
@@ -230,9 +232,12 @@ export class GpuMachine {
     if (error !== null) throw new NncError('NN544', null, [`The GPU refused ${this.plan.name}: ${error.message}`]);
   }
 
-  private place(b: PlanBuffer): { readonly buffer: GpuBuffer; readonly offset: number } {
-    const k = Math.min(Math.floor(b.offset / this.chunk), this.arenas[b.arena].length - 1);
-    return { buffer: this.arenas[b.arena][k]!, offset: b.offset - k * this.chunk };
+  /** Where a byte of a tensor lies, and how many follow it in that buffer. */
+  private place(b: PlanBuffer, byte = 0): Place {
+    const at = b.offset + byte;
+    const k = Math.min(Math.floor(at / this.chunk), this.arenas[b.arena].length - 1);
+    const offset = at - k * this.chunk;
+    return { buffer: this.arenas[b.arena][k]!, offset, room: this.chunk - offset };
   }
 
   private entries(kernel: GpuKernel, buffers: readonly number[]): object[] {
@@ -245,9 +250,13 @@ export class GpuMachine {
       const row = members.reduce((a, b) => (b.offset < a.offset ? b : a));
       // Whole vectors of four: what is behind a tensor, up to the next multiple of 256, is nobody's.
       const size = Math.ceil(Math.max(4, ...members.map((b) => b.offset + b.bytes - row.offset)) / 16) * 16;
-      entries.push({ binding: slot + 1, resource: { ...this.place(row), size } });
+      for (let from = 0, binding = slot + 1; from < size; from += this.window, binding++) {
+        const { buffer, offset } = this.place(row, from);
+        entries.push({ binding, resource: { buffer, offset, size: Math.min(this.window, size - from) } });
+      }
     }
-    if (kernel.scratch !== undefined) entries.push({ binding: seen.size + 1, resource: { buffer: this.between! } });
+    if (kernel.scratch !== undefined)
+      entries.push({ binding: bindingsOf(kernel), resource: { buffer: this.between! } });
     return entries;
   }
 
@@ -492,28 +501,36 @@ export class GpuMachine {
 
   /** The first `count` words of an array, as they are. */
   private write(row: PlanBuffer, words: View, count: number): void {
-    const { buffer, offset } = this.place(row);
-    for (let from = 0; from < count; from += PIECE / 4)
-      this.device.queue.writeBuffer(buffer, offset + from * 4, words, from, Math.min(PIECE / 4, count - from));
+    for (let from = 0; from < count;) {
+      const { buffer, offset, room } = this.place(row, from * 4);
+      const length = Math.min(Math.min(PIECE, room) / 4, count - from);
+      this.device.queue.writeBuffer(buffer, offset, words, from, length);
+      from += length;
+    }
   }
 
   /** Bytes at a place of a buffer that is a multiple of four; a last part of a word is filled up. */
   send(position: number, at: number, data: Quantised['data'] | Float32Array): void {
-    const { buffer, offset } = this.place(this.plan.buffers[position]!);
+    const row = this.plan.buffers[position]!;
     const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
     const whole = bytes.length - (bytes.length % 4);
-    for (let from = 0; from < whole; from += PIECE)
-      this.device.queue.writeBuffer(buffer, offset + at + from, bytes, from, Math.min(PIECE, whole - from));
+    for (let from = 0; from < whole;) {
+      const { buffer, offset, room } = this.place(row, at + from);
+      const length = Math.min(PIECE, room, whole - from);
+      this.device.queue.writeBuffer(buffer, offset, bytes, from, length);
+      from += length;
+    }
     if (whole === bytes.length) return;
     const last = new Uint8Array(4);
     last.set(bytes.subarray(whole));
-    this.device.queue.writeBuffer(buffer, offset + at + whole, last);
+    const { buffer, offset } = this.place(row, at + whole);
+    this.device.queue.writeBuffer(buffer, offset, last);
   }
 
   private wanted(buffers: readonly number[]): Wanted[] {
     return buffers.map((position) => {
       const row = this.plan.buffers[position]!;
-      return { position, row, shape: this.shape(position), from: this.place(row) };
+      return { position, row, shape: this.shape(position), place: (byte) => this.place(row, byte) };
     });
   }
 

@@ -7,13 +7,15 @@ export interface GpuKernel {
   /** The `.nn` place that it comes from. */
   readonly place: string | null;
   readonly code: string;
-  /** Slot of each buffer parameter; slots are bindings 1, 2, …; -1: it is the kernel's own, in no memory of the plan. */
+  /** Slot of each buffer parameter; slots are bindings 1, 2, … (a buffer that is longer than a binding has those that follow, too); -1: it is the kernel's own, in no memory of the plan. */
   readonly slots: readonly number[];
   /** Names of its integer parameters. */
   readonly sizes: readonly string[];
   readonly passes: readonly { readonly entry: string; readonly count: SizeExpr; readonly per: number }[];
   /** Elements of memory in which its passes leave values for each other: one more binding. */
   readonly scratch?: SizeExpr;
+  /** Bindings of all slots, where some have several. */
+  readonly bindings?: number;
 }
 
 /** `calls`: for every call of the plan in order of the text (by program), the position of its GpuKernel. */
@@ -32,7 +34,7 @@ export interface GpuOrigins {
   readonly buffers: readonly number[];
 }
 
-/** What the program was compiled for: arenas are buffers of at most `buffer` bytes, tensors have at most `binding`. */
+/** What the program was compiled for: arenas are buffers of at most `buffer` bytes, kernels see at most `binding` of a tensor through a binding. */
 export interface GpuCompiledLimits {
   readonly buffer: number;
   readonly binding: number;

@@ -61,8 +61,15 @@ export const facts: Table = {
   NN805: [{ what: '`a` has no leaf `out.bias`' }],
   NN806: [{ op: 'max', parts: 4 }],
   NN807: [
-    { unit: 'Fit', what: 'the table `wte.weight`', over: 'binding', needed: 200 * 2 ** 20, limit: 128 * 2 ** 20 },
-    { unit: 'Fit', what: 'k12', over: 'buffers', needed: 11, limit: 8 },
+    {
+      unit: 'Fit',
+      what: 'the table `wte.weight`',
+      over: 'binding',
+      needed: 1200 * 2 ** 20,
+      limit: 128 * 2 ** 20,
+      bindings: 8,
+    },
+    { unit: 'Fit', what: 'k12', over: 'buffers', needed: 11, limit: 8, bindings: 8 },
   ],
   NN808: [{ path: 'out.weight', what: 'the letter `d` stands on one side only' }],
   NN809: [{ name: 'w', first: 'a.weight', second: 'b.weight' }],

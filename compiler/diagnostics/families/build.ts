@@ -20,6 +20,8 @@ export interface BuildProblems {
     readonly over: 'binding' | 'buffers';
     readonly needed: number;
     readonly limit: number;
+    /** Bindings that a kernel has. */
+    readonly bindings: number;
   };
   /** Two leaves that a checkpoint map gives the same name. */
   NN809: { readonly name: string; readonly first: string; readonly second: string };

@@ -68,12 +68,12 @@ export const buildProse: ProseTable<BuildProblems> = {
     severity: 'error',
     title: 'over the limits of the GPU',
     explain:
-      'A kernel on a GPU sees a tensor through a binding, whose size is limited: 128 MiB on every device that has WebGPU, more on most. The program is compiled for what every device has, unless `gpu: { binding }` of `compile`, or `--gpu-binding`, says more. Smaller bounds of the sizes (a smaller batch) make tensors smaller; a large table can be kept as several.',
-    render: ({ unit, what, over, needed, limit }) =>
+      'A kernel on a GPU sees a tensor through a binding, whose size is limited: 128 MiB on every device that has WebGPU, more on most; a longer tensor is seen through several, of which a kernel has 8. The program is compiled for what every device has, unless `gpu: { binding }` of `compile`, or `--gpu-binding`, says more. Smaller bounds of the sizes (a smaller batch) make tensors smaller; a large table can be kept as several, or in fewer bytes.',
+    render: ({ unit, what, over, needed, limit, bindings }) =>
       over === 'binding'
         ? {
-            message: `${what} of ${unit} takes ${mebibytes(needed)}; a binding of this GPU has at most ${mebibytes(limit)}`,
-            label: 'too large for one binding',
+            message: `${what} of ${unit} takes ${mebibytes(needed)}; a kernel sees at most ${mebibytes(limit)} of it through each of ${bindings} bindings, and other tensors beside it`,
+            label: 'too large for the bindings of a kernel',
             notes: [
               'smaller bounds of the sizes make it smaller; `--gpu-binding` compiles for a device that allows more',
             ],

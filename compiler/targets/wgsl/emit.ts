@@ -46,12 +46,16 @@ export interface Excess {
   readonly over: 'binding' | 'buffers';
   readonly needed: number;
   readonly limit: number;
+  /** Bindings of a kernel. */
+  readonly bindings: number;
   readonly origin: OriginId;
 }
 
 interface Variant {
   readonly kernel: Kernel;
   readonly map: SlotMap;
+  /** Of its first call. */
+  readonly buffers: readonly number[];
   readonly emitted: EmittedKernel;
   readonly place: string | null;
 }
@@ -65,7 +69,8 @@ export function emitWgsl(
   options: WgslOptions,
 ): EmittedWgsl {
   const { types } = options;
-  const limits = options.limits ?? GUARANTEED;
+  const given = options.limits ?? GUARANTEED;
+  const limits = { ...given, binding: Math.min(given.binding, given.buffer) };
   const own = gpuPlan(plan, limits);
   const placeOf = places(options);
   const bounds = new Map(plan.sizes.map((s) => [s.name, s.bound]));
@@ -78,11 +83,11 @@ export function emitWgsl(
       for (const step of steps) {
         if (step.kind === 'loop') go(step.body);
         if (step.kind !== 'call') continue;
-        const { map, bases } = slotPlaces(
+        const { map, bases, windows } = slotPlaces(
           step.buffers.map((b, i) => (kernels[step.kernel]!.buffers[i]!.row ? null : own.buffers[b]!)),
           limits,
         );
-        const key = `${step.kernel}: ${map.join()}: ${bases.join()}`;
+        const key = `${step.kernel}: ${map.join()}: ${bases.join()}: ${windows.join()}`;
         let position = positions.get(key);
         if (position === undefined) {
           position = variants.length;
@@ -90,7 +95,13 @@ export function emitWgsl(
           const kernel = kernels[step.kernel]!;
           const place = placeOf(kernel.origin);
           const schedule = (options.schedule ?? wgslSchedule)(kernel, (s) => bounds.get(s) ?? 64);
-          variants.push({ kernel, map, place, emitted: emitKernel(kernel, schedule, map, place, bases) });
+          variants.push({
+            kernel,
+            map,
+            place,
+            buffers: step.buffers,
+            emitted: emitKernel(kernel, schedule, map, place, { bases, windows, bytes: limits.binding }),
+          });
         }
         list.push(position);
       }
@@ -130,19 +141,38 @@ function excessOf(
   limits: GpuLimits,
 ): Excess[] {
   const originOf = bufferOrigins(unit, plan, kernels);
-  const tensors = overLimits(plan, limits).map((position): Excess => {
+  const tensor = (position: number): Excess => {
     const { name, leaf, bytes } = plan.buffers[position]!;
     const origin = originOf(position) ?? 0;
-    const limit = Math.min(limits.binding, limits.buffer);
-    return { what: leaf ?? name, over: 'binding', needed: bytes, limit, origin };
-  });
+    return {
+      what: leaf ?? name,
+      over: 'binding',
+      needed: bytes,
+      limit: limits.binding,
+      bindings: limits.bindings,
+      origin,
+    };
+  };
+  const large = new Set(overLimits(plan, limits));
+  // What is copied as a whole is seen through one binding.
+  const copies = (steps: readonly PlanStep[]): void => {
+    for (const step of steps)
+      if (step.kind === 'loop') copies(step.body);
+      else if (step.kind === 'copy' && plan.buffers[step.from]!.bytes > limits.binding) large.add(step.from);
+  };
+  for (const program of Object.values(plan.programs)) copies(program.steps);
   const many = variants
-    .filter((v) => v.emitted.slots.length > limits.bindings)
-    .map(({ kernel, emitted }): Excess => {
-      const needed = emitted.slots.length;
-      return { what: kernel.name, over: 'buffers', needed, limit: limits.bindings, origin: kernel.origin };
+    .filter((v) => v.emitted.bindings > limits.bindings)
+    .flatMap(({ kernel, emitted, buffers }): Excess[] => {
+      // Those that take several bindings each are what is too much.
+      const long = buffers.filter((b) => plan.buffers[b]!.bytes > limits.binding);
+      for (const b of long) large.add(b);
+      if (long.length > 0) return [];
+      const needed = emitted.bindings;
+      const { bindings } = limits;
+      return [{ what: kernel.name, over: 'buffers', needed, limit: bindings, bindings, origin: kernel.origin }];
     });
-  return [...tensors, ...many];
+  return [...[...large].map(tensor), ...many];
 }
 
 /** Where a buffer is declared, or else the first kernel that writes it. */
@@ -240,8 +270,13 @@ function tableLines(
   const rows = variants.map((v, i) => {
     const passes = v.emitted.passes.map((p) => ({ entry: p.entry, count: sizeExpr(p.count), per: p.per }));
     const { scratch } = v.emitted;
-    const more = scratch === null ? {} : { scratch: sizeExpr(scratch) };
-    const row = literal({ name: v.kernel.name, place: v.place, slots: v.map, sizes: v.kernel.sizes, passes, ...more });
+    const { slots, bindings } = v.emitted;
+    const more = {
+      ...(scratch === null ? {} : { scratch: sizeExpr(scratch) }),
+      ...(bindings === slots.length ? {} : { bindings }),
+    };
+    const map = v.map.map((k) => (k < 0 ? k : slots[k]!.first));
+    const row = literal({ name: v.kernel.name, place: v.place, slots: map, sizes: v.kernel.sizes, passes, ...more });
     return `    { code: ${shaderOf(i)}, ${row.slice(2)},`;
   });
   return [

@@ -11,6 +11,7 @@ import { walk } from '../../kernel/expr.ts';
 import type { Helper } from './helpers.ts';
 import { constant, registerType, scalarCode } from './scalar.ts';
 import type { Slot } from './slots.ts';
+import { inWindow, itemOf, lengthText, type Lie } from './windows.ts';
 
 interface Index {
   readonly text: string;
@@ -30,8 +31,7 @@ export class Expressions {
   private readonly kernel: Kernel;
   private readonly slots: readonly Slot[];
   private readonly slotOf: readonly number[];
-  /** The element of its slot at which each buffer begins. */
-  private readonly bases: readonly number[];
+  private readonly lie: Lie;
   /** Memory that the kernel both reads and writes: what was read is forgotten at every phase. */
   private readonly mutable: boolean;
   /** Buffers of the row: what the point at hand has there. */
@@ -42,14 +42,14 @@ export class Expressions {
   private readonly taken = new Set<string>();
   private count = 0;
 
-  constructor(kernel: Kernel, slots: readonly Slot[], slotOf: readonly number[], bases: readonly number[] = []) {
-    this.bases = bases;
+  constructor(kernel: Kernel, slots: readonly Slot[], slotOf: readonly number[], lie: Lie = {}) {
+    this.lie = lie;
     this.kernel = kernel;
     this.slots = slots;
     this.slotOf = slotOf;
     const read = new Set<string>();
     const written = new Set<string>();
-    const place = (buffer: number): string => `${slotOf[buffer]!} ${bases[buffer] ?? 0}`;
+    const place = (buffer: number): string => `${slotOf[buffer]!} ${lie.bases?.[buffer] ?? 0}`;
     for (const stage of kernel.stages) {
       for (const w of [...stage.each, ...stage.writes]) if (slotOf[w.buffer]! >= 0) written.add(place(w.buffer));
       walk(rootsOf(stage), (e) => {
@@ -199,7 +199,7 @@ export class Expressions {
     const count = sizes.reduce((n, s) => mul(n, s), num(1));
     return [...names(count)].every((s) => this.indices.has(s))
       ? this.poly(count)
-      : `(i32(arrayLength(&${this.slots[this.slotOf[buffer]!]!.name}))${this.slots[this.slotOf[buffer]!]!.vector ? ' * 4' : ''})`;
+      : lengthText(this.slots[this.slotOf[buffer]!]!);
   }
 
   // -------------------------------------------------------------------------------------------------------------------------- expressions
@@ -309,9 +309,9 @@ export class Expressions {
     if (slot.vector) {
       const place = `at${this.count++}`;
       this.line(`let ${place} = ${at};`);
-      return `${slot.name}[${place} >> 2u][${place} & 3]`;
+      return `${itemOf(slot, `${place} >> 2u`)}[${place} & 3]`;
     }
-    const element = slot.atomic ? `atomicLoad(&${slot.name}[${at}])` : `${slot.name}[${at}]`;
+    const element = itemOf(slot, at);
     if (dtype === 'bool') return slot.type === 'u32' ? `(${element} != 0u)` : `(bitcast<u32>(${element}) != 0u)`;
     const type = registerType(dtype);
     return slot.type === type ? element : `bitcast<${type}>(${element})`;
@@ -319,9 +319,7 @@ export class Expressions {
 
   /** A word of what is stored in fewer bytes. */
   private word(buffer: number, at: string): string {
-    const slot = this.slots[this.slotOf[buffer]!]!;
-    const place = `${slot.name}[${this.shifted(buffer, at)}]`;
-    return slot.atomic ? `atomicLoad(&${place})` : place;
+    return itemOf(this.slots[this.slotOf[buffer]!]!, this.shifted(buffer, at));
   }
 
   /** Four elements from an aligned place, where the guards of what is read hold: of a slot in vectors, or stored in fewer bytes, times their scale. */
@@ -335,7 +333,7 @@ export class Expressions {
     const { buffer, at } = e as Read;
     const { storage } = this.kernel.buffers[buffer]!;
     if (storage === undefined)
-      return `${this.slots[this.slotOf[buffer]!]!.name}[${this.shifted(buffer, this.poly(at))} >> 2u]`;
+      return itemOf(this.slots[this.slotOf[buffer]!]!, `${this.shifted(buffer, this.poly(at))} >> 2u`);
     const place = `at${this.count++}`;
     this.line(`let ${place} = ${this.poly(at)};`);
     const { four, shift } = STORED[storage];
@@ -348,7 +346,7 @@ export class Expressions {
 
   /** A place in a buffer as a place in its slot. */
   private shifted(buffer: number, at: string): string {
-    const base = this.bases[buffer] ?? 0;
+    const base = this.lie.bases?.[buffer] ?? 0;
     return base === 0 ? at : `(${base} + ${at})`;
   }
 
@@ -366,7 +364,7 @@ export class Expressions {
       this.withDynamic(w.dynamic, () => {
         let condition = this.condition(w.guards);
         let at = this.poly(w.at);
-        if (writes.length > 1 || w.dynamic.length > 0) {
+        if (writes.length > 1 || w.dynamic.length > 0 || this.slots[this.slotOf[w.buffer]!]!.windows > 1) {
           const name = `at${this.count++}`;
           this.line(`let ${name} = ${at};`);
           at = name;
@@ -379,7 +377,7 @@ export class Expressions {
         // A register holds f32: what was computed has to be rounded, what was read or cast is.
         const isRounded = w.value.dtype === 'f16' && isHalf(w.value);
         if (dtype === 'f16' && !isRounded) value = `${this.use('toHalf')}(${value})`;
-        if (writes.length > 1 || w.mode !== 'store') {
+        if (writes.length > 1 || w.mode !== 'store' || this.slots[this.slotOf[w.buffer]!]!.windows > 1) {
           const name = `next${this.count++}`;
           this.line(`let ${name} = ${value};`);
           value = name;
@@ -401,9 +399,21 @@ export class Expressions {
         return slot.type === 'u32' ? `select(0u, 1u, ${text})` : `bitcast<${slot.type}>(select(0u, 1u, ${text}))`;
       return slot.type === type ? text : `bitcast<${slot.type}>(${text})`;
     };
-    const place = `${slot.name}[${this.shifted(w.buffer, at)}]`;
+    inWindow(
+      slot,
+      this.shifted(w.buffer, at),
+      this.lie,
+      (place) => this.put(w, place, value, packed(value), dtype),
+      (head, body) => this.block(head, body),
+    );
+  }
+
+  private put(w: Write, place: string, value: string, packed: string, dtype: DType): void {
+    const type = registerType(dtype);
     if (w.mode === 'store') {
-      this.line(slot.atomic ? `atomicStore(&${place}, ${packed(value)});` : `${place} = ${packed(value)};`);
+      this.line(
+        this.slots[this.slotOf[w.buffer]!]!.atomic ? `atomicStore(&${place}, ${packed});` : `${place} = ${packed};`,
+      );
       return;
     }
     // No float atomics in WGSL: exchange the bits until nobody was faster.

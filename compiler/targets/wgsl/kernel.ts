@@ -13,6 +13,7 @@ import { readByFour } from '../../schedule/wgsl-product.ts';
 import type { WgslPass, WgslSchedule } from '../../schedule/wgsl.ts';
 import { partsOf, type Parts } from '../../kernel/parts.ts';
 import { Expressions, identifier } from './expression.ts';
+import { slotLines, type Lie } from './windows.ts';
 import type { Helper } from './helpers.ts';
 import { productLines, type Emitted } from './product.ts';
 import { constant, folds, registerType, type RegisterType } from './scalar.ts';
@@ -36,6 +37,8 @@ export interface EmittedKernel {
   readonly lines: readonly string[];
   readonly helpers: ReadonlySet<Helper>;
   readonly slots: readonly Slot[];
+  /** Of all slots. */
+  readonly bindings: number;
   readonly passes: readonly EmittedPass[];
   /** Elements (f32) of memory that the passes leave values in for each other: the binding after the slots. */
   readonly scratch: Poly | null;
@@ -52,7 +55,7 @@ export class PassEmitter {
   private readonly map: SlotMap;
 
   /** `vectors`: buffers of which aligned vectors are read. */
-  constructor(kernel: Kernel, map: SlotMap, vectors: ReadonlySet<number> = new Set(), bases: readonly number[] = []) {
+  constructor(kernel: Kernel, map: SlotMap, vectors: ReadonlySet<number>, lie: Lie) {
     this.kernel = kernel;
     this.map = map;
     const names = new Set<string>();
@@ -67,8 +70,9 @@ export class PassEmitter {
         return own;
       },
       vectors,
+      lie.windows,
     );
-    this.x = new Expressions(kernel, this.slots, map, bases);
+    this.x = new Expressions(kernel, this.slots, map, lie);
     this.stages = new Map(kernel.stages.map((s) => [s.name, s]));
   }
 
@@ -398,15 +402,15 @@ function vectorsOf(schedule: WgslSchedule): ReadonlySet<number> {
   return found;
 }
 
-/** The kernel for calls whose buffers lie as `map` says, each from an element of its slot on (`bases`; 0 where left out). */
+/** The kernel for calls whose buffers lie as `map` and `lie` say. */
 export function emitKernel(
   kernel: Kernel,
   schedule: WgslSchedule,
   map: SlotMap,
   place: string | null,
-  bases: readonly number[] = [],
+  lie: Lie = {},
 ): EmittedKernel {
-  const emitter = new PassEmitter(kernel, map, vectorsOf(schedule), bases);
+  const emitter = new PassEmitter(kernel, map, vectorsOf(schedule), lie);
   const passes: EmittedPass[] = [];
   const bodies: string[] = [];
   for (const pass of schedule.passes) {
@@ -422,17 +426,16 @@ export function emitKernel(
     head.push(`struct Sizes { ${kernel.sizes.map((s) => `${identifier(s)}: i32`).join(', ')} }`);
     head.push('@group(0) @binding(0) var<uniform> sizes: Sizes;');
   }
-  for (const [i, s] of slots.entries()) {
-    const element = s.atomic ? 'atomic<u32>' : s.vector ? 'vec4<f32>' : s.type;
-    head.push(`@group(0) @binding(${i + 1}) var<storage, read_write> ${s.name}: array<${element}>;`);
-  }
+  for (const s of slots) head.push(...slotLines(s, lie));
+  const bindings = slots.reduce((n, s) => n + s.windows, 0);
   if (emitter.scratchElements !== null)
-    head.push(`@group(0) @binding(${slots.length + 1}) var<storage, read_write> ${emitter.scratch()}: array<f32>;`);
+    head.push(`@group(0) @binding(${bindings + 1}) var<storage, read_write> ${emitter.scratch()}: array<f32>;`);
   return {
     name: kernel.name,
     lines: [...head, ...emitter.shared.values(), ...bodies],
     helpers: emitter.x.helpers,
     slots,
+    bindings,
     passes,
     scratch: emitter.scratchElements,
   };

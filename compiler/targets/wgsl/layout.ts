@@ -27,14 +27,14 @@ function members(plan: Plan): number[][] {
 }
 
 /**
- * Arenas are buffers of at most `limits.buffer` bytes, one behind the other: no tensor lies across the end of one, unless it is longer than a buffer itself, which
- * `overLimits` tells.
+ * Arenas are buffers of at most `limits.buffer` bytes, one behind the other: no tensor lies across the end of one, unless it is longer than a buffer itself; then it begins where one
+ * does.
  */
 export function gpuPlan(plan: Plan, limits: GpuLimits = GUARANTEED): Plan {
   const buffers = plan.buffers.map((b) => ({ ...b, bytes: bytesOf(b) }));
   const within = (offset: number, bytes: number): number => {
-    const end = (Math.floor(offset / limits.buffer) + 1) * limits.buffer;
-    return offset + bytes > end ? end : offset;
+    const begin = Math.floor(offset / limits.buffer) * limits.buffer;
+    return offset + bytes > begin + limits.buffer && offset > begin ? begin + limits.buffer : offset;
   };
   let persistent = 0;
   for (const b of buffers) {
@@ -65,17 +65,17 @@ export function gpuPlan(plan: Plan, limits: GpuLimits = GUARANTEED): Plan {
 export interface GpuLimits {
   /** Bytes of a buffer. */
   readonly buffer: number;
-  /** Bytes of a tensor, which a shader sees at once. */
+  /** Bytes that a kernel sees through one binding. */
   readonly binding: number;
-  /** Tensors of a kernel. */
+  /** Bindings of a kernel. */
   readonly bindings: number;
 }
 
 /** What every WebGPU device has. */
 export const GUARANTEED: GpuLimits = { buffer: 2 ** 28, binding: 2 ** 27, bindings: 8 };
 
-/** Positions of buffers of a GPU plan that are larger than a binding, or than a buffer. */
-export function overLimits(plan: Plan, limits: GpuLimits = GUARANTEED): number[] {
-  const most = Math.min(limits.binding, limits.buffer);
+/** Positions of buffers of a GPU plan that no kernel can see: longer than all its bindings, or with a binding that would lie across the end of a buffer. */
+export function overLimits(plan: Plan, { binding, buffer, bindings }: GpuLimits = GUARANTEED): number[] {
+  const most = buffer % binding === 0 ? binding * bindings : Math.min(binding * bindings, buffer);
   return plan.buffers.flatMap((b, i) => (b.bytes > most ? [i] : []));
 }

@@ -1,6 +1,6 @@
 /**
  * The storage bindings of a kernel: one a buffer parameter, but buffers that lie at the same place in a call (an output written over a dying input)
- * share one, since WebGPU forbids two writable bindings of the same bytes.
+ * share one, since WebGPU forbids two writable bindings of the same bytes. A buffer that is longer than a binding has several, its windows, one behind the other.
  */
 import type { Kernel } from '../../kernel/types.ts';
 import { registerType } from './scalar.ts';
@@ -11,6 +11,9 @@ export interface Slot {
   readonly atomic: boolean;
   /** Declared as vectors of four f32. */
   readonly vector: boolean;
+  /** Its bindings: the first one's number among those of all slots, and how many there are. */
+  readonly first: number;
+  readonly windows: number;
 }
 
 /** Which slot each buffer parameter has: `[0, 1, 1]`, say. Numbers rise in order of first use. */
@@ -30,7 +33,7 @@ export interface Place {
 export function slotPlaces(
   places: readonly (Place | null)[],
   limits: { readonly bindings: number; readonly binding: number; readonly buffer: number },
-): { readonly map: SlotMap; readonly bases: readonly number[] } {
+): { readonly map: SlotMap; readonly bases: readonly number[]; readonly windows: readonly number[] } {
   interface Range {
     arena: string;
     from: number;
@@ -47,7 +50,8 @@ export function slotPlaces(
   }
   const list = [...ranges.values()];
   const chunkOf = (r: Range): number => Math.floor(r.from / limits.buffer);
-  while (list.length > limits.bindings) {
+  const windowsOf = (r: Range): number => Math.max(1, Math.ceil((r.to - r.from) / limits.binding));
+  while (list.reduce((n, r) => n + windowsOf(r), 0) > limits.bindings) {
     const sorted = [...list].sort((a, b) => a.arena.localeCompare(b.arena) || a.from - b.from);
     let best: readonly [Range, Range] | null = null;
     let least = Infinity;
@@ -67,6 +71,7 @@ export function slotPlaces(
   const found = places.map((p) => (p === null ? null : rangeOf(p)));
   return {
     map: slotMap(found.map((r) => (r === null ? null : `${r.arena} ${r.from}`))),
+    windows: [...new Set(found.filter((r) => r !== null))].map((r) => windowsOf(r)),
     bases: places.map((p, i) => (p === null ? 0 : (p.offset - found[i]!.from) / 4)),
   };
 }
@@ -77,13 +82,18 @@ export function slotMap(places: readonly (string | null)[]): SlotMap {
   return places.map((p) => (p === null ? -1 : order.indexOf(p)));
 }
 
-/** `vectors`: buffers that are read in vectors; those that the kernel also writes, or that share their place with such, stay arrays of numbers. */
+/**
+ * `vectors`: buffers that are read in vectors; those that the kernel also writes, or that share their place with such, stay arrays of numbers. `windows`: of each slot, 1 where left
+ * out.
+ */
 export function slotsOf(
   kernel: Kernel,
   map: SlotMap,
   nameOf: (text: string) => string,
   vectors: ReadonlySet<number> = new Set(),
+  windows: readonly number[] = [],
 ): Slot[] {
+  let first = 0;
   const written = new Set(kernel.stages.flatMap((s) => [...s.each, ...s.writes].map((w) => map[w.buffer]!)));
   const combined = new Set(
     kernel.stages.flatMap((s) => [...s.each, ...s.writes].flatMap((w) => (w.mode === 'store' ? [] : [map[w.buffer]!]))),
@@ -100,6 +110,8 @@ export function slotsOf(
       types.size === 1 &&
       !written.has(k) &&
       kernel.buffers.some((_b, i) => map[i] === k && vectors.has(i));
-    return { name: nameOf(members[0]!.name), type: atomic || types.size > 1 ? 'u32' : only, atomic, vector };
+    const own = { first, windows: windows[k] ?? 1 };
+    first += own.windows;
+    return { name: nameOf(members[0]!.name), type: atomic || types.size > 1 ? 'u32' : only, atomic, vector, ...own };
   });
 }

@@ -58,6 +58,14 @@ export async function complaints(device: GpuDevice, code: string): Promise<strin
   return found.length === 0 && error !== null ? [error.message] : found;
 }
 
+/** The shaders of an emitted module, with the helpers that they name. */
+export function shadersOf(code: string): string[] {
+  const helpers = new Map([...code.matchAll(/const (wgsl_\w+) = `([^`]*)`;/g)].map((m) => [m[1]!, m[2]!]));
+  return [...code.matchAll(/const shader_\d+ = `([^`]*)`;/g)].map((m) =>
+    m[1]!.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => helpers.get(name)!),
+  );
+}
+
 /** On the error stream, so that nobody takes skipped for passed. */
 export function skipLoudly(what: string, reason: string): void {
   process.stderr.write(`SKIPPED: ${what}: ${reason}\n`);

@@ -12,7 +12,7 @@ import { gpuPlan } from '../../../compiler/targets/wgsl/layout.ts';
 import type { GpuDevice } from '../../../runtime/webgpu/api.ts';
 import type { Weights } from '../../../runtime/weights.ts';
 import { instantiate } from '../../support/emitted.ts';
-import { complaints, deviceOf, nullGpu, realGpu, skipLoudly } from './gpu.ts';
+import { complaints, deviceOf, nullGpu, realGpu, shadersOf, skipLoudly } from './gpu.ts';
 import { onGpu } from './instance.ts';
 
 const { gpu, reason } = await realGpu();
@@ -170,10 +170,7 @@ it.each(mixtures)('%s, …: every kernel passes the front end of Dawn, within th
     const { unit, plan, kernels, schedules, origins } = artifacts.get('M')!;
     const { code, excess } = emitWgsl(unit, plan, kernels, schedules, { types: false, origins, sources });
     expect(excess).toEqual([]);
-    const helpers = new Map([...code.matchAll(/const (wgsl_\w+) = `([^`]*)`;/g)].map((m) => [m[1]!, m[2]!]));
-    const shaders = [...code.matchAll(/const shader_\d+ = `([^`]*)`;/g)].map((m) =>
-      m[1]!.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => helpers.get(name)!),
-    );
+    const shaders = shadersOf(code);
     expect(shaders.length).toBeGreaterThan(4);
     for (const shader of shaders) expect(await complaints(own, shader)).toEqual([]);
   }
