@@ -8,6 +8,7 @@
 import { evaluate } from '../sizes/poly.ts';
 import { stageRoots, walk } from '../kernel/expr.ts';
 import type { Kernel, Stage } from '../kernel/types.ts';
+import { printReduction, reducePass, type WgslReduction } from './wgsl-reduce.ts';
 import { printStream, streamPass, type WgslStream } from './wgsl-stream.ts';
 import { printProduct, productPass, productTraffic, type SkinnyProduct, type TiledProduct } from './wgsl-product.ts';
 
@@ -19,6 +20,7 @@ export type WgslPass =
       /** Threads that share a row; 1: one invocation a row. A power of two. */
       readonly threads: number;
     }
+  | WgslReduction
   | TiledProduct
   | SkinnyProduct
   | WgslStream;
@@ -52,6 +54,8 @@ export function wgslSchedule(kernel: Kernel, sizeOf: SizeOf = () => NOMINAL): Wg
     passes: kernel.stages.map((stage): WgslPass => {
       const product = productPass(kernel, stage, sizeOf);
       if (product !== null) return product;
+      const reduction = reducePass(kernel, stage, sizeOf);
+      if (reduction !== null) return reduction;
       const threads = stage.over.length > 0 ? threadsFor(kernel, stage.axes, [stage], sizeOf) : 1;
       return { kind: 'rows', rows: stage.axes, stages: [stage.name], threads };
     }),
@@ -94,9 +98,11 @@ export function printWgslSchedule(schedule: WgslSchedule, kernel: Kernel): strin
     .map((p) =>
       p.kind === 'stream'
         ? printStream(p, kernel)
-        : p.kind !== 'rows'
-          ? printProduct(p)
-          : `${p.stages.join(' ')}: rows [${p.rows.join(' ')}]${p.threads > 1 ? ` a workgroup of ${p.threads} each` : ''}`,
+        : p.kind === 'reduce'
+          ? printReduction(p)
+          : p.kind !== 'rows'
+            ? printProduct(p)
+            : `${p.stages.join(' ')}: rows [${p.rows.join(' ')}]${p.threads > 1 ? ` a workgroup of ${p.threads} each` : ''}`,
     )
     .join('\n');
 }
@@ -107,7 +113,7 @@ export function explainWgslSchedule(kernel: Kernel, of: SizeOf): string {
   return wgslSchedule(kernel, of)
     .passes.map((p) => {
       const text = printWgslSchedule({ passes: [p] }, kernel);
-      if (p.kind === 'rows' || p.kind === 'stream') return text;
+      if (p.kind === 'rows' || p.kind === 'reduce' || p.kind === 'stream') return text;
       const { flops, bytes } = productTraffic(kernel, p, of);
       return `${text}; ${(bytes / 1e6).toFixed(1)} MB, ${(flops / bytes).toFixed(1)} flop/byte`;
     })

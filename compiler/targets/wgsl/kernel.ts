@@ -16,6 +16,7 @@ import { Expressions, identifier } from './expression.ts';
 import { slotLines, type Lie } from './windows.ts';
 import type { Helper } from './helpers.ts';
 import { productLines, type Emitted } from './product.ts';
+import { reduceLines } from './reduce.ts';
 import { constant, folds, registerType, type RegisterType } from './scalar.ts';
 import { skinnyLines } from './skinny.ts';
 import { slotsOf, type Slot, type SlotMap } from './slots.ts';
@@ -92,8 +93,8 @@ export class PassEmitter {
   }
 
   needScratch(elements: Poly): void {
-    if (this.scratchElements !== null) throw new Error(`kernel ${this.kernel.name}: scratch memory for two passes`);
-    this.scratchElements = elements;
+    // Passes run one after another, and none leaves values for more than the next: they use the same memory.
+    this.scratchElements = this.scratchElements === null ? elements : add(this.scratchElements, elements);
   }
 
   scratch(): string {
@@ -203,7 +204,7 @@ export class PassEmitter {
 
   // ------------------------------------------------------------------------------------------------------------------------------ points
 
-  private define(stage: Stage, value: string): void {
+  define(stage: Stage, value: string): void {
     const { x } = this;
     const def = stage.defs.get(value)!;
     x.begin([def.value]);
@@ -213,7 +214,7 @@ export class PassEmitter {
   }
 
   /** Declares the accumulators of a stage; `fresh` ones start at the identity. */
-  private accumulators(stage: Stage, plan: Parts, fromIdentity: boolean): Map<string, Accumulator> {
+  accumulators(stage: Stage, plan: Parts, fromIdentity: boolean): Map<string, Accumulator> {
     const { x } = this;
     const out = new Map<string, Accumulator>();
     for (const value of plan.reduced) {
@@ -242,7 +243,7 @@ export class PassEmitter {
   }
 
   /** One round of the reduced axes. */
-  private round(stage: Stage, plan: Parts, sums: ReadonlyMap<string, Accumulator>): void {
+  round(stage: Stage, plan: Parts, sums: ReadonlyMap<string, Accumulator>): void {
     const { x } = this;
     for (const value of plan.inside) if (!plan.running.has(value)) this.define(stage, value);
     x.begin([...sums.values()].map((s) => s.def.value));
@@ -260,13 +261,13 @@ export class PassEmitter {
     x.writes(stage.each);
   }
 
-  private finish(stage: Stage, plan: Parts, sums: ReadonlyMap<string, Accumulator>): void {
+  finish(stage: Stage, plan: Parts, sums: ReadonlyMap<string, Accumulator>): void {
     for (const [value, { name }] of sums) this.x.values.set(value, name);
     for (const value of plan.inside) if (!plan.running.has(value)) this.x.values.delete(value);
     for (const value of plan.last) this.define(stage, value);
   }
 
-  private put(stage: Stage): void {
+  put(stage: Stage): void {
     this.x.begin(stage.writes.flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]));
     this.x.writes(stage.writes);
   }
@@ -350,14 +351,16 @@ export class PassEmitter {
       x.line(`if (thread < ${half}) { ${partial}[thread] = ${pack(`(${taken})`)}; }`);
       x.line('workgroupBarrier();');
     });
-    const total = unpack(`workgroupUniformLoad(&${partial}[0])`);
-    if (def.init === null) x.line(`${name} = ${total};`);
-    else {
-      x.begin([def.init]);
-      const start = x.expr(def.init);
-      x.line(`${name} = ${total};`);
-      x.line(`${name} = ${folds[op].take(start, name, def.value.dtype, x.use)};`);
-    }
+    x.line(`${name} = ${unpack(`workgroupUniformLoad(&${partial}[0])`)};`);
+    this.begun(sum);
+  }
+
+  /** What a reduction is begun at comes in last, where the threads began at the identity. */
+  begun({ def, name }: Accumulator): void {
+    const { x } = this;
+    if (def.op === null || def.init === null) return;
+    x.begin([def.init]);
+    x.line(`${name} = ${folds[def.op].take(x.expr(def.init), name, def.value.dtype, x.use)};`);
   }
 
   /** What follows the sum of a product at one of its results. */
@@ -370,7 +373,7 @@ export class PassEmitter {
   }
 }
 
-interface Accumulator {
+export interface Accumulator {
   readonly def: Def;
   readonly name: string;
   /** The greatest value so far, of an argmax. */
@@ -382,7 +385,7 @@ interface Accumulator {
 function vectorsOf(schedule: WgslSchedule): ReadonlySet<number> {
   const found = new Set<number>();
   for (const pass of schedule.passes) {
-    if (pass.kind === 'rows') continue;
+    if (pass.kind === 'rows' || pass.kind === 'reduce') continue;
     if (pass.kind === 'stream') {
       for (const s of pass.stages) {
         if (s.kind !== 'scores' && s.kind !== 'result') continue;
@@ -449,6 +452,8 @@ function passLines(emitter: PassEmitter, pass: WgslPass, entry: string): readonl
       return productLines(emitter, pass, entry);
     case 'skinny':
       return [skinnyLines(emitter, pass, entry)];
+    case 'reduce':
+      return reduceLines(emitter, pass, entry);
     case 'stream':
       return [streamLines(emitter, pass, entry)];
   }

@@ -1,0 +1,94 @@
+/**
+ * Reductions on a GPU, as data: how many neighbouring results a workgroup computes, how many threads share each of them, which of the two runs along the threads (so that
+ * neighbouring threads read neighbouring elements), and into how many parts a long reduction is cut, each a workgroup's own. The order in which partial results are
+ * combined is fixed, so the same call gives the same bits every time.
+ *
+ * Not here: products of matrices (wgsl-product.ts), reductions of rows that later stages use (rows of wgsl.ts), and the text (targets/wgsl/reduce.ts).
+ */
+import { asConst, coefficientOf, evaluate } from '../sizes/poly.ts';
+import { stageRoots, walk } from '../kernel/expr.ts';
+import type { Kernel, Stage } from '../kernel/types.ts';
+import type { SizeOf } from './wgsl.ts';
+
+export interface WgslReduction {
+  readonly kind: 'reduce';
+  readonly stage: string;
+  /** Results of a workgroup. */
+  readonly across: number;
+  /** Threads that share one; a power of two. */
+  readonly down: number;
+  /** What neighbouring threads differ in. */
+  readonly along: 'results' | 'reduced';
+  /** A reduction is the work of so many workgroups; above one, a second pass combines what they found. */
+  readonly parts: number;
+}
+
+/** Threads of a workgroup: what every device has. */
+const THREADS = 256;
+/** Results side by side, where they lie side by side. */
+const SIDE = 32;
+/** Workgroups that keep a device busy. */
+const BUSY = 512;
+/** Fewer elements a thread are not worth a second pass. */
+const LEAST = 4;
+/** A result with less to do than this is one thread's work. */
+const WORTH_SHARING = 48;
+/** So many results, side by side, keep a device busy by a thread each. */
+const MANY = 1 << 16;
+
+/** Null: nothing to be shared, or nothing that may be (an order, writes on the way). */
+export function reducePass(kernel: Kernel, stage: Stage, of: SizeOf): WgslReduction | null {
+  const isReduction = [...stage.defs.values()].some((d) => d.op !== null);
+  if (!isReduction || stage.order !== null || stage.each.length > 0 || stage.over.length === 0) return null;
+  const size = (axes: readonly string[]): number =>
+    axes.reduce((n, a) => n * Math.max(1, evaluate(kernel.axes.get(a)!, of)), 1);
+  const [results, reduced] = [size(stage.axes), size(stage.over)];
+  if (reduced < WORTH_SHARING) return null;
+  const along = neighbours(stage);
+  if (along === 'results' && results >= MANY) return null;
+  const powerFrom = (n: number): number => 2 ** Math.ceil(Math.log2(n));
+  const [across, down] =
+    along === 'results'
+      ? [SIDE, THREADS / SIDE]
+      : // Short reductions: several results a workgroup, so that no thread is idle.
+        [
+          results === 1 ? 1 : Math.max(1, THREADS / Math.max(SIDE, powerFrom(reduced / LEAST))),
+          Math.min(THREADS, results === 1 ? THREADS : Math.max(SIDE, powerFrom(reduced / LEAST))),
+        ];
+  const groups = Math.ceil(results / across);
+  // The parts lie in one more binding.
+  const parts =
+    kernel.buffers.length >= 8
+      ? 1
+      : Math.floor(Math.min(BUSY / groups, reduced / (down * LEAST), kernelParts(results)));
+  return { kind: 'reduce', stage: stage.name, across, down, along, parts: Math.max(1, parts) };
+}
+
+/** Partial results beyond this take longer to combine than they save. */
+const kernelParts = (results: number): number => (results === 1 ? BUSY : 64);
+
+/** Whether most of what is read has its neighbours along the results or along the reduction. */
+function neighbours(stage: Stage): WgslReduction['along'] {
+  const [result, reduced] = [stage.axes.at(-1), stage.over.at(-1)];
+  if (result === undefined) return 'reduced';
+  let votes = 0;
+  walk(stageRoots(stage), (e) => {
+    if (e.kind !== 'read') return;
+    const isOne = (axis: string | undefined): boolean => {
+      const split = axis === undefined ? null : coefficientOf(e.at, axis);
+      return split !== null && asConst(split.coefficient) === 1;
+    };
+    // What does not vary along the reduction is read once.
+    if (isOne(reduced)) votes--;
+    else if (isOne(result) && stage.over.some((a) => coefficientOf(e.at, a) !== null && mentions(e.at, a))) votes++;
+  });
+  return votes > 0 ? 'results' : 'reduced';
+}
+
+const mentions = (p: Parameters<typeof coefficientOf>[0], axis: string): boolean => {
+  const split = coefficientOf(p, axis);
+  return split === null || asConst(split.coefficient) !== 0;
+};
+
+export const printReduction = ({ stage, across, down, along, parts }: WgslReduction): string =>
+  `${stage}: ${down} threads a result, ${across} ${across === 1 ? 'result' : 'results'} a workgroup, neighbours along the ${along === 'results' ? 'results' : 'reduction'}${parts > 1 ? `, in ${parts} parts` : ''}`;
