@@ -5,7 +5,7 @@
  * among its threads. A product of matrices is computed in tiles held in workgroup memory. Stages without common rows become passes of
  * their own, one after the other, which is what they must look like.
  */
-import { evaluate } from '../sizes/poly.ts';
+import { evaluate, mul, names, num, type Poly } from '../sizes/poly.ts';
 import { stageRoots, walk } from '../kernel/expr.ts';
 import type { Kernel, Stage } from '../kernel/types.ts';
 import { printReduction, reducePass, type WgslReduction } from './wgsl-reduce.ts';
@@ -19,6 +19,8 @@ export type WgslPass =
       readonly stages: readonly string[];
       /** Threads that share a row; 1: one invocation a row. A power of two. */
       readonly threads: number;
+      /** Rows of a workgroup, where one invocation has one: 64 if left out. */
+      readonly local?: number;
     }
   | WgslReduction
   | TiledProduct
@@ -32,6 +34,10 @@ export interface WgslSchedule {
 /** What a size is taken to be where nobody told. */
 const NOMINAL = 64;
 const GROUP = 64;
+const LARGE_GROUP = 256;
+const LONG_ROW = 4096;
+/** So many workgroups of 64 take longer to begin than they compute. */
+const MANY_POINTS = 1 << 18;
 /** A row with less to do than this is one invocation's work. */
 const WORTH_SHARING = 48;
 /** So many rows keep a device busy by themselves; then a workgroup a row must have more to do. */
@@ -57,9 +63,46 @@ export function wgslSchedule(kernel: Kernel, sizeOf: SizeOf = () => NOMINAL): Wg
       const reduction = reducePass(kernel, stage, sizeOf);
       if (reduction !== null) return reduction;
       const threads = stage.over.length > 0 ? threadsFor(kernel, stage.axes, [stage], sizeOf) : 1;
-      return { kind: 'rows', rows: stage.axes, stages: [stage.name], threads };
+      const large = threads === 1 && points(kernel, stage.axes, sizeOf) >= MANY_POINTS;
+      return {
+        kind: 'rows',
+        rows: stage.axes,
+        stages: [stage.name],
+        threads,
+        ...(large ? { local: LARGE_GROUP } : {}),
+      };
     }),
   };
+}
+
+/** Smaller matrices are read soon enough in any way. */
+const LARGE_MATRIX = 1 << 16;
+
+/**
+ * Calls with fewer rows than the bounds allow (a token after a long prompt, one image where there may be many): a product of a tile full of rows that are not there is
+ * computed as one of `most` rows instead. Null: there is no such product, or it would not matter.
+ */
+export function fewRows(
+  kernel: Kernel,
+  schedule: WgslSchedule,
+  of: SizeOf,
+): { readonly schedule: WgslSchedule; readonly rows: Poly; readonly most: number } | null {
+  const products = schedule.passes.filter((p) => p.kind === 'product');
+  const [product] = products;
+  if (product === undefined || products.length > 1) return null;
+  const { rows, columns, over } = product;
+  for (const [side, other] of [
+    [rows, columns],
+    [columns, rows],
+  ] as const) {
+    const count = side.axes.reduce((n, a) => mul(n, kernel.axes.get(a)!), num(1));
+    const sizes = names(count);
+    if (sizes.size === 0 || points(kernel, [...other.axes, ...over], of) < LARGE_MATRIX) continue;
+    const few = wgslSchedule(kernel, (s) => (sizes.has(s) ? 1 : of(s)));
+    const found = few.passes.find((p) => p.kind === 'skinny');
+    if (found !== undefined) return { schedule: few, rows: count, most: found.few };
+  }
+  return null;
 }
 
 /** Whether a stage uses what an earlier one named: they are parts of one row then, the only one there is where the kernel has no rows. */
@@ -85,7 +128,9 @@ function threadsFor(kernel: Kernel, rows: readonly string[], stages: readonly St
   });
   const work = Math.max(...shared);
   const count = points(kernel, rows, sizeOf);
-  return work >= WORTH_SHARING && (count < MANY_ROWS || work >= 4 * GROUP) ? GROUP : 1;
+  if (work < WORTH_SHARING || (count >= MANY_ROWS && work < 4 * GROUP)) return 1;
+  // Measured on an H200: rows of 768 or 1024 are done soonest by 64 threads each, of 50257 by 256.
+  return work >= LONG_ROW ? LARGE_GROUP : GROUP;
 }
 
 /** Whether a GPU computes the kernel: all, but for buffers of the row in a form that has no schedule here. */
@@ -102,7 +147,7 @@ export function printWgslSchedule(schedule: WgslSchedule, kernel: Kernel): strin
           ? printReduction(p)
           : p.kind !== 'rows'
             ? printProduct(p)
-            : `${p.stages.join(' ')}: rows [${p.rows.join(' ')}]${p.threads > 1 ? ` a workgroup of ${p.threads} each` : ''}`,
+            : `${p.stages.join(' ')}: rows [${p.rows.join(' ')}]${p.threads > 1 ? ` a workgroup of ${p.threads} each` : p.local === undefined ? '' : ` ${p.local} a workgroup`}`,
     )
     .join('\n');
 }

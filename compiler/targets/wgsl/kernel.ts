@@ -141,8 +141,9 @@ export class PassEmitter {
     const { x } = this;
     const count = this.points(pass.rows);
     const isShared = pass.threads > 1;
+    const local = pass.local ?? LOCAL;
     const group = 'i32(group.y * groups.x + group.x)';
-    x.line(isShared ? `let row = ${group};` : `let row = ${group} * ${LOCAL} + i32(thread);`);
+    x.line(isShared ? `let row = ${group};` : `let row = ${group} * ${local} + i32(thread);`);
     x.line(`if (row >= ${x.poly(count)}) { return; }`);
     this.split(pass.rows, 'row');
     for (const [i, name] of pass.stages.entries()) {
@@ -153,8 +154,8 @@ export class PassEmitter {
       else if (free.length > 0) this.strided(stage, free, pass.threads);
       else this.together(stage, pass.threads);
     }
-    const threads = isShared ? pass.threads : LOCAL;
-    return { lines: this.entry(entry, threads, x.take()), pass: { entry, count, per: isShared ? 1 : LOCAL } };
+    const threads = isShared ? pass.threads : local;
+    return { lines: this.entry(entry, threads, x.take()), pass: { entry, count, per: isShared ? 1 : local } };
   }
 
   entry(entry: string, threads: number, body: readonly string[]): string[] {

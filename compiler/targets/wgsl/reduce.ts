@@ -5,7 +5,9 @@
  * How many threads and parts is the schedule's (schedule/wgsl-reduce.ts).
  */
 import { add, ceilDiv, mul, num } from '../../sizes/poly.ts';
+import { walk } from '../../kernel/expr.ts';
 import { partsOf } from '../../kernel/parts.ts';
+import type { Stage } from '../../kernel/types.ts';
 import type { WgslReduction } from '../../schedule/wgsl-reduce.ts';
 import type { Accumulator, PassEmitter } from './kernel.ts';
 import type { Emitted } from './product.ts';
@@ -68,10 +70,18 @@ export function reduceLines(emitter: PassEmitter, pass: WgslReduction, entry: st
     x.line(`let end = min(${total}, (part + 1) * size);`);
   }
   const [from, to] = isSplit ? ['part * size + share', 'end'] : ['share', total];
-  x.block(`for (var ${at} = ${from}; ${at} < ${to}; ${at} += ${pass.down})`, () => {
-    emitter.split(stage.over, at);
+  x.line(`var ${at} = ${from};`);
+  const round = (index: string): void => {
+    x.forget();
+    emitter.split(stage.over, index);
     emitter.round(stage, plan, sums);
-  });
+  };
+  // Several loads under way at once: what limits a reduction is how long one takes.
+  if (isLight(stage))
+    x.block(`for (; ${at} + ${(AT_ONCE - 1) * pass.down} < ${to}; ${at} += ${AT_ONCE * pass.down})`, () => {
+      for (let k = 0; k < AT_ONCE; k++) round(k === 0 ? at : `(${at} + ${k * pass.down})`);
+    });
+  x.block(`for (; ${at} < ${to}; ${at} += ${pass.down})`, () => round(at));
   for (const sum of sums.values()) tree(emitter, pass, sum);
   if (isSplit)
     mineOnly(() => {
@@ -112,6 +122,19 @@ export function reduceLines(emitter: PassEmitter, pass: WgslReduction, entry: st
   for (const sum of found.values()) tree(emitter, pass, sum);
   finish(found);
   return [main, { lines: emitter.entry(second, threads, x.take()), pass: { entry: second, count: tiles, per: 1 } }];
+}
+
+/** Elements that a thread takes in one round of its loop. */
+const AT_ONCE = 4;
+
+/** Whether one element is little work: then it is the loads that are waited for. */
+function isLight(stage: Stage): boolean {
+  let count = 0;
+  walk(
+    [...stage.defs.values()].map((d) => d.value),
+    () => count++,
+  );
+  return count <= 40 && stage.over.length <= 2;
 }
 
 const packed = (type: string, text: string): string =>
