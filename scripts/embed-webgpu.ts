@@ -38,6 +38,7 @@ const PARTS: readonly (readonly [file: string, names: readonly string[] | null])
   ['webgpu/faults.ts', null],
   ['webgpu/gates.ts', null],
   ['webgpu/reading.ts', null],
+  ['webgpu/listing.ts', null],
   ['webgpu/machine.ts', null],
   ['webgpu/weights.ts', null],
 ];
@@ -85,7 +86,7 @@ export function webgpuRuntime(root: string): string {
   const types = all.filter(
     (d) =>
       d.isType &&
-      !/^(?:Dispatch|Call|Reading|Staging|Part|Place|Wanted|Needs|Layout|LoopStep|GpuKernel|GpuStore|Quantised|GpuProgramTable|GpuOrigins|GpuCompiledLimits|Env|Inputs|GivenSizes)$/.test(
+      !/^(?:Dispatch|Call|Entry|Listed|Reading|Staging|Part|Place|Wanted|Needs|Layout|LoopStep|GpuKernel|GpuStore|Quantised|GpuProgramTable|GpuOrigins|GpuCompiledLimits|Env|Inputs|GivenSizes)$/.test(
         d.name,
       ),
   );

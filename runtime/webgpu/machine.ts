@@ -12,7 +12,8 @@ import type { WeightTensor } from '../weights.ts';
 import type { GpuBuffer, GpuDevice, GpuError, GpuHandle, GpuLike, GpuPass } from './api.ts';
 import { align, checkLimits, needsOf, openDevice, ROW, bindingsOf } from './device.ts';
 import { GpuFaults } from './faults.ts';
-import { gatedDispatches, gateKernel, Gates, isGated, type LoopStep } from './gates.ts';
+import { gatedDispatches, gateKernel, Gates, isGated } from './gates.ts';
+import { Listing, type Call, type Dispatch } from './listing.ts';
 import { GpuPipelines, titleOf } from './pipelines.ts';
 import { GpuReadings, type Place, type Reading, type Result, type Wanted } from './reading.ts';
 import type { Quantised } from '../store.ts';
@@ -34,31 +35,10 @@ export interface GpuStore {
   readonly take: (leaf: PlanLeaf, words: Result, scales: Result | undefined) => WeightTensor;
 }
 
-interface Dispatch {
-  readonly kernel: GpuKernel;
-  readonly pipeline: GpuHandle;
-  readonly group: GpuHandle;
-  offsets: readonly number[];
-  readonly x: number;
-  readonly y: number;
-  /** Row of its extents among the gates', in a loop that may end early; else -1. */
-  row: number;
-  /** Of a gate within a gated round: what is to be done when its row is known. */
-  settle?: (row: number) => void;
-}
-
-interface Call {
-  readonly kernel: GpuKernel;
-  readonly pipelines: readonly GpuHandle[];
-  readonly group: GpuHandle;
-}
-
 // WebGPU's numbers, since `GPUBufferUsage` is nowhere global in Node.
 const COPY_SRC = 4;
 const COPY_DST = 8;
-const UNIFORM = 64;
 const STORAGE = 128;
-const GROUPS = 65_535;
 /** Bytes that are handed to the queue at once: it copies what it is given, so a large tensor never lies in memory twice. */
 const PIECE = 2 ** 22;
 
@@ -107,18 +87,13 @@ export class GpuMachine {
   private readonly arenas: Readonly<Record<PlanBuffer['arena'], readonly GpuBuffer[]>>;
   private readonly chunk: number;
   private readonly window: number;
-  private uniform: GpuBuffer | null = null;
   /** Shared by all kernels with several passes: nothing in it outlives a call. */
   private between: GpuBuffer | null = null;
   private readonly calls = new Map<PlanStep, Call>();
   /** Where the plan has loops that may end early. */
   private gates: Gates | null = null;
   private env: Env;
-  /** By program; dropped when the sizes change. */
-  private listed = new Map<string, readonly Dispatch[]>();
-  /** Rows of the uniform buffer by content. */
-  private rows = new Map<string, number>();
-  private values: Int32Array<ArrayBuffer> = new Int32Array(0);
+  private readonly listing: Listing;
   private readonly readings: GpuReadings;
   /** Where values are turned into words that a GPU has. */
   private scratch: Int32Array<ArrayBuffer> = new Int32Array(1);
@@ -140,11 +115,11 @@ export class GpuMachine {
       });
     };
     this.arenas = { persistent: arena('persistent'), work: arena('work') };
-    this.reserve();
     this.reserveScratch(table);
     const most = Math.max(1, ...table.kernels.map((k) => k.passes.length));
     const gated = gatedDispatches(plan, (step) => (step.kind === 'call' ? most : 1), this.env);
     if (gated > 0) this.gates = new Gates(device, plan.name, gated);
+    this.listing = new Listing(plan, device, this.calls, this.gates, this.env);
     // Losses and metrics are always wanted somewhen.
     const scalars = (outputs: readonly number[]): number =>
       outputs.every((b) => plan.buffers[b]!.shape.length === 0) ? outputs.length * ROW : 0;
@@ -198,12 +173,12 @@ export class GpuMachine {
     const made = new Map(await Promise.all(all.map(async (k) => [k, await pipelines.of(k)] as const)));
     device.pushErrorScope('validation');
     // Labels say which call of which program: for whoever watches the device.
-    const bind = (step: PlanStep, kernel: GpuKernel, entries: readonly object[], call = ''): void => {
-      const first = { binding: 0, resource: { buffer: this.uniform!, size: ROW } };
+    const bind = (kernel: GpuKernel, entries: readonly object[], call = '', few: Call | null = null): Call => {
+      const first = { binding: 0, resource: { buffer: this.listing.uniform, size: ROW } };
       const layout = pipelines.layout(bindingsOf(kernel)).group;
       const label = `${call}${titleOf(kernel)}`;
       const group = device.createBindGroup({ label, layout, entries: [first, ...entries] });
-      this.calls.set(step, { kernel, pipelines: made.get(kernel)!, group });
+      return { kernel, pipelines: made.get(kernel)!, group, few };
     };
     for (const [name, program] of Object.entries(this.plan.programs)) {
       const order = table.calls[name]!;
@@ -212,17 +187,21 @@ export class GpuMachine {
         for (const step of steps) {
           if (step.kind === 'loop') {
             go(step.body);
-            if (isGated(step))
-              bind(
-                step,
-                gateKernel,
-                gates!.entries(step, (b) => this.place(this.plan.buffers[b]!)),
-              );
-          } else if (step.kind === 'copy') bind(step, copyKernel, this.entries(copyKernel, [step.from, step.to]));
+            if (isGated(step)) {
+              const entries = gates!.entries(step, (b) => this.place(this.plan.buffers[b]!));
+              this.calls.set(step, bind(gateKernel, entries));
+            }
+          } else if (step.kind === 'copy')
+            this.calls.set(step, bind(copyKernel, this.entries(copyKernel, [step.from, step.to])));
           else {
             const call = `${this.plan.name}.${name} ${next}: `;
+            const of = (kernel: GpuKernel, few: Call | null): Call =>
+              bind(kernel, this.entries(kernel, step.buffers), call, few);
             const kernel = table.kernels[order[next++]!]!;
-            bind(step, kernel, this.entries(kernel, step.buffers), call);
+            this.calls.set(
+              step,
+              of(kernel, kernel.few === undefined ? null : of(table.kernels[kernel.few.kernel]!, null)),
+            );
           }
         }
       };
@@ -271,9 +250,10 @@ export class GpuMachine {
           if (step.kind === 'loop')
             go(step.body, new Map(env).set(step.variable, Math.max(0, sizeValue(step.count, env) - 1)));
           if (step.kind !== 'call') continue;
-          const { sizes, scratch } = table.kernels[order[next++]!]!;
-          if (scratch === undefined) continue;
-          most = Math.max(most, sizeValue(scratch, new Map(sizes.map((s, i) => [s, sizeValue(step.sizes[i]!, env)]))));
+          const kernel = table.kernels[order[next++]!]!;
+          const own = new Map(kernel.sizes.map((s, i) => [s, sizeValue(step.sizes[i]!, env)]));
+          for (const { scratch } of kernel.few === undefined ? [kernel] : [kernel, table.kernels[kernel.few.kernel]!])
+            if (scratch !== undefined) most = Math.max(most, sizeValue(scratch, own));
         }
       };
       go(program.steps, new Map(this.env));
@@ -283,115 +263,15 @@ export class GpuMachine {
     this.between = this.device.createBuffer({ label: `${this.plan.name}: between passes`, size, usage: STORAGE });
   }
 
-  /** The uniform buffer with room for every row that the bounds can ask for. */
-  private reserve(): void {
-    let count = 0;
-    for (const program of Object.values(this.plan.programs)) count += this.longest(program.steps, new Map(this.env));
-    this.values = new Int32Array((count * ROW) / 4);
-    this.uniform = this.device.createBuffer({
-      label: `${this.plan.name}: sizes`,
-      size: Math.max(ROW, count * ROW),
-      usage: UNIFORM | COPY_DST,
-    });
-  }
-
-  private longest(steps: readonly PlanStep[], env: Map<string, number>): number {
-    let count = 0;
-    for (const step of steps) {
-      if (step.kind !== 'loop') {
-        count++;
-        continue;
-      }
-      env.set(step.variable, 0);
-      const gate = isGated(step) ? 1 : 0;
-      count += sizeValue(step.count, env) * (gate + this.longest(step.body, env));
-    }
-    return count;
-  }
-
   // ------------------------------------------------------------------------------------------------------------------------------- calls
 
   private list(program: PlanProgram): readonly Dispatch[] {
-    const known = this.listed.get(program.name);
-    if (known !== undefined) return known;
-    const out: Dispatch[] = [];
-    const from = this.rows.size;
-    /** `gated`: what the gate of the round around it opens. */
-    const go = (steps: readonly PlanStep[], env: Map<string, number>, gated: Dispatch[] | null): void => {
-      for (const step of steps) {
-        if (step.kind === 'loop') {
-          const rounds = sizeValue(step.count, env);
-          const inner = new Map(env);
-          for (let i = 0; i < rounds; i++) {
-            const round = step.reversed ? rounds - 1 - i : i;
-            inner.set(step.variable, round);
-            if (isGated(step)) this.gatedRound(step, round, i > 0, out, gated, (own) => go(step.body, inner, own));
-            else go(step.body, inner, gated);
-          }
-          continue;
-        }
-        const call = this.calls.get(step)!;
-        const { kernel, pipelines, group } = call;
-        const values =
-          step.kind === 'call'
-            ? step.sizes.map((e) => sizeValue(e, env))
-            : [this.plan.buffers[step.from]!.shape.reduce<number>((n, e) => n * sizeValue(e, env), 1)];
-        const own = new Map(kernel.sizes.map((s, i) => [s, values[i]!]));
-        const offsets = [this.row(values)];
-        for (const [i, pass] of kernel.passes.entries()) {
-          const groups = Math.ceil(sizeValue(pass.count, own) / pass.per);
-          if (groups <= 0) continue;
-          const x = Math.min(groups, GROUPS);
-          const dispatch = { kernel, pipeline: pipelines[i]!, group, offsets, x, y: Math.ceil(groups / x), row: -1 };
-          out.push(dispatch);
-          gated?.push(dispatch);
-        }
-      }
-    };
-    go(program.steps, new Map(this.env), null);
-    this.gates?.write();
-    if (this.rows.size > from) {
-      const begin = (from * ROW) / 4;
-      this.device.queue.writeBuffer(this.uniform!, from * ROW, this.values, begin, (this.rows.size * ROW) / 4 - begin);
-    }
-    this.listed.set(program.name, out);
-    return out;
+    return this.listing.of(program, this.env);
   }
 
-  private gatedRound(
-    step: LoopStep,
-    round: number,
-    begun: boolean,
-    out: Dispatch[],
-    around: Dispatch[] | null,
-    body: (own: Dispatch[]) => void,
-  ): void {
-    const { kernel, pipelines, group } = this.calls.get(step)!;
-    const gate: Dispatch = { kernel, pipeline: pipelines[0]!, group, offsets: [0], x: 1, y: 1, row: -1 };
-    out.push(gate);
-    around?.push(gate);
-    const own: Dispatch[] = [];
-    body(own);
-    for (const d of own) {
-      d.row = this.gates!.row(d.x, d.y);
-      d.settle?.(d.row);
-    }
-    const settle = (outer: number): void => {
-      gate.offsets = [this.row([own[0]?.row ?? 0, own.length, round, begun ? 1 : 0, outer])];
-    };
-    if (around === null) settle(-1);
-    else gate.settle = settle;
-  }
-
-  private row(values: readonly number[]): number {
-    const key = values.join();
-    let row = this.rows.get(key);
-    if (row === undefined) {
-      row = this.rows.size;
-      this.rows.set(key, row);
-      this.values.set(values, (row * ROW) / 4);
-    }
-    return row * ROW;
+  /** Dispatches that a call of a program is made of at the present sizes. */
+  dispatches(program: string): number {
+    return this.list(this.plan.programs[program]!).length;
   }
 
   /** Which kernels of a program the device refuses: each is recorded by itself, and not run. */
@@ -421,9 +301,7 @@ export class GpuMachine {
     for (const input of taken) checkInput(input, inputs[input.name], ARRAY_NAMES[input.dtype], env);
     if ([...env].some(([k, v]) => this.env.get(k) !== v)) {
       this.env = env;
-      this.listed = new Map();
-      this.rows = new Map();
-      this.gates?.clear();
+      this.listing.changed();
     }
     for (const input of taken) this.upload(program.inputs[input.name]!, inputs[input.name]!);
     const reading = this.start(program, name === 'step' ? this.steps + 1 : this.steps, wanted);
@@ -551,7 +429,7 @@ export class GpuMachine {
 
   destroy(): void {
     const { persistent, work } = this.arenas;
-    for (const buffer of [...persistent, ...work, this.uniform, this.between]) buffer?.destroy();
+    for (const buffer of [...persistent, ...work, this.listing.uniform, this.between]) buffer?.destroy();
     this.readings.destroy();
     this.gates?.destroy();
     if (this.ownsDevice) this.device.destroy();

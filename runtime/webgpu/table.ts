@@ -16,6 +16,8 @@ export interface GpuKernel {
   readonly scratch?: SizeExpr;
   /** Bindings of all slots, where some have several. */
   readonly bindings?: number;
+  /** Where there are at most so many rows, another kernel of the table computes the same with the same slots. */
+  readonly few?: { readonly rows: SizeExpr; readonly most: number; readonly kernel: number };
 }
 
 /** `calls`: for every call of the plan in order of the text (by program), the position of its GpuKernel. */

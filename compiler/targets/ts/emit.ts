@@ -7,6 +7,7 @@ import type { Unit } from '../../graph/types.ts';
 import type { Kernel, Schedule } from '../../kernel/types.ts';
 import type { Sources } from '../../source/source.ts';
 import type { Plan, PlanStep } from '../../../runtime/plan.ts';
+import { declared, MODULE_NAMES, named } from '../named.ts';
 import { classLines, declarationLines, isStored } from './class.ts';
 import { plainSchedule } from '../../schedule/plain.ts';
 import { arrayOf, emitKernel } from './kernel.ts';
@@ -222,20 +223,16 @@ export function emitTypeScript(
   for (const helper of ['erf', 'floorDivide', 'modulo'] as const) {
     if (helpers.has(helper)) lines.push(...text[helper].trimEnd().split('\n'), '');
   }
-  lines.push(
-    ...bindLines(kernels, functions, types),
-    '',
-    ...planLines(plan, types),
-    '',
-    ...classLines(plan, types),
-    '',
+  lines.push(...bindLines(kernels, functions, types), '', ...planLines(plan, types), '');
+  const runtime = [text.machine.trimEnd(), '', ...(isStored(plan) ? [text.store.trimEnd(), ''] : [])].join('\n');
+  const made = named(plan.name, runtime, [...functions, ...MODULE_NAMES], (name) =>
+    classLines({ ...plan, name }, types),
   );
-  lines.push(...text.machine.trimEnd().split('\n'), '');
-  if (isStored(plan)) lines.push(...text.store.trimEnd().split('\n'), '');
+  lines.push(...made.lines, '', ...made.others.split('\n'));
 
   return {
     code: lines.join('\n'),
-    declarations: types ? '' : [...declarationLines(plan), '', runtimeText.declarations].join('\n'),
+    declarations: types ? '' : declared(plan, runtimeText.declarations, declarationLines),
     sourceMap: sourceMap(options.file ?? `${unit.name}.${types ? 'ts' : 'js'}`, sources?.files ?? [], mapped),
   };
 }

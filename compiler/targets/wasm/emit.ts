@@ -10,6 +10,7 @@ import type { Kernel } from '../../kernel/types.ts';
 import { wasmSchedule, type WasmSchedule } from '../../schedule/wasm.ts';
 import { MACHINE } from '../../schedule/machine.ts';
 import type { Plan } from '../../../runtime/plan.ts';
+import { declared, MODULE_NAMES, named } from '../named.ts';
 import { classLines, declarationLines, isStored } from '../ts/class.ts';
 import { runtimeText } from '../ts/runtime.generated.ts';
 import { sharedFlag } from './encoder.ts';
@@ -286,6 +287,10 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[], tun
   const shown = visiblePlan(plan, names);
   const sizes = plan.sizes.map((_, k) => `s[at[${k}]]`);
   const tiles = { relaxed: tileModule(true), plain: tileModule(false) };
+  const memoryFrom = `allocate(plan${threads ? ', options.threads' : ''})`;
+  const made = named(plan.name, machineText(plan, threads), MODULE_NAMES, (name) =>
+    classLines({ ...shown, name }, false, memoryFrom),
+  );
   const code = [
     `// ${unit.name}, compiled by nnc to WebAssembly with SIMD: the programs, the plan of memory, the runtime, and the class ${unit.name}.`,
     '',
@@ -356,14 +361,14 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[], tun
     '',
     ...planLines(shown),
     '',
-    ...classLines(shown, false, `allocate(plan${threads ? ', options.threads' : ''})`),
+    ...made.lines,
     '',
-    machineText(plan, threads),
+    made.others,
     '',
   ].join('\n');
   return {
     code,
-    declarations: [...declarationLines(plan), '', runtimeText.declarations].join('\n'),
+    declarations: declared(plan, runtimeText.declarations, declarationLines),
     bytes,
     memory: pages * PAGE,
   };

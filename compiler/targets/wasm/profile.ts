@@ -1,6 +1,7 @@
 /** The module of a unit for the profiler: every kernel a function of its own, called from the plan's steps as the TypeScript target does. */
 import type { Plan } from '../../../runtime/plan.ts';
 import type { Kernel } from '../../kernel/types.ts';
+import { MODULE_NAMES, named } from '../named.ts';
 import { classLines } from '../ts/class.ts';
 import { literal } from '../ts/emit.ts';
 import { BYTES, bytesLiteral, machineText, prepareAll } from './emit.ts';
@@ -13,6 +14,9 @@ export function emitWasmProfile(plan: Plan, kernels: readonly Kernel[], tuning?:
   const module = new WasmModule({ pages, shared: false });
   for (const [i, k] of joined.entries()) module.kernel({ ...k, name: `k${i}` }, true, schedules[i]!);
   const bytes = module.encode();
+  const made = named(plan.name, machineText(plan, false), [...MODULE_NAMES, 'profileKernels'], (name) =>
+    classLines({ ...plan, name }, false, 'allocate(plan)'),
+  );
   return [
     BYTES,
     `const programs = await WebAssembly.compile(bytes(${bytesLiteral(bytes)}));`,
@@ -38,8 +42,8 @@ export function emitWasmProfile(plan: Plan, kernels: readonly Kernel[], tuning?:
     `export const profileKernels = [${joined.map((_, i) => `bind('k${i}')`).join(', ')}];`,
     'const kernels = profileKernels;',
     `const plan = ${literal(plan)};`,
-    ...classLines(plan, false, 'allocate(plan)'),
-    machineText(plan, false),
+    ...made.lines,
+    made.others,
     '',
   ].join('\n');
 }

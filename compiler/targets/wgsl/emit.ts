@@ -6,13 +6,15 @@ import type { Span } from '../../../grammar/ast.ts';
 import type { Origins, OriginId } from '../../graph/origin.ts';
 import type { ProgramName, Unit } from '../../graph/types.ts';
 import type { Kernel, Schedule } from '../../kernel/types.ts';
+import type { Poly } from '../../sizes/poly.ts';
 import type { Sources } from '../../source/source.ts';
 import { sizeExpr } from '../../plan/sizes.ts';
-import { wgslSchedule, type SizeOf, type WgslSchedule } from '../../schedule/wgsl.ts';
+import { fewRows, wgslSchedule, type SizeOf, type WgslSchedule } from '../../schedule/wgsl.ts';
 import type { Plan, PlanStep } from '../../../runtime/plan.ts';
 import type { GpuOrigins } from '../../../runtime/webgpu/table.ts';
 import { isStored } from '../ts/class.ts';
 import { literal } from '../ts/emit.ts';
+import { declared, MODULE_NAMES, named } from '../named.ts';
 import { classLines, declarationLines } from './class.ts';
 import { closure, helperText, type Helper } from './helpers.ts';
 import { emitKernel, type EmittedKernel } from './kernel.ts';
@@ -58,6 +60,8 @@ interface Variant {
   readonly buffers: readonly number[];
   readonly emitted: EmittedKernel;
   readonly place: string | null;
+  /** Position of the variant for few rows. */
+  few?: { readonly rows: Poly; readonly most: number; readonly kernel: number };
 }
 
 /** `kernels` in the plan's order; their CPU schedules play no part, the target has its own. The plan is the CPU's, too: offsets are laid anew. */
@@ -87,21 +91,31 @@ export function emitWgsl(
           step.buffers.map((b, i) => (kernels[step.kernel]!.buffers[i]!.row ? null : own.buffers[b]!)),
           limits,
         );
-        const key = `${step.kernel}: ${map.join()}: ${bases.join()}: ${windows.join()}`;
+        // Training has the batch that it was compiled for.
+        const mayBeFew = name === 'forward' || name === 'stream';
+        const key = `${step.kernel}: ${map.join()}: ${bases.join()}: ${windows.join()}${mayBeFew ? ' few' : ''}`;
         let position = positions.get(key);
         if (position === undefined) {
           position = variants.length;
           positions.set(key, position);
           const kernel = kernels[step.kernel]!;
           const place = placeOf(kernel.origin);
-          const schedule = (options.schedule ?? wgslSchedule)(kernel, (s) => bounds.get(s) ?? 64);
-          variants.push({
+          const sizeOf: SizeOf = (s) => bounds.get(s) ?? 64;
+          const emit = (schedule: WgslSchedule): Variant => ({
             kernel,
             map,
             place,
             buffers: step.buffers,
             emitted: emitKernel(kernel, schedule, map, place, { bases, windows, bytes: limits.binding }),
           });
+          const schedule = (options.schedule ?? wgslSchedule)(kernel, sizeOf);
+          const own = emit(schedule);
+          variants.push(own);
+          const few = mayBeFew ? fewRows(kernel, schedule, sizeOf) : null;
+          if (few !== null) {
+            own.few = { rows: few.rows, most: few.most, kernel: variants.length };
+            variants.push(emit(few.schedule));
+          }
         }
         list.push(position);
       }
@@ -109,6 +123,14 @@ export function emitWgsl(
     go(program.steps);
   }
 
+  const text = types ? 'typescript' : 'javascript';
+  const runtime = [webgpuText[text].trimEnd(), ...(isStored(plan) ? [webgpuText.store[text].trimEnd()] : [])];
+  const made = named(
+    own.name,
+    runtime.join('\n\n'),
+    [...MODULE_NAMES, ...variants.map((_, i) => shaderOf(i))],
+    (unitName) => classLines({ ...own, name: unitName }, types),
+  );
   const files = options.sources?.files.filter((f) => !f.library).map((f) => f.path) ?? [];
   const lines = [
     `// ${unit.name}, compiled by nnc${files.length === 0 ? '' : ` from ${files.join(', ')}`}, for WebGPU. Kernels, then the plan of memory and steps, the class ${unit.name}, and the runtime.`,
@@ -120,15 +142,14 @@ export function emitWgsl(
     ...planLines(own, types),
     `const limits${types ? ': GpuCompiledLimits' : ''} = ${literal(limits)};`,
     '',
-    ...classLines(own, types),
+    ...made.lines,
     '',
-    ...(types ? webgpuText.typescript : webgpuText.javascript).trimEnd().split('\n'),
-    ...(isStored(plan) ? ['', ...webgpuText.store[types ? 'typescript' : 'javascript'].trimEnd().split('\n')] : []),
+    ...made.others.split('\n'),
     '',
   ];
   return {
     code: lines.join('\n'),
-    declarations: types ? '' : [...declarationLines(own), '', webgpuText.declarations].join('\n'),
+    declarations: types ? '' : declared(own, webgpuText.declarations, declarationLines),
     excess: excessOf(unit, own, kernels, variants, limits),
   };
 }
@@ -274,6 +295,7 @@ function tableLines(
     const more = {
       ...(scratch === null ? {} : { scratch: sizeExpr(scratch) }),
       ...(bindings === slots.length ? {} : { bindings }),
+      ...(v.few === undefined ? {} : { few: { ...v.few, rows: sizeExpr(v.few.rows) } }),
     };
     const map = v.map.map((k) => (k < 0 ? k : slots[k]!.first));
     const row = literal({ name: v.kernel.name, place: v.place, slots: map, sizes: v.kernel.sizes, passes, ...more });
