@@ -15,8 +15,13 @@ export async function openGpu({ backend, adapter }) {
   Object.assign(globalThis, globals);
   const flags = [`backend=${backend}`, 'disable-dawn-features=timestamp_quantization'];
   if (adapter !== undefined) flags.push(`adapter=${adapter}`);
-  const gpu = create(flags);
-  const found = await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
+  // Half precision on NVIDIA's cards is behind a flag of Dawn's; where that is not to be had, without it.
+  const open = async (more) => {
+    const gpu = create([...flags, ...more]);
+    return { gpu, found: await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null) };
+  };
+  let { gpu, found } = await open(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia']);
+  if (found === null) ({ gpu, found } = await open([]));
   if (found === null) return { gpu, adapter: null };
   const navigator = { gpu, userAgent: 'node', hardwareConcurrency: 1 };
   Object.defineProperty(globalThis, 'navigator', { value: navigator, configurable: true, writable: true });

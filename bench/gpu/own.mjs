@@ -25,6 +25,7 @@ export function compilerFor({ limits }) {
     if (errors.length > 0) throw new Error(errors.map((r) => `${r.code}: ${r.message}`).join('\n'));
     const artifact = artifacts.get(only);
     return {
+      artifact,
       plan: artifact.plan,
       kernels: artifact.kernels,
       gpu: await moduleOf(artifact.modules.get('wgsl').javascript, only),
@@ -34,4 +35,4 @@ export function compilerFor({ limits }) {
 }
 
 /** Dispatches that a program is made of at its present sizes. */
-export const dispatches = (net, program) => net.machine.listed.get(program)?.length ?? 0;
+export const dispatches = (net, program) => net.machine.dispatches(program);

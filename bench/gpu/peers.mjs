@@ -1,6 +1,6 @@
 /**
- * Other people's WebGPU in the same process: TensorFlow.js, ONNX Runtime's web build, jax-js; each with what it can do of products and of a GPT's training step. Products end in one number, as ours do,
- * so that nothing large is read back.
+ * Other people's WebGPU in the same process: TensorFlow.js, ONNX Runtime's web build, jax-js; each with what it can do of products and of a GPT's training step. Products are a chain of `chain` and
+ * end in one number, as ours do, so that nothing large is read back; `flying` has several under way at once.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,11 +15,15 @@ async function jax() {
   return {
     version,
     step,
-    product(a, b, n, half) {
+    product(a, b, n, half, { chain, flying }) {
       const cast = (x) => (half ? x.astype(np.float16) : x);
       const [x, y] = [a, b].map((data) => cast(np.array(data).reshape([n, n])));
-      const f = jit((p, q) => np.square(np.matmul(p, q).astype(np.float32)).sum());
-      return { run: async () => (await f(x.ref, y.ref).data())[0] };
+      const f = jit((p, q) => {
+        let c = q;
+        for (let k = 0; k < chain; k++) c = np.matmul(k + 1 < chain ? p.ref : p, c);
+        return np.square(c.astype(np.float32)).sum();
+      });
+      return { per: chain * flying.count, run: () => flying(async () => (await f(x.ref, y.ref).data())[0]) };
     },
   };
 }
@@ -33,16 +37,22 @@ async function tfjs() {
   return {
     version,
     step: (name, start, inputs) => step('webgpu', name, start, inputs),
-    product(a, b, n, half) {
+    product(a, b, n, half, { chain, flying }) {
       if (half) throw new Error('it has no half precision');
       const [x, y] = [tf.tensor(a, [n, n]), tf.tensor(b, [n, n])];
       return {
-        run: async () => {
-          const z = tf.tidy(() => tf.matMul(x, y).square().sum());
-          const [value] = await z.data();
-          z.dispose();
-          return value;
-        },
+        per: chain * flying.count,
+        run: () =>
+          flying(async () => {
+            const z = tf.tidy(() => {
+              let c = y;
+              for (let k = 0; k < chain; k++) c = tf.matMul(x, c);
+              return c.square().sum();
+            });
+            const [value] = await z.data();
+            z.dispose();
+            return value;
+          }),
         close: () => tf.dispose([x, y]),
       };
     },
@@ -74,19 +84,23 @@ async function ort() {
   ort.env.wasm.wasmBinary = readFileSync(at);
   return {
     version: '1.30.0',
-    async product(a, b, n, half) {
+    // Its sessions run one call at a time.
+    async product(a, b, n, half, { chain }) {
       const g = new OnnxModel();
       g.input('x', [1]);
       const cast = (v) => (half ? g.op('Cast', [v], { to: 10 }) : v);
       const [left, right] = [g.constant('a', [n, n], a), g.constant('b', [n, n], b)];
       // Scaled by an input of 1, or it would be computed once and for all when the session is made.
-      const y = g.op('MatMul', [cast(g.op('Mul', [left, 'x'])), cast(right)]);
+      const scaled = cast(g.op('Mul', [left, 'x']));
+      let y = cast(right);
+      for (let k = 0; k < chain; k++) y = g.op('MatMul', [scaled, y]);
       const z = half ? g.op('Cast', [y], { to: 1 }) : y;
       g.output(g.op('ReduceSum', [g.op('Mul', [z, z])], { keepdims: 0 }), []);
       const session = await ort.InferenceSession.create(g.encode(), { executionProviders: ['webgpu'] });
       const feeds = { x: new ort.Tensor('float32', Float32Array.of(1), [1]) };
       const [output] = session.outputNames;
-      return { run: async () => (await session.run(feeds))[output].data[0], close: () => session.release() };
+      const run = async () => (await session.run(feeds))[output].data[0];
+      return { per: chain, run, close: () => session.release() };
     },
   };
 }

@@ -7,12 +7,14 @@
  *   --peak 67           TFLOP/s of f32 that the card is said to have, for the shares; measured if left out (--peak-half: of f16)
  *   --peers tfjs,jax    some of the peers; none: no peer
  *   --only products,gpt some of self-check, products, step, gpt, decode, attention
+ *   --profile           the kernels of the last GPT's step by timestamps, longest first
  *   --python python3    where PyTorch may be
  *   --backend vulkan, --adapter llvmpipe, --json FILE
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { profileGpu } from '../../dist/cli/profile/gpu.js';
 import { gpuRoofs } from '../../dist/cli/profile/gpu-roofs.js';
 import { floats, weights, whole } from '../lib/random.mjs';
 import { file, openGpu, tell } from './device.mjs';
@@ -28,6 +30,7 @@ const { values: options } = parseArgs({
     'peak-half': { type: 'string' },
     peers: { type: 'string' },
     only: { type: 'string' },
+    profile: { type: 'boolean', default: false },
     python: { type: 'string', default: 'python3' },
     backend: { type: 'string', default: 'vulkan' },
     adapter: { type: 'string' },
@@ -36,7 +39,7 @@ const { values: options } = parseArgs({
 });
 const { small } = options;
 const wants = (section) => options.only === undefined || options.only.split(',').includes(section);
-const milliseconds = small ? 5 : 700;
+const milliseconds = small ? 5 : 300;
 const rounds = small ? 1 : 3;
 const record = { products: {}, steps: {} };
 
@@ -93,20 +96,26 @@ train Fit { input x: float[B, ${input}]
 
 const sizes = (options.sizes ?? (small ? '64,100' : '1024,2048,4096,8192')).split(',').map(Number);
 const forms = {
-  'A B': 'a[i, k] * b[k, j]',
-  'A B^T': 'a[i, k] * b[j, k]',
-  'A^T B': 'a[k, i] * b[k, j]',
+  'A B': (b) => `a[i, k] * ${b}[k, j]`,
+  'A B^T': (b) => `a[i, k] * ${b}[j, k]`,
+  'A^T B': (b) => `a[k, i] * ${b}[k, j]`,
 };
-/** Calls that are under way at once. */
-const FLYING = small ? 2 : 8;
+/** Products one after the other, so that the one number at their end and its way back count for little. */
+const CHAIN = 4;
+/** Such chains that are under way at once. */
+const FLYING = small ? 2 : 4;
 
-/** Both operands stay on the GPU, and one number comes back. */
+/** Both operands stay on the GPU: A B, A (A B), and so on; the sum of squares comes back. */
 async function product(n, form, half, data) {
+  const chain = Array.from(
+    { length: CHAIN },
+    (_, k) => `  let c${k}[i: ${n}, j: ${n}] = sum[k] ${forms[form](k === 0 ? 'b' : `c${k - 1}`)}`,
+  );
   const model = `model Net(x: float[B]) -> float[B] {
   param a: float[${n}, ${n}] = 0
   param b: float[${n}, ${n}] = 0
-  let c[i: ${n}, j: ${n}] = sum[k] ${forms[form]}
-  let all = sum[i, j] c[i, j] ^ 2
+${chain.join('\n')}
+  let all = sum[i, j] c${CHAIN - 1}[i, j] ^ 2
   return x * all
 }
 train Fit {
@@ -114,24 +123,28 @@ train Fit {
   minimize sum(Net(x))
   optimizer SGD(lr: 0)${half ? '\n  precision f16' : ''}
 }`;
-  const { gpu: Unit } = await load(model, half ? 'Fit' : 'Net', { bounds: { B: 1 }, fuse: false });
+  const { gpu: Unit } = await load(model, half ? 'Fit' : 'Net', { bounds: { B: 1 } });
   const tensors = new Map(['a', 'b'].map((name, k) => [name, { dtype: 'f32', shape: [n, n], data: data[k] }]));
   const net = await Unit.create({ gpu, weights: tensors });
   const x = Float32Array.of(1);
   const once = async () =>
     half ? (await net.evaluate({ x })).loss : Object.values(await net.forward({ x }))[0].data[0];
-  return {
-    per: FLYING,
-    run: async () => (await Promise.all(Array.from({ length: FLYING }, once)))[0],
-    close: () => net.close(),
-  };
+  return { per: FLYING * CHAIN, run: () => flying(once), close: () => net.close() };
 }
+
+async function flying(once) {
+  return (await Promise.all(Array.from({ length: FLYING }, once)))[0];
+}
+flying.count = FLYING;
 
 const torchAsked = { sizes, milliseconds, gpt: null };
 
 if (wants('products'))
   for (const n of sizes) {
     const data = [floats(1, n * n), floats(2, n * n)];
+    // So that a product's elements are about as large as B's.
+    const scale = Math.sqrt(1 / (n * (data[0].reduce((s, v) => s + v * v, 0) / (n * n))));
+    data[0] = data[0].map((v) => v * scale);
     for (const half of [false, true]) {
       for (const form of half ? ['A B'] : Object.keys(forms)) {
         const what = `${half ? 'f16' : 'f32'} ${form} ${n}`;
@@ -140,7 +153,9 @@ if (wants('products'))
           what,
           {
             nnc: () => product(n, form, half, data),
-            ...Object.fromEntries(theirs.map(([name, p]) => [name, () => p.product(data[0], data[1], n, half)])),
+            ...Object.fromEntries(
+              theirs.map(([name, p]) => [name, () => p.product(data[0], data[1], n, half, { chain: CHAIN, flying })]),
+            ),
           },
           { milliseconds, tolerance: half ? 3e-2 : 1e-3, rounds },
         );
@@ -210,6 +225,21 @@ const shapes = small
     ];
 torchAsked.gpt = shapes.at(-1);
 
+async function profiled(artifact, inputs, sizes) {
+  const { profile } = await profileGpu(artifact, gpu, 'step', inputs, sizes, small ? 0.01 : 0.5);
+  const kernels = new Map();
+  for (const { kernel, milliseconds: time, calls, flops } of profile.steps) {
+    const sum = kernels.get(kernel) ?? { time: 0, calls: 0, flops: 0 };
+    kernels.set(kernel, { time: sum.time + time, calls: sum.calls + calls, flops: sum.flops + flops });
+  }
+  const rows = [...kernels].sort(([, a], [, b]) => b.time - a.time);
+  record.profile = Object.fromEntries(rows);
+  for (const [kernel, { time, calls, flops }] of rows.slice(0, 30)) {
+    const rate = flops > 0 && time > 0 ? `, ${(flops / time / 1e9).toFixed(2)} TFLOP/s` : '';
+    console.log(`  ${time.toFixed(3)} ms  ${kernel}, ${calls} calls${rate}`);
+  }
+}
+
 if (wants('gpt'))
   for (const { batch, ...consts } of shapes) {
     const name = `GPT ${consts.layers} x ${consts.width}, ${batch} x ${consts.context}`;
@@ -224,7 +254,7 @@ train Fit {
 }`;
       const T = consts.context;
       const begun = performance.now();
-      const { gpu: Fit } = await load(text, 'Fit', { consts, bounds: { B: batch, T } });
+      const { gpu: Fit, artifact } = await load(text, 'Fit', { consts, bounds: { B: batch, T } });
       const compiled = performance.now();
       const net = await Fit.create({ gpu, seed: 1 });
       const created = performance.now();
@@ -244,6 +274,7 @@ train Fit {
       const { loss } = await net.step(inputs, given);
       const count = dispatches(net, 'step');
       net.close();
+      if (options.profile && T === shapes.at(-1).context) await profiled(artifact, inputs, given);
       record.steps[name] = { nnc: each, dispatches: count };
       console.log(
         `${name}: ${each.toFixed(1)} ms a step, ${show((batch * T * 1000) / each)} tokens/s; ${count} dispatches a step; ` +
@@ -278,13 +309,31 @@ if (wants('decode')) {
       }
       return (performance.now() - begun) / length;
     };
-    await write();
-    const samples = [await write(), await write(), await write()].sort((a, b) => a - b);
+    // The same without reading: what the GPU and the processor can do where the token stays on the GPU.
     const count = dispatches(net, 'stream');
+    const blind = async () => {
+      net.reset();
+      await net.stream({ token }, { S: prompt });
+      await net.finished();
+      const begun = performance.now();
+      const one = new Int32Array(1);
+      for (let S = prompt + 1; S <= prompt + length; S++) net.machine.submit('stream', { token: one }, { S }, []);
+      const handed = performance.now();
+      await net.finished();
+      const done = performance.now();
+      return { all: (done - begun) / length, handed: (handed - begun) / length };
+    };
+    await write();
+    await blind();
+    const samples = [await write(), await write(), await write()].sort((a, b) => a - b);
+    const unread = [await blind(), await blind(), await blind()].sort((a, b) => a.all - b.all)[1];
     net.close();
-    record.decode = { milliseconds: samples[1], dispatches: count };
+    record.decode = { milliseconds: samples[1], unread: unread.all, handed: unread.handed, dispatches: count };
     console.log(
       `${name}: ${show(1000 / samples[1])} tokens/s behind ${prompt} to ${prompt + length} cached ones, logits read each time; ${count} dispatches a token`,
+    );
+    console.log(
+      `${name}: ${show(1000 / unread.all)} tokens/s with nothing read; ${(unread.handed * 1000).toFixed(0)} µs of the processor's time a token (${((unread.handed * 1000) / count).toFixed(1)} µs a dispatch)`,
     );
     console.log('  (no peer here keeps keys and values from call to call)');
   });
