@@ -25,6 +25,7 @@ import type { Expr, Guard, Kernel } from '../../kernel/types.ts';
 import { Mentions, useCounts } from '../../kernel/mentions.ts';
 import type { ValueType } from './encoder.ts';
 import type { Fn } from './function.ts';
+import type { PackForm } from './pack-function.ts';
 import type { LibraryName, Pool } from './math.ts';
 import { decide } from './residues.ts';
 
@@ -58,6 +59,8 @@ export interface ValueBinding {
 export interface Context {
   readonly library: (name: LibraryName) => number;
   readonly pool: Pool | null;
+  /** The function that packs plain matrices of this form. */
+  readonly pack: (form: PackForm) => number;
 }
 
 export const typeOf = (dtype: DType, wide: boolean): ValueType =>

@@ -7,6 +7,8 @@ import type { Side } from './hoist.ts';
 import { KernelEmitter, kernelFunction, signatureOf, type KernelContext } from './kernel.ts';
 import { library, Pool, type LibraryName } from './math.ts';
 import { neighbours } from './neighbours.ts';
+import { packFunction } from './pack.ts';
+import { packSignature, type PackForm } from './pack-function.ts';
 import { PANEL, tileName, tileSignature } from './tile.ts';
 
 export interface ModuleOptions {
@@ -31,6 +33,7 @@ export class WasmModule implements KernelContext {
   /** Whether a kernel wants the tiles' module. */
   tiles = false;
   private readonly functions = new Map<LibraryName, number>();
+  private readonly packs = new Map<string, number>();
   readonly pool: Pool | null = new Pool(CONSTANTS.start, CONSTANTS.room);
 
   readonly cold: boolean;
@@ -48,6 +51,17 @@ export class WasmModule implements KernelContext {
       known = this.builder.declare(signature);
       this.functions.set(name, known);
       this.builder.define(known, body(this.pool));
+    }
+    return known;
+  }
+
+  pack(form: PackForm): number {
+    const key = `${form.way} ${form.width} ${form.cold}`;
+    let known = this.packs.get(key);
+    if (known === undefined) {
+      known = this.builder.declare(packSignature);
+      this.packs.set(key, known);
+      this.builder.define(known, packFunction(form, this));
     }
     return known;
   }

@@ -9,10 +9,13 @@
  * - strided: element by element, addresses of the points computed once a panel.
  * Everything else is computed point by point. Lanes past the last point hold nonsense that nobody reads.
  */
-import { asConst, mul, num } from '../../sizes/poly.ts';
+import { asConst, divideExact, mul, num } from '../../sizes/poly.ts';
 import type { ProductSide } from '../../schedule/wasm.ts';
-import { NO_SHIFT } from './expression.ts';
+import type { FunctionBody } from './encoder.ts';
+import { Expressions, NO_SHIFT, type Context } from './expression.ts';
+import { Fn } from './function.ts';
 import { linearRead, type LinearRead } from './linear-read.ts';
+import { matrix, packSignature, PARAMETER, plainStride, STEP, type PackForm } from './pack-function.ts';
 import { PanelCode } from './panel-code.ts';
 
 export interface Panels {
@@ -32,10 +35,48 @@ const LINE = 64;
 /** Panels that are fetched together. */
 const FETCHED = 16;
 
+type Way = 'lanes' | 'transposed' | 'strided' | 'points';
+
+/** A function that packs plain matrices. */
+export function packFunction(form: PackForm, context: Context): FunctionBody {
+  const fn = new Fn(packSignature);
+  const { kernel, side } = matrix(form);
+  const packer = new Packer(new Expressions(fn, kernel, context));
+  packer.plain(side, { width: form.width, cold: form.cold, ...PARAMETER });
+  return fn.done();
+}
+
 export class Packer extends PanelCode {
+  /** In the code itself. */
+  plain(side: ProductSide, panels: Panels): void {
+    const read = linearRead(this.kernel, side, [STEP])!;
+    this.inline(side, [STEP], panels, read, this.way(read, panels.width));
+  }
+
   pack(side: ProductSide, over: readonly string[], panels: Panels): void {
-    const { fn } = this;
     const read = linearRead(this.kernel, side, over);
+    const way = read === null ? 'points' : this.way(read, panels.width);
+    if (read !== null && this.called(read, way, panels)) return;
+    this.inline(side, over, panels, read, way);
+  }
+
+  /** By a function of the module, where the operand is a plain matrix. */
+  private called(read: LinearRead, way: Way, panels: Panels): boolean {
+    const { fn, x } = this;
+    const stride = plainStride(read, way);
+    const elements = stride === null ? null : divideExact(stride, num(4));
+    if (elements === null || (way !== 'lanes' && way !== 'transposed')) return false;
+    const cold = panels.cold === true && way === 'transposed' && elements === read.over[0]!.extent;
+    fn.code.get(this.base(read));
+    fn.code.get(panels.length);
+    x.push(x.index(elements));
+    for (const local of [panels.total, panels.first, panels.count, panels.to]) fn.code.get(local);
+    fn.code.call(x.context.pack({ way, width: panels.width, cold }));
+    return true;
+  }
+
+  private inline(side: ProductSide, over: readonly string[], panels: Panels, read: LinearRead | null, way: Way): void {
+    const { fn } = this;
     const pointer = fn.local('i32');
     fn.code.get(panels.to);
     fn.code.set(pointer);
@@ -47,7 +88,6 @@ export class Packer extends PanelCode {
       fn.code.get(panels.first);
       fn.code.op('i32.add');
       const start = fn.hold('i32');
-      const way = read === null ? 'points' : this.way(read, panels.width);
       if (panels.cold === true && read !== null && way === 'transposed')
         this.bring(read, panels, panel, start, pointer);
       if (read === null || way === 'points') this.points(side, over, panels, start, pointer);
@@ -120,7 +160,7 @@ export class Packer extends PanelCode {
     });
   }
 
-  private way(read: LinearRead, width: number): 'lanes' | 'transposed' | 'strided' | 'points' {
+  private way(read: LinearRead, width: number): Way {
     const inner = read.own.at(-1);
     const run = inner === undefined ? null : asConst(inner.extent);
     if (inner !== undefined && asConst(inner.stride) === 4 && (read.own.length === 1 || (run !== null && run >= width)))
