@@ -16,6 +16,11 @@ const root = join(import.meta.dirname, '../..');
 const installed = process.env['NNC_VSCODE'];
 if (installed === undefined) console.warn('SKIPPED: no VS Code (NNC_VSCODE), so the extension is not tried in it');
 
+/** Of the page: the tests are compiled without the types of one. */
+interface Styles {
+  getComputedStyle(of: unknown): { readonly color: string };
+}
+
 /** What a person would set; the rest keeps the workbench quiet. */
 const settings = {
   'editor.codeActionsOnSave': { 'source.fixAll': 'explicit' },
@@ -118,7 +123,7 @@ describe.skipIf(chromium === undefined || installed === undefined)(
     it('gives each axis a colour of its own', async () => {
       const colours = (letter: string): Promise<string[]> =>
         word('let x[', letter).evaluateAll((found) =>
-          found.map((e) => String((globalThis as unknown as Window).getComputedStyle(e as never).color)),
+          found.map((e) => (globalThis as unknown as Styles).getComputedStyle(e).color),
         );
       await expect.poll(async () => new Set([...(await colours('b')), ...(await colours('i'))]).size).toBe(2);
       const b = await colours('b');
@@ -144,11 +149,27 @@ describe.skipIf(chromium === undefined || installed === undefined)(
         .waitFor({ timeout: 60_000 });
       await picture('3-explanation');
       await back();
-      await put('relu');
-      await page.keyboard.press('Control+.');
-      await page.locator('.action-widget .monaco-list-row.focused', { hasText: 'relu' }).waitFor();
-      await picture('4-fixes');
-      await page.keyboard.press('Enter');
+      // The menu closes when marks are drawn anew, which they are in a pause of the typing: then it is opened again, as a person would.
+      const line = page.locator('.view-line', { hasText: /hidden:\sLinear/ });
+      for (let k = 0; k < 8 && /reluu/.test((await line.textContent())!); k++) {
+        await page.keyboard.press('Escape');
+        await put('relu');
+        await page.keyboard.press('Control+.');
+        const fix = page.locator('.action-widget .monaco-list-row.focused', { hasText: 'relu' });
+        if (
+          !(await fix.waitFor({ timeout: 10_000 }).then(
+            () => true,
+            () => false,
+          ))
+        )
+          continue;
+        await picture('4-fixes');
+        await page.keyboard.press('Enter');
+        await line
+          .filter({ hasText: /relu\s/ })
+          .waitFor({ timeout: 5000 })
+          .catch(() => undefined);
+      }
       await problems(0);
     });
 
@@ -203,7 +224,17 @@ describe.skipIf(chromium === undefined || installed === undefined)(
       await page.keyboard.press('Enter');
       await problems(1);
       await picture('7-as-in-python');
-      await save((text) => text.includes('// as in Python') && !text.includes('#'));
+      // On a busy machine VS Code saves without what it was to do first; then the text is touched and saved again.
+      const mended = (): boolean => file().includes('// as in Python') && !file().includes('#');
+      for (let k = 0; k < 8 && !mended(); k++) {
+        if (k > 0) await page.keyboard.type(' ');
+        await page.keyboard.press('Control+s');
+        await expect
+          .poll(mended, { timeout: 6000 })
+          .toBe(true)
+          .catch(() => undefined);
+      }
+      expect(mended()).toBe(true);
       await problems(0);
       await picture('8-saved');
     });

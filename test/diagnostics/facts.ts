@@ -222,6 +222,3 @@ export const facts: Table = {
   ],
   NN999: [{ message: 'cannot read properties of null' }],
 };
-
-/** Codes whose goldens are elsewhere: none at present. */
-export const reachedElsewhere: readonly string[] = [];

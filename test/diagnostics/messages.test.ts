@@ -1,20 +1,24 @@
 /**
  * Every report has a golden: those of programs from the programs of their pages, all others (data, files, options, builds) from facts as the
- * producers make them, in every form that the wording has. Read them when they change: would a student understand it, would an expert be spared?
+ * producers make them, in every form that the wording has; what emitted modules throw is run by shown.test.ts. Read them when they change: would a student understand it, would an expert be spared?
  */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { cliProse } from '../../cli/problems.ts';
+import { shown } from '../../cli/shown/index.ts';
 import { codes } from '../../cli/explanations.ts';
 import { codes as compilerCodes, proseOf } from '../../compiler/diagnostics/render/index.ts';
-import { runtimeExplanations } from '../../compiler/diagnostics/render/runtime.ts';
 import { renderTerminal } from '../../compiler/diagnostics/terminal.ts';
 import { Sources } from '../../compiler/source/source.ts';
 import type { Prose } from '../../compiler/diagnostics/problem.ts';
 import { errorPage } from '../../scripts/errors.ts';
 import { blocks, diagnoseText, rendered } from '../lint/support.ts';
-import { facts, reachedElsewhere } from './facts.ts';
+import { facts } from './facts.ts';
 
 const files = { 'shared.nn': 'fn scaled(x: float[...S], by: float = 2) -> float[...S] = by * x\n' };
+/** What a page shows in any language. */
+const blocksOf = (page: string): string[] => [...page.matchAll(/```\w+\n[\s\S]*?\n```/g)].map((m) => m[0]);
 const ofPrograms = compilerCodes.filter((c) => /^NN[0-46]|^NN7[0-8]/.test(c) && !Object.hasOwn(facts, c));
 
 describe('reports of programs', () => {
@@ -53,7 +57,14 @@ describe('reports of data, files, options and builds', () => {
 });
 
 it('no code is without one', () => {
-  const thrown = Object.keys(runtimeExplanations);
-  const known = new Set<string>([...ofPrograms, ...Object.keys(facts), ...thrown, ...reachedElsewhere]);
-  expect(codes().filter((c) => !known.has(c))).toEqual([]);
+  const goldens = new Set(
+    ['messages', 'shown'].flatMap((f) => readdirSync(join(import.meta.dirname, 'golden', f))).map((f) => f.slice(0, 5)),
+  );
+  expect(codes().filter((c) => !goldens.has(c))).toEqual([]);
+});
+
+it('every code that no program alone brings about has a page with files and commands', () => {
+  const ofFiles = codes().filter((c) => !ofPrograms.includes(c as never) || Object.hasOwn(facts, c));
+  const paged = (c: string): boolean => Object.hasOwn(shown, c) || blocksOf(errorPage(c)).length >= 2;
+  expect(ofFiles.filter((c) => !paged(c))).toEqual([]);
 });

@@ -105,6 +105,7 @@ describe.skipIf(gpu === null)('on a device', () => {
     const { code, message } = await codeOf(Fit.create({ gpu }));
     expect(code).toBe('NN544');
     expect(message).toMatch(/kernel \w+ \(.*\.nn:\d+:\d+\).*nonsense/s);
+    await expect(`${message.split('\n')[0]!}\n`).toMatchFileSnapshot('../../diagnostics/golden/shown/NN544.txt');
   });
 
   it('reports a lost device at the next call, and goes on from a checkpoint on another', async () => {
