@@ -79,12 +79,7 @@ export const shownCalls = {
     NET,
     `${build} --weights int8`,
   ),
-  NN541: call(
-    created('await Net.create() // Node has no WebGPU of its own'),
-    gpu('const net = await Net.create({ gpu });'),
-    NET,
-    wgsl,
-  ),
+  NN541: call(created('await Net.create()'), gpu('const net = await Net.create({ gpu });'), NET, wgsl),
   NN542: call(
     gpu(`const device = await (await gpu.requestAdapter()).requestDevice();
 const net = await Net.create({ device });

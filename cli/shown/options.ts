@@ -182,7 +182,9 @@ checkpoint other for Net {
   NN948: {
     files: net,
     wrong: {
-      files: { 'net.tune.json': '{"format": "nnc tuning 1", "compiler": "0.0.1", "machine": "abacus", "kernels": []}' },
+      files: {
+        'net.tune.json': '{ "format": "nnc tuning 1", "compiler": "0.0.1", "machine": "abacus", "kernels": [] }',
+      },
       commands: [tuned],
     },
     mended: { commands: [tuned] },
