@@ -53,7 +53,7 @@ async function follow(files: ShownStep['files'], step: ShownStep): Promise<{ sai
       said = await runScript(folder, expanded[0]!);
       code = said === '' ? 0 : 1;
     } else {
-      const outcome = await nnc(folder, expanded);
+      const outcome = await nnc(folder, expanded, { columns: 400 }); // no line is broken at a place that depends on the folder
       // `nnc check` reports on the output, all others beside it.
       said = args[0] === 'check' ? outcome.out : outcome.err;
       code = outcome.code;
