@@ -115,7 +115,7 @@ train Fit {
   ),
   NN807: commands(
     { 'plus.nn': 'model Plus(x: float[N]) -> float[N] { return x + 1.0 }\n' },
-    'nnc build plus.nn --bound N=67108864 --target wgsl',
+    'nnc build plus.nn --bound N=536870912 --target wgsl',
     'nnc build plus.nn --bound N=1048576 --target wgsl',
   ),
   NN808: program(

@@ -99,7 +99,7 @@ device.destroy();`),
 const net = await Net.create({ device });`),
     },
     wrong: {
-      commands: ['nnc build net.nn --bound N=67108864 --gpu-binding 1073741824 --target wgsl --out .', 'node call.js'],
+      commands: ['nnc build net.nn --bound N=536870912 --gpu-binding 2147483648 --target wgsl --out .', 'node call.js'],
     },
     mended: { commands: ['nnc build net.nn --bound N=1048576 --target wgsl --out .', 'node call.js'] },
   },
