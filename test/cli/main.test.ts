@@ -331,6 +331,46 @@ describe('explain', () => {
 
       \`--resume\` goes on exactly where training stopped, so the program, the data, the seed and the batch must be those of the first run; only
       \`--epochs\` may change. Without \`--resume\` training begins anew.
+
+      \`net.nn\`:
+
+      \`\`\`nn
+      model Net(x: float[B, 2]) -> float[B, 3] { return x |> out: Linear(3) }
+
+      train Fit {
+        input x: float[B, 2]
+        input label: i32[B] < 3
+
+        minimize cross_entropy(Net(x), label)
+        optimizer SGD(lr: 0.1)
+        batch B = 2
+        epochs 2
+      }
+      \`\`\`
+
+      \`train.csv\`:
+
+      \`\`\`csv
+      x.0,x.1,label
+      0,1,0
+      1,0,1
+      1,1,2
+      0,0,0
+      \`\`\`
+
+      **Wrong**
+
+      \`\`\`sh
+      nnc train net.nn --data train.csv
+      nnc train net.nn --data train.csv --resume --seed 7 --epochs 4
+      \`\`\`
+
+      **Mended**
+
+      \`\`\`sh
+      nnc train net.nn --data train.csv
+      nnc train net.nn --data train.csv --resume --epochs 4
+      \`\`\`
       "
     `);
     expect((await nnc(folder(), ['explain', 'nn925'])).out).toBe(out);
