@@ -34,6 +34,8 @@ export const MACHINE = {
   singly: 8,
   /** Less work than this is not worth a meeting of threads. */
   worthSharing: 30000,
+  /** Rows of a product that threads share whatever the number of columns. */
+  rowsToShare: 256,
   /** Of an axis that threads share, the outermost is taken that has so many parts. */
   partsToShare: 16,
 } as const;

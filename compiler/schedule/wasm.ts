@@ -11,6 +11,7 @@ import { operands, walk } from '../kernel/expr.ts';
 import type { Expr, Guard, Kernel, Stage } from '../kernel/types.ts';
 import { MACHINE } from './machine.ts';
 import { dotsLeaf, type DotsLeaf } from './dots.ts';
+import { tileFor } from './panels.ts';
 
 export { printWasmSchedule } from './print-wasm.ts';
 
@@ -163,8 +164,9 @@ function shareOfLeaf(kernel: Kernel, leaf: WasmLeaf, cost: number, of: SizeOf, w
   if (count(leaf.batch) * rows * columns * count(leaf.over) * MACHINE.multiplyAdd < worth) return null;
   const batch = leaf.batch.find((a) => extent(kernel, a, of) >= 8);
   if (batch !== undefined) return { axis: batch, by: leaf.few.leaf.vector === batch ? 4 * leaf.few.leaf.count : 1 };
-  // The other operand is packed by every thread: the shorter one, therefore.
-  return { panels: rows >= columns ? 'rows' : 'columns' };
+  // The other operand is packed by every thread: the shorter one, therefore. But of many rows that is little, and parts of rows lie in one piece: a weight
+  // that is updated so stays in the cache of the core that takes the same rows of it in the next step.
+  return { panels: rows >= Math.min(columns, MACHINE.rowsToShare) ? 'rows' : 'columns' };
 }
 
 /** Stages that know nothing of each other, along an axis that all have and none has its lanes along. */
@@ -490,21 +492,6 @@ export function productLeaf(
     block: MACHINE.block,
   };
 }
-
-/**
- * The tile for so many rows. A low tile takes longer a row, so where there are few panels it counts how full the last one is: 16 rows are sooner done in
- * four panels of four than in three of five and one of a row; 32 are not.
- */
-export function tileFor(rows: number): readonly [number, number] {
-  const { tile, tileTime, fewPanels } = MACHINE;
-  const [height, width] = tile;
-  const time = (h: number): number => Math.floor(rows / h) * tileTime[h]! + tileTime[rows % h]!;
-  return rows <= fewPanels * height && time(height - 1) < time(height) ? [height - 1, width] : tile;
-}
-
-/** Points of an operand that a panel has. */
-export const widthOf = (leaf: Extract<WasmLeaf, { kind: 'product' }>, side: 'rows' | 'columns'): number =>
-  leaf.tile[side === 'rows' ? 0 : 1];
 
 // -------------------------------------------------------------------------------------------------------------------------------- streaming
 

@@ -13,7 +13,8 @@ import type { Plan, PlanStep, SizeExpr } from '../../../runtime/plan.ts';
 import { walk } from '../../kernel/expr.ts';
 import type { Guard, Kernel, Stage } from '../../kernel/types.ts';
 import { interval, type Interval } from '../../plan/sizes.ts';
-import { tileFor, type WasmLeaf, type WasmSchedule, type WasmShare } from '../../schedule/wasm.ts';
+import { tileFor } from '../../schedule/panels.ts';
+import type { WasmLeaf, WasmSchedule, WasmShare } from '../../schedule/wasm.ts';
 import { MACHINE } from '../../schedule/machine.ts';
 import {
   add,

@@ -8,7 +8,8 @@
 import type { Plan, PlanStep, SizeExpr } from '../../../runtime/plan.ts';
 import { polysOf, walk } from '../../kernel/expr.ts';
 import type { Kernel } from '../../kernel/types.ts';
-import { widthOf, type ProductSide, type WasmLeaf, type WasmSchedule } from '../../schedule/wasm.ts';
+import { widthOf } from '../../schedule/panels.ts';
+import type { ProductSide, WasmLeaf, WasmSchedule } from '../../schedule/wasm.ts';
 import { evaluate, names, type Poly } from '../../sizes/poly.ts';
 
 export type Side = 'rows' | 'columns';

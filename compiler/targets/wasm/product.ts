@@ -8,7 +8,8 @@
  */
 import { asConst, coefficientOf, evaluate, mul, name, names, num, substitute, type Poly } from '../../sizes/poly.ts';
 import type { Def, Kernel, Stage } from '../../kernel/types.ts';
-import { widthOf, type WasmLeaf, type WasmSchedule } from '../../schedule/wasm.ts';
+import { widthOf } from '../../schedule/panels.ts';
+import type { WasmLeaf, WasmSchedule } from '../../schedule/wasm.ts';
 import { dotsBytes } from '../../schedule/dots.ts';
 import { blockBytes } from './block.ts';
 import { collapseAxes } from './collapse.ts';

@@ -1,0 +1,18 @@
+/** Panels of a product's packed operands: how high a register tile is, and so how many points stand side by side. */
+import { MACHINE } from './machine.ts';
+import type { WasmLeaf } from './wasm.ts';
+
+/**
+ * The tile for so many rows. A low tile takes longer a row, so where there are few panels it counts how full the last one is: 16 rows are sooner done in
+ * four panels of four than in three of five and one of a row; 32 are not.
+ */
+export function tileFor(rows: number): readonly [number, number] {
+  const { tile, tileTime, fewPanels } = MACHINE;
+  const [height, width] = tile;
+  const time = (h: number): number => Math.floor(rows / h) * tileTime[h]! + tileTime[rows % h]!;
+  return rows <= fewPanels * height && time(height - 1) < time(height) ? [height - 1, width] : tile;
+}
+
+/** Points of an operand that a panel has. */
+export const widthOf = (leaf: Extract<WasmLeaf, { kind: 'product' }>, side: 'rows' | 'columns'): number =>
+  leaf.tile[side === 'rows' ? 0 : 1];
