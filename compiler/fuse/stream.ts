@@ -167,6 +167,14 @@ class Region {
   }
 
   /**
+   * Whether a value that follows from results belongs to a later kernel. Where results must be narrow, rows are computed in blocks whose results are
+   * finished together, at the end: a product of the wide shape whose operand they make (the gradient of what has just been summed) comes after them.
+   */
+  private separates(n: Node): boolean {
+    return this.wide.has(n) ? this.options.narrow !== undefined && n.op === 'contract' : this.isApart(n);
+  }
+
+  /**
    * Groups: results of the same rows at the same level. A level is how often other rows or other work lie between; where nothing forces two
    * levels of the same rows apart, they are one group.
    */
@@ -174,8 +182,11 @@ class Region {
     const keys = [...new Set([...this.results.values()].map((r) => r.key))];
     const levels = new Map<Node, readonly number[]>();
     const zero = keys.map(() => 0);
+    const after = new Set<Node>();
     for (const n of this.live) {
       let own = zero;
+      const follows = n.inputs.some((x) => after.has(x));
+      if (follows || this.results.has(n)) after.add(n);
       for (const x of n.inputs) {
         const of = levels.get(x)!;
         own = own.map((l, k) => Math.max(l, of[k]!));
@@ -185,7 +196,7 @@ class Region {
         const at = own[keys.indexOf(result.key)]!;
         this.group.set(n, `${result.key}/${at}`);
         own = keys.map((key, k) => Math.max(own[k]!, key === result.key ? at : at + 1));
-      } else if (!this.wide.has(n) && this.isApart(n)) own = keys.map(() => Math.max(...own) + 1);
+      } else if (this.separates(n) && (follows || !this.wide.has(n))) own = keys.map(() => Math.max(...own) + 1);
       levels.set(n, own);
     }
     for (const key of keys) {
@@ -217,7 +228,7 @@ class Region {
       } else if (own === to) {
         if (after) return true;
         inside.add(n);
-      } else if (after || (along && (own !== undefined || (!this.wide.has(n) && this.isApart(n))))) outside.add(n);
+      } else if (after || (along && (own !== undefined || this.separates(n)))) outside.add(n);
       else if (along) inside.add(n);
     }
     return !reached;

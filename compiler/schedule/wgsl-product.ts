@@ -32,45 +32,64 @@ export interface TiledProduct extends Product {
   /** Results of a workgroup, and how much of the reduced axes lies in workgroup memory at a time. */
   readonly tile: readonly [rows: number, columns: number, depth: number];
   readonly threads: readonly [rows: number, columns: number];
+  /** Threads beside each other in number lie so over the tile: what a subgroup reads from workgroup memory at once is little, and in different banks. */
+  readonly patch: readonly [rows: number, columns: number];
   /** The sum is computed in so many parts by different workgroups; a second pass adds them. */
   readonly split: number;
 }
 
-/** Few rows: every thread has a column and a part of the sum, for all rows; a workgroup adds the parts. */
+/** Few rows: every thread has a column, or four neighbours, and a part of the sum, for all rows; a workgroup adds the parts. */
 export interface SkinnyProduct extends Product {
   readonly kind: 'skinny';
   /** The most rows there are. */
   readonly few: number;
-  /** Columns of a workgroup, and parts of the sum; their product is its threads. */
+  /** Threads along the columns of a workgroup, and parts of the sum; their product is its threads. */
   readonly across: number;
   readonly parts: number;
+  /** Columns of a thread: 4 where the matrix is read in vectors along them. */
+  readonly each: 1 | 4;
+  /** Elements (or vectors) of the matrix that a thread has on their way at once. */
+  readonly ahead: number;
 }
 
 /** What a GPU is taken to be where choices are made: a wrong number costs some time and never a result. */
 const GPU = {
   /** Cores that workgroups are dealt out to. */
   cores: 128,
-  /** Threads that keep a core busy. */
-  threads: 256,
+  /** Multiplications and additions while a byte passes between memory and a core. */
+  flopsPerByte: 15,
+  /** Workgroups that a core computes side by side. */
+  together: 8,
   /** Shorter parts of a sum are not worth a second pass. */
   leastPart: 256,
   mostParts: 32,
+  /** Memory that they may take. */
+  partBytes: 2 ** 26,
+  /** Bindings of a kernel, one of them for the parts of sums. */
+  bindings: 8,
 } as const;
 
-/** Tiles: rows, columns, depth; threads; and the share of arithmetic in a thread's inner loop (a larger square loads less for each product). */
+/**
+ * Tiles: rows, columns, depth; threads; and the share of arithmetic in a thread's inner loop where there is enough to do. A thread with a square of 8 by 8 reads least from
+ * workgroup memory for each product; larger ones leave too few registers for the operands that are on their way, and more memory than every device
+ * has (16 KiB) makes none quicker.
+ */
 export const TILES: readonly (readonly [
   tile: TiledProduct['tile'],
   threads: TiledProduct['threads'],
   share: number,
 ])[] = [
-  [[128, 128, 8], [16, 16], 1],
-  [[128, 64, 8], [16, 16], 0.85],
-  [[64, 128, 8], [16, 16], 0.85],
-  [[64, 64, 16], [16, 16], 0.7],
+  [[128, 128, 16], [16, 16], 1],
+  [[128, 64, 16], [16, 8], 0.96],
+  [[64, 128, 16], [8, 16], 0.96],
+  [[64, 64, 16], [8, 8], 0.92],
   [[32, 64, 16], [8, 16], 0.6],
   [[64, 32, 16], [16, 8], 0.6],
-  [[32, 32, 16], [8, 8], 0.5],
+  [[32, 32, 16], [8, 8], 0.55],
 ];
+
+/** What a second pass costs before it computes anything: so many multiplications and additions of a core (2 microseconds). */
+const SECOND = 700_000;
 
 /** Few rows are not worth a tile. */
 const FEW = 8;
@@ -91,32 +110,59 @@ export function productPass(kernel: Kernel, stage: Stage, of: SizeOf): TiledProd
   const common = { stage: stage.name, batch, rows, columns, over, load };
   if (m <= FEW) {
     if (k < 64) return null;
-    // Neighbouring threads read neighbouring elements of the matrix.
-    const across = load.columns.along === 'own' ? 32 : 4;
-    return { kind: 'skinny', ...common, few: m, across, parts: 128 / across };
+    return { kind: 'skinny', ...common, few: m, ...skinnyTile(load.columns, k) };
   }
   // A tile that is mostly empty is slower than plain rows.
   if (m < 16 || n < 16 || k < 16) return null;
-  const [tile, threads] = bestTile(size(batch), m, n);
-  const groups = size(batch) * Math.ceil(m / tile[0]) * Math.ceil(n / tile[1]);
-  // The parts lie in one more binding.
-  const wanted =
-    kernel.buffers.length >= 8 ? 1 : Math.floor(Math.min(GPU.mostParts, (2 * GPU.cores) / groups, k / GPU.leastPart));
-  return { kind: 'product', ...common, tile, threads, split: wanted >= 2 ? wanted : 1 };
+  const canSplit = kernel.buffers.length < GPU.bindings;
+  const room = GPU.partBytes / (4 * size(batch) * m * n);
+  const most = canSplit ? Math.max(1, Math.floor(Math.min(GPU.mostParts, k / GPU.leastPart, room))) : 1;
+  const { tile, threads, split } = bestTile(size(batch), m, n, k, most);
+  return { kind: 'product', ...common, tile, threads, patch: patchOf(threads), split };
 }
 
-function bestTile(batch: number, m: number, n: number): readonly [TiledProduct['tile'], TiledProduct['threads']] {
-  let best = TILES.at(-1)!;
+/**
+ * Memory is the limit, and waiting for it: as many threads as there may be, each with several loads on their way, and few columns a workgroup, so that there are many.
+ * Neighbouring threads read neighbouring elements of the matrix.
+ */
+function skinnyTile(load: OperandLoad, k: number): Pick<SkinnyProduct, 'across' | 'parts' | 'each' | 'ahead'> {
+  const vector = load.along === 'own' && load.vector;
+  const [across, parts] = load.along === 'depth' || vector ? [4, 64] : [16, 16];
+  const rounds = k / parts / (load.along === 'depth' ? 4 : 1);
+  return { across, parts, each: vector ? 4 : 1, ahead: Math.max(1, Math.min(4, Math.floor(rounds))) };
+}
+
+/** Thirty-two threads, as nearly square as they divide the tile's. */
+export const patchOf = ([rows, columns]: TiledProduct['threads']): TiledProduct['patch'] =>
+  rows % 4 === 0 && columns % 8 === 0 ? [4, 8] : rows % 8 === 0 && columns % 4 === 0 ? [8, 4] : [1, columns];
+
+/**
+ * The tile, and the parts of the sum, of the least time. Workgroups come to a core in rounds, the last of which is half empty on average; with few threads a
+ * core waits for memory; parts are written and read once more.
+ */
+function bestTile(
+  batch: number,
+  m: number,
+  n: number,
+  k: number,
+  most: number,
+): Pick<TiledProduct, 'tile' | 'threads' | 'split'> {
+  let best: Pick<TiledProduct, 'tile' | 'threads' | 'split'> | null = null;
   let least = Infinity;
-  for (const candidate of TILES) {
-    const [[rows, columns], [a, b], share] = candidate;
-    const groups = batch * Math.ceil(m / rows) * Math.ceil(n / columns);
-    const each = Math.max(1, groups / GPU.cores);
-    const busy = Math.min(1, (a * b * Math.min(8, each)) / GPU.threads);
-    const cost = (each * rows * columns) / (share * busy);
-    if (cost < least) [least, best] = [cost, candidate];
-  }
-  return [best[0], best[1]];
+  for (const [tile, threads, share] of TILES)
+    for (let split = 1; split <= most; split++) {
+      const [rows, columns, depth] = tile;
+      const groups = (batch * Math.ceil(m / rows) * Math.ceil(n / columns) * split) / GPU.cores;
+      const rounds = Math.max(1, groups + 0.5);
+      const resident = threads[0] * threads[1] * Math.min(GPU.together, Math.max(1, groups));
+      const busy = Math.min(1, 0.85 * Math.cbrt(resident / 256));
+      const each = 2 * rows * columns * Math.ceil(k / split / depth) * depth;
+      const parts = split > 1 ? (4 * (2 * split + 1) * batch * m * n * GPU.flopsPerByte) / GPU.cores + SECOND : 0;
+      const time = (rounds * each) / (share * busy) + parts;
+      // Parts must be worth their memory.
+      if (time * (split > 1 ? 1.05 : 1) < least) [least, best] = [time, { tile, threads, split }];
+    }
+  return best!;
 }
 
 // -------------------------------------------------------------------------------------------------------------------------------- operands
@@ -218,14 +264,10 @@ export function productTraffic(kernel: Kernel, pass: TiledProduct | SkinnyProduc
   return { flops, bytes: operands + 4 * (parts + results) };
 }
 
-/** Workgroup memory of a tile of one operand, in vectors of four; a column more keeps threads off each other's banks. */
-export const tileVectors = (width: number, depth: number, load: OperandLoad): number =>
-  load.along === 'own' ? (width / 4) * depth : width * (depth / 4 + 1);
-
 export function workgroupBytes(pass: TiledProduct | SkinnyProduct): number {
-  if (pass.kind === 'skinny') return 4 * pass.across * pass.parts;
+  if (pass.kind === 'skinny') return 4 * pass.across * pass.parts * pass.each;
   const [rows, columns, depth] = pass.tile;
-  return 16 * (tileVectors(rows, depth, pass.load.rows) + tileVectors(columns, depth, pass.load.columns));
+  return 4 * (rows + columns) * depth;
 }
 
 const loadText = (load: OperandLoad): string => `along ${load.along}${load.vector ? ' by 4' : ''}`;
@@ -235,7 +277,7 @@ export function printProduct(pass: TiledProduct | SkinnyProduct): string {
     `${pass.batch.length > 0 ? ` batch [${pass.batch.join(' ')}]` : ''} rows [${pass.rows.axes.join(' ')}] ${loadText(pass.load.rows)}` +
     ` columns [${pass.columns.axes.join(' ')}] ${loadText(pass.load.columns)} over [${pass.over.join(' ')}]`;
   if (pass.kind === 'skinny')
-    return `${pass.stage}: product of ${pass.few} rows${lists} ${pass.across} columns a workgroup, sums in ${pass.parts} parts`;
+    return `${pass.stage}: product of ${pass.few} rows${lists} ${pass.across * pass.each} columns a workgroup, sums in ${pass.parts} parts, ${pass.ahead} loads ahead`;
   const [rows, columns] = pass.tile;
   const [a, b] = pass.threads;
   const split = pass.split > 1 ? `, sums in ${pass.split} parts` : '';

@@ -10,6 +10,7 @@ import { polysOf, walk } from '../kernel/expr.ts';
 import type { Expr, Kernel, Stage } from '../kernel/types.ts';
 import { operandLoad, type OperandLoad } from './wgsl-product.ts';
 import type { ProductSide } from './wasm.ts';
+import type { SizeOf } from './wgsl.ts';
 
 /** A product whose results are a block of the wide matrix (`scores`), or one that sums the wide matrix away (`result`). */
 export interface StreamProduct {
@@ -40,13 +41,26 @@ export interface WgslStream {
   readonly phases: readonly { readonly computed: readonly number[]; readonly finished: readonly number[] }[];
 }
 
+/** Blocks: rows and columns, best first. A thread of the larger ones has a rectangle of 8 by 4, which reads least from workgroup memory for each product. */
+export const BLOCKS: readonly (readonly [rows: number, columns: number])[] = [
+  [64, 32],
+  [32, 64],
+  [32, 32],
+];
+const DEPTH = 8;
+const THREADS: WgslStream['threads'] = [8, 8];
+/** Numbers that a thread may hold, beside what it computes with. */
+const REGISTERS = 192;
+/** Workgroup memory that every device has. */
+const MEMORY = 16_384;
+/** Workgroups that keep a device busy. */
+const ENOUGH = 128;
+
 /** The longest side of a result besides the rows: sums of all of it lie in the registers of a workgroup. */
 export const NARROW = 128;
-const TILE: WgslStream['tile'] = [32, 32, 16];
-const THREADS: WgslStream['threads'] = [8, 8];
 
 /** Null: not of this form. */
-export function streamPass(kernel: Kernel): WgslStream | null {
+export function streamPass(kernel: Kernel, of: SizeOf = () => 64): WgslStream | null {
   const rows = kernel.rows ?? [];
   const local = new Set([...kernel.buffers.keys()].filter((k) => kernel.buffers[k]!.row));
   if (rows.length === 0 || local.size === 0) return null;
@@ -59,9 +73,24 @@ export function streamPass(kernel: Kernel): WgslStream | null {
     const phases = phasesOf(kernel, found, local);
     if (phases === null) continue;
     const outer = rows.filter((r) => r !== block);
-    return { kind: 'stream', outer, block, wide, tile: TILE, threads: THREADS, stages: found, phases };
+    const pass = { kind: 'stream', outer, block, wide, threads: THREADS, stages: found, phases } as const;
+    const passes = BLOCKS.map(([r, c]): WgslStream => ({ ...pass, tile: [r, c, DEPTH] }));
+    return passes.find((p) => fits(kernel, p, of)) ?? passes.at(-1)!;
   }
   return null;
+}
+
+/** Whether a block of this size has its numbers in registers and its matrices in workgroup memory, and there are enough of them. */
+function fits(kernel: Kernel, pass: WgslStream, of: SizeOf): boolean {
+  const size = (axis: string): number => Math.max(1, evaluate(kernel.axes.get(axis)!, of));
+  const [rows, columns] = pass.tile;
+  const [own, wide] = [rows / pass.threads[0], columns / pass.threads[1]];
+  const groups = pass.outer.reduce((n, a) => n * size(a), 1) * Math.ceil(size(pass.block) / rows);
+  if (groups < ENOUGH || size(pass.wide) < 4 * columns) return false;
+  const scores = pass.stages.filter((s) => s.kind === 'scores').length;
+  const widths = pass.stages.reduce((n, s) => n + (s.kind === 'result' ? resultWidth(kernel, s, pass) : 0), 0);
+  const held = own * wide * (scores + 1) + (own * widths) / pass.threads[1];
+  return held <= REGISTERS && streamBytes(pass, kernel) <= MEMORY;
 }
 
 /** The one axis along which all buffers of the row lie. */
@@ -221,13 +250,16 @@ function usedElsewhere(kernel: Kernel, own: Stage, value: string): boolean {
   return found;
 }
 
-/** Matrices that are streamed by the GPU have rows with so little beside the matrix. */
+/** How much of the wide axis lies in workgroup memory at a time for a result of this width. */
+export const resultDepth = (width: number): number => (width > 64 ? 4 : 8);
+
+/** Workgroup memory: both operands of scores, the weights of a block, what they are multiplied with, and what the threads of a row add up. */
 export function streamBytes(pass: WgslStream, kernel: Kernel): number {
   const [rows, columns, depth] = pass.tile;
-  const widest = Math.max(0, ...pass.stages.map((s) => (s.kind === 'result' ? resultWidth(kernel, s, pass) : 0)));
-  const tile = (width: number): number => (width * depth) / 4 + width / 4;
-  const chunk = Math.max(tile(rows) + tile(columns), tile(widest));
-  return 16 * (chunk + rows * (columns / 4 + 1)) + 4 * rows * pass.threads[1];
+  const widths = pass.stages.flatMap((s) => (s.kind === 'result' ? [resultWidth(kernel, s, pass)] : []));
+  const summed = [...new Set(widths)].reduce((n, w) => n + w * resultDepth(w), 0);
+  const weights = widths.length > 0 ? rows * columns : 0;
+  return 4 * ((rows + columns) * depth + weights + summed + rows * pass.threads[1]);
 }
 
 /** Columns of a result, up to whole vectors for all threads. */

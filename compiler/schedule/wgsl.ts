@@ -48,7 +48,7 @@ export type SizeOf = (name: string) => number;
 export function wgslSchedule(kernel: Kernel, sizeOf: SizeOf = () => NOMINAL): WgslSchedule {
   const rows = kernel.rows ?? [];
   if (kernel.buffers.some((b) => b.row)) {
-    const pass = streamPass(kernel);
+    const pass = streamPass(kernel, sizeOf);
     if (pass === null) throw new Error(`kernel ${kernel.name}: buffers of the row, but not of a form that streams`);
     return { passes: [pass] };
   }

@@ -11,7 +11,6 @@ import type { Stage } from '../../kernel/types.ts';
 import {
   divides,
   readByFour,
-  tileVectors,
   type OperandLoad,
   type SkinnyProduct,
   type TiledProduct,
@@ -128,36 +127,132 @@ export function operandLines(
   ];
 }
 
-/** Text of element `i` of an operand's own axis at step `s` of four, in the registers that `readLines` fills. */
-const element = (name: string, load: OperandLoad, i: number, s: number): string =>
-  load.along === 'own' ? `${name}${s}_${i >> 2}.${LANES[i & 3]!}` : `${name}${i}.${LANES[s]!}`;
+/** What is written, too, is no memory of vectors. */
+export const loadOf = (emitter: PassEmitter, side: ProductSide, load: OperandLoad): OperandLoad => ({
+  along: load.along,
+  vector: load.vector && emitter.hasVectors(side.value),
+});
 
-/** Four steps of the sum from a tile into registers. `mine`: the thread's number along the operand, of `threads`. */
-function readLines(
-  tile: string,
-  name: string,
-  load: OperandLoad,
-  width: number,
-  depth: number,
-  threads: number,
-): string[] {
-  const count = width / threads;
-  if (load.along === 'depth')
-    return Array.from(
-      { length: count },
-      (_, i) => `let ${name}${i} = ${tile}[(${name}At + ${i * threads}) * ${depth / 4 + 1} + q];`,
-    );
-  return [0, 1, 2, 3].flatMap((s) =>
-    Array.from(
-      { length: count / 4 },
-      (_, g) => `let ${name}${s}_${g} = ${tile}[(q * 4 + ${s}) * ${width / 4} + ${name}At + ${g * threads}];`,
-    ),
-  );
+/** What is on its way from memory to a tile. */
+export interface Staged {
+  readonly load: (k: string) => readonly string[];
+  readonly store: readonly string[];
 }
 
-/** Where result `i` of a thread lies along an operand. */
-const placeOf = (load: OperandLoad, threads: number, at: string, i: number): string =>
-  load.along === 'own' ? `${at} * 4 + ${(i >> 2) * threads * 4 + (i & 3)}` : `${at} + ${i * threads}`;
+/**
+ * A tile in workgroup memory: every step of the sum has its elements of the operand's own axis in vectors of four, whichever way they lie in memory; a
+ * thread that loads along the sum has four rows of it, and turns them in its registers. (One element of a vector is not for one thread to write: an
+ * implementation may write all of the vector.) Every index but the thread's own place and `q` is a constant where it is read: implementations clamp what they can not
+ * prove, and one clamp for all of a loop's reads leaves them plain offsets of one address.
+ */
+export class Tile {
+  private readonly name: string;
+  private readonly load: OperandLoad;
+  private readonly threads: number;
+  private readonly width: number;
+  private readonly depth: number;
+  /** Elements of a vector lie a quarter of the tile apart: neighbours in memory are then loaded one by one by neighbours in number. */
+  private readonly isApart: boolean;
+
+  /** `threads`: along the operand's own axis. `mayBeApart`: whether elements need not lie as in tiles of other operands. */
+  constructor(
+    emitter: PassEmitter,
+    which: string,
+    load: OperandLoad,
+    [width, depth]: readonly [number, number],
+    threads: number,
+    mayBeApart: boolean,
+  ) {
+    this.load = load;
+    this.threads = threads;
+    this.width = width;
+    this.depth = depth;
+    this.isApart = mayBeApart && load.along === 'own' && !load.vector;
+    this.name = `${which}_tile${width}x${depth}_${threads}`;
+    const sizes = [threads, width / threads / 4, 4, depth / 4];
+    const type = sizes.reduce((t, n) => `array<${t}, ${n}>`, 'vec4<f32>');
+    emitter.shared.set(this.name, `var<workgroup> ${this.name}: ${type};`);
+  }
+
+  /**
+   * Registers for what this thread loads, filled by the function of that name at step `from` of the sum; gives the statements that fill them anew at another
+   * step, and those that put them into the tile. `start`: where the tile begins along the operand's own axis.
+   */
+  stage(x: PassEmitter['x'], name: string, threads: number, start: string, from: string): Staged {
+    const { along, vector } = this.load;
+    const turned = along === 'depth' && vector;
+    const groups = this.width / 4;
+    const steps = turned ? this.depth / 4 : this.depth;
+    const count = groups * steps;
+    const loads: ((k: string) => string)[] = [];
+    const stores: string[] = [];
+    for (let l = 0; l * threads < count; l++) {
+      const e = l === 0 ? 'thread' : `(thread + ${l * threads}u)`;
+      const [own, step, group] = [x.fresh('next'), x.fresh('into'), x.fresh('fours')];
+      const [inner, outer] =
+        along === 'own' ? [`${e} % ${groups}u`, `${e} / ${groups}u`] : [`${e} / ${steps}u`, `${e} % ${steps}u`];
+      x.line(`let ${group} = ${inner};`);
+      x.line(`let ${step} = ${outer};`);
+      const at = (c: number): string =>
+        this.isApart
+          ? `${start} + i32(${group})${c === 0 ? '' : ` + ${c * groups}`}`
+          : `${start} + i32(${group}) * 4${c === 0 ? '' : ` + ${c}`}`;
+      const k = (from: string): string => `${from} + i32(${step})${turned ? ' * 4' : ''}`;
+      const fours = `[${group} / ${this.threads}u][${group} % ${this.threads}u]`;
+      const put: string[] = [];
+      if (turned) {
+        for (let c = 0; c < 4; c++) {
+          x.line(`var ${own}_${c} = ${name}(batch, ${at(c)}, ${k(from)});`);
+          loads.push((from) => `${own}_${c} = ${name}(batch, ${at(c)}, ${k(from)});`);
+          const column = [0, 1, 2, 3].map((r) => `${own}_${r}.${LANES[c]!}`).join(', ');
+          put.push(`${this.name}[${step}][${c}]${fours} = vec4<f32>(${column});`);
+        }
+      } else {
+        const call = (from: string): string =>
+          vector
+            ? `${name}(batch, ${at(0)}, ${k(from)})`
+            : `vec4<f32>(${[0, 1, 2, 3].map((c) => `${name}one(batch, ${at(c)}, ${k(from)})`).join(', ')})`;
+        x.line(`var ${own} = ${call(from)};`);
+        loads.push((from) => `${own} = ${call(from)};`);
+        put.push(`${this.name}[${step} / 4u][${step} % 4u]${fours} = ${own};`);
+      }
+      const isPart = (l + 1) * threads > count;
+      stores.push(isPart ? `if (${e} < ${count}u) { ${put.join(' ')} }` : put.join(' '));
+    }
+    return { load: (k) => loads.map((load) => load(k)), store: stores };
+  }
+
+  /** Four steps `q` of the sum into registers `name…`; `at`: the thread's place. */
+  read(name: string, at: string): string[] {
+    const groups = Array.from({ length: this.width / this.threads / 4 }, (_, g) => g);
+    return [0, 1, 2, 3].flatMap((s) => groups.map((g) => `let ${name}${s}_${g} = ${this.name}[q][${s}][${g}][${at}];`));
+  }
+
+  /** Which element of the operand the thread's element `i` is, a number or a variable. */
+  own(at: string, i: number | string): string {
+    const [group, lane] =
+      typeof i === 'number'
+        ? [String((i >> 2) * this.threads), String(i & 3)]
+        : [`(${i} >> 2u) * ${this.threads}`, `(${i} & 3)`];
+    return this.isApart ? `${at} + ${group} + ${lane} * ${this.width / 4}` : `(${at} + ${group}) * 4 + ${lane}`;
+  }
+}
+
+/** What is on its way goes to its tiles, and what comes `depth` later on its way. `from`: where the sum begins, ` + ` and all. */
+export function advance(
+  x: PassEmitter['x'],
+  staged: readonly Staged[],
+  k0: string,
+  depth: number,
+  end: string,
+  from = '',
+): void {
+  for (const s of staged) for (const line of s.store) x.line(line);
+  x.line('workgroupBarrier();');
+  x.block(`if (${k0} + ${depth} < ${end})`, () => {
+    for (const s of staged) for (const line of s.load(`${from}${k0} + ${depth}`)) x.line(line);
+  });
+}
 
 export function productLines(emitter: PassEmitter, pass: TiledProduct, entry: string): Emitted[] {
   const { x } = emitter;
@@ -167,20 +262,17 @@ export function productLines(emitter: PassEmitter, pass: TiledProduct, entry: st
   const [own, wide] = [rows / threadRows, columns / threadColumns];
   const threads = threadRows * threadColumns;
   const counts = countsOf(emitter, pass);
-  const { load } = pass;
+  const load = {
+    rows: loadOf(emitter, pass.rows, pass.load.rows),
+    columns: loadOf(emitter, pass.columns, pass.load.columns),
+  };
   const exact = {
     m: divides(counts.m, rows),
     n: divides(counts.n, columns),
     k: divides(counts.k, depth),
   };
-  const memory = (name: string, width: number, of: OperandLoad): string => {
-    const variable = `${name}_tile${tileVectors(width, depth, of)}`;
-    const size = tileVectors(width, depth, of);
-    emitter.shared.set(variable, `var<workgroup> ${variable}: array<vec4<f32>, ${size}>;`);
-    return variable;
-  };
-  const leftTile = memory('left', rows, load.rows);
-  const rightTile = memory('right', columns, load.columns);
+  const left = new Tile(emitter, 'left', load.rows, [rows, depth], threadRows, true);
+  const right = new Tile(emitter, 'right', load.columns, [columns, depth], threadColumns, true);
   const isSplit = pass.split > 1;
   const finish = finishLines(emitter, pass, entry);
   const before = [
@@ -199,52 +291,35 @@ export function productLines(emitter: PassEmitter, pass: TiledProduct, entry: st
   x.line('let batch = tile / (rowTiles * columnTiles);');
   x.line(`let mFrom = (tile / columnTiles) % rowTiles * ${rows};`);
   x.line(`let nFrom = tile % columnTiles * ${columns};`);
-  x.line(`let aAt = i32(thread) / ${threadColumns};`);
-  x.line(`let bAt = i32(thread) % ${threadColumns};`);
+  const [down, across] = pass.patch;
+  const patches = threadColumns / across;
+  x.line(`let square = i32(thread / ${down * across}u);`);
+  x.line(`let inSquare = i32(thread % ${down * across}u);`);
+  x.line(`let aAt = square / ${patches} * ${down} + inSquare / ${across};`);
+  x.line(`let bAt = square % ${patches} * ${across} + inSquare % ${across};`);
   if (isSplit) {
     x.line(`let part = number % ${pass.split};`);
     x.line(`let share = (${text.k} + ${pass.split * depth - 1}) / ${pass.split * depth} * ${depth};`);
   }
   for (let i = 0; i < own; i++) for (let g = 0; g < wide / 4; g++) x.line(`var sums${i}_${g} = vec4<f32>();`);
 
-  const from = isSplit ? 'part * share' : '0';
-  const to = isSplit ? `min(${text.k}, (part + 1) * share)` : text.k;
-  x.block(`for (var k0 = ${from}; k0 < ${to}; k0 += ${depth})`, () => {
-    const stores: string[] = [];
-    const gather = (name: string, tile: string, width: number, of: OperandLoad, start: string): void => {
-      const vectors = (width * depth) / 4;
-      const across = of.along === 'own' ? width / 4 : depth / 4;
-      if (vectors % threads !== 0 && vectors > threads) throw new Error(`${vectors} vectors for ${threads} threads`);
-      for (let l = 0; l * threads < vectors; l++) {
-        const e = l === 0 ? 'i32(thread)' : `(i32(thread) + ${l * threads})`;
-        const [inner, outer] = [`${e} % ${across}`, `${e} / ${across}`];
-        const at = of.along === 'own' ? `${start} + ${inner} * 4` : `${start} + ${outer}`;
-        const k = of.along === 'own' ? `k0 + ${outer}` : `k0 + ${inner} * 4`;
-        x.line(`let ${name}${l} = ${entry}${name}(batch, ${at}, ${k});`);
-        const place = of.along === 'own' ? e : `${outer} * ${across + 1} + ${inner}`;
-        const store = `${tile}[${place}] = ${name}${l};`;
-        stores.push(vectors < threads ? `if (i32(thread) < ${vectors}) { ${store} }` : store);
-      }
-    };
-    // Loads are under way while others still multiply.
-    gather('left', leftTile, rows, load.rows, 'mFrom');
-    gather('right', rightTile, columns, load.columns, 'nFrom');
-    x.line('workgroupBarrier();');
-    for (const s of stores) x.line(s);
-    x.line('workgroupBarrier();');
+  x.line(`let kFrom = ${isSplit ? 'part * share' : '0'};`);
+  x.line(`let kTo = ${isSplit ? `min(${text.k}, kFrom + share)` : text.k};`);
+  // The next tiles are on their way from memory into registers while these multiply.
+  const staged = [
+    left.stage(x, `${entry}left`, threads, 'mFrom', 'kFrom'),
+    right.stage(x, `${entry}right`, threads, 'nFrom', 'kFrom'),
+  ];
+  x.block(`for (var k0 = kFrom; k0 < kTo; k0 += ${depth})`, () => {
+    advance(x, staged, 'k0', depth, 'kTo');
     x.block(`for (var q = 0; q < ${depth / 4}; q++)`, () => {
-      for (const l of readLines(leftTile, 'a', load.rows, rows, depth, threadRows)) x.line(l);
-      for (const l of readLines(rightTile, 'b', load.columns, columns, depth, threadColumns)) x.line(l);
-      for (let s = 0; s < 4; s++) {
-        for (let g = 0; g < wide / 4; g++) {
-          const four = [0, 1, 2, 3].map((c) => element('b', load.columns, 4 * g + c, s));
-          const right = load.columns.along === 'own' ? `b${s}_${g}` : `vec4<f32>(${four.join(', ')})`;
-          if (load.columns.along === 'depth') x.line(`let c${s}_${g} = ${right};`);
-          const name = load.columns.along === 'depth' ? `c${s}_${g}` : right;
-          for (let i = 0; i < own; i++) x.line(`sums${i}_${g} += ${element('a', load.rows, i, s)} * ${name};`);
-        }
-      }
+      for (const l of left.read('a', 'aAt')) x.line(l);
+      for (const l of right.read('b', 'bAt')) x.line(l);
+      for (let s = 0; s < 4; s++)
+        for (let g = 0; g < wide / 4; g++)
+          for (let i = 0; i < own; i++) x.line(`sums${i}_${g} += a${s}_${i >> 2}.${LANES[i & 3]!} * b${s}_${g};`);
     });
+    x.line('workgroupBarrier();');
   });
 
   const put = (m: string, n: string, value: string): void => {
@@ -256,9 +331,9 @@ export function productLines(emitter: PassEmitter, pass: TiledProduct, entry: st
     x.line(parts.length === 0 ? line : `if (${parts.join(' && ')}) { ${line} }`);
   };
   if (isSplit || isLight(stage)) {
-    for (let j = 0; j < wide; j++) x.line(`let n${j} = nFrom + ${placeOf(load.columns, threadColumns, 'bAt', j)};`);
+    for (let j = 0; j < wide; j++) x.line(`let n${j} = nFrom + ${right.own('bAt', j)};`);
     for (let i = 0; i < own; i++) {
-      x.line(`let m${i} = mFrom + ${placeOf(load.rows, threadRows, 'aAt', i)};`);
+      x.line(`let m${i} = mFrom + ${left.own('aAt', i)};`);
       for (let j = 0; j < wide; j++) put(`m${i}`, `n${j}`, `sums${i}_${j >> 2}.${LANES[j & 3]!}`);
     }
   } else {
@@ -269,10 +344,8 @@ export function productLines(emitter: PassEmitter, pass: TiledProduct, entry: st
     x.block(`for (var p = 0; p < ${own * wide}; p++)`, () => {
       x.line(`let i = p / ${wide};`);
       x.line(`let j = p % ${wide};`);
-      const place = (of: OperandLoad, count: number, at: string, i: string): string =>
-        of.along === 'own' ? `${at} * 4 + (${i} >> 2u) * ${count * 4} + (${i} & 3)` : `${at} + ${i} * ${count}`;
-      x.line(`let m = mFrom + ${place(load.rows, threadRows, 'aAt', 'i')};`);
-      x.line(`let n = nFrom + ${place(load.columns, threadColumns, 'bAt', 'j')};`);
+      x.line(`let m = mFrom + ${left.own('aAt', 'i')};`);
+      x.line(`let n = nFrom + ${right.own('bAt', 'j')};`);
       put('m', 'n', 'results[p >> 2u][p & 3]');
     });
   }

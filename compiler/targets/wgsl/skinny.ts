@@ -1,6 +1,6 @@
 /**
  * A product of few rows (a vector and a matrix, mostly): memory is the limit, so each element of the matrix is loaded once, by neighbouring threads side by side,
- * for all rows. A thread sums a part of its column; the workgroup adds the parts.
+ * for all rows. A thread sums a part of its column, or of four, with several loads on their way at once; the workgroup adds the parts.
  */
 import { ceilDiv, mul, num } from '../../sizes/poly.ts';
 import { divides, type SkinnyProduct } from '../../schedule/wgsl-product.ts';
@@ -9,59 +9,74 @@ import { countsOf, finishLines, operandLines, type Emitted } from './product.ts'
 
 export function skinnyLines(emitter: PassEmitter, pass: SkinnyProduct, entry: string): Emitted {
   const { x } = emitter;
-  const { across, parts, few } = pass;
+  const { across, parts, few, ahead } = pass;
   const threads = across * parts;
   const counts = countsOf(emitter, pass);
-  const partial = `partial_sums${threads}`;
-  emitter.shared.set(partial, `var<workgroup> ${partial}: array<f32, ${threads}>;`);
-  // The matrix is read four elements at a time along the sum, or one by one where neighbours lie along the columns.
+  // The matrix is read four elements at a time along the sum or along its columns, or one by one.
   const byFour = pass.load.columns.along === 'depth';
+  const each = emitter.hasVectors(pass.columns.value) ? pass.each : 1;
   const step = byFour ? 4 : 1;
-  const exact = { own: false, depth: !byFour || divides(counts.k, 4) };
-  const along = (which: 'rows' | 'columns'): SkinnyProduct => ({
+  const type = each === 4 ? 'vec4<f32>' : 'f32';
+  const partial = `partial_sums${threads}x${each}`;
+  emitter.shared.set(partial, `var<workgroup> ${partial}: array<${type}, ${threads}>;`);
+  const exact = { own: false, depth: divides(counts.k, parts * step * ahead) };
+  const rows: SkinnyProduct = {
     ...pass,
     load: {
       ...pass.load,
-      [which]: { along: 'depth', vector: byFour && pass.load[which].along === 'depth' && pass.load[which].vector },
+      rows: { along: 'depth', vector: byFour && pass.load.rows.along === 'depth' && pass.load.rows.vector },
     },
-  });
+  };
   const lines = [
     ...finishLines(emitter, pass, entry),
-    ...operandLines(emitter, along('rows'), 'rows', `${entry}left`, exact),
-    ...operandLines(emitter, along('columns'), 'columns', `${entry}right`, exact),
+    ...operandLines(emitter, rows, 'rows', `${entry}left`, exact),
+    ...operandLines(emitter, pass, 'columns', `${entry}right`, exact),
   ];
-  const one = (name: string, own: string): string =>
-    byFour ? `${entry}${name}(batch, ${own}, k)` : `${entry}${name}one(batch, ${own}, k)`;
+  const left = byFour ? `${entry}left` : `${entry}leftone`;
+  const right = byFour || each === 4 ? `${entry}right` : `${entry}rightone`;
   const text = { m: x.poly(counts.m), n: x.poly(counts.n), k: x.poly(counts.k) };
-  const tiles = ceilDiv(counts.n, num(across));
+  const tiles = ceilDiv(counts.n, num(across * each));
   x.line(`let tiles = ${x.poly(tiles)};`);
   x.line('let number = i32(group.y * groups.x + group.x);');
   x.line(`if (number >= ${x.poly(counts.batch)} * tiles) { return; }`);
   x.line('let batch = number / tiles;');
   // Threads side by side read side by side: columns first, or parts of the sum first.
   const [column, part] = byFour
-    ? [`i32(thread) / ${parts}`, `i32(thread) % ${parts}`]
-    : [`i32(thread) % ${across}`, `i32(thread) / ${across}`];
-  x.line(`let column = ${column};`);
-  x.line(`let part = ${part};`);
-  x.line(`let n = number % tiles * ${across} + column;`);
-  for (let i = 0; i < few; i++) x.line(`var sum${i} = 0.0f;`);
-  x.block(`for (var k = part * ${step}; k < ${text.k}; k += ${parts * step})`, () => {
-    x.line(`let weight = ${one('right', 'n')};`);
-    for (let i = 0; i < few; i++) {
-      const left = one('left', String(i));
-      x.line(byFour ? `sum${i} += dot(weight, ${left});` : `sum${i} += weight * ${left};`);
-    }
+    ? [`thread / ${parts}u`, `thread % ${parts}u`]
+    : [`thread % ${across}u`, `thread / ${across}u`];
+  x.line(`let column = i32(${column});`);
+  x.line(`let part = i32(${part});`);
+  x.line(`let n = (number % tiles * ${across} + column)${each === 4 ? ' * 4' : ''};`);
+  for (let i = 0; i < few; i++) x.line(`var sum${i} = ${type}();`);
+  x.block(`for (var k = part * ${step}; k < ${text.k}; k += ${parts * step * ahead})`, () => {
+    const at = (a: number): string => (a === 0 ? 'k' : `k + ${a * parts * step}`);
+    for (let a = 0; a < ahead; a++) x.line(`let weight${a} = ${right}(batch, n, ${at(a)});`);
+    for (let a = 0; a < ahead; a++)
+      for (let i = 0; i < few; i++) {
+        const own = `${left}(batch, ${i}, ${at(a)})`;
+        x.line(byFour ? `sum${i} += dot(weight${a}, ${own});` : `sum${i} += ${own} * weight${a};`);
+      }
   });
+  // Parts are added in two rounds: by `first` threads of a column, then by one.
+  const first = parts > 16 ? 8 : 1;
+  const at = (p: string): string => (byFour ? `column * ${parts} + ${p}` : `(${p}) * ${across} + column`);
   for (let i = 0; i < few; i++) {
     if (i > 0) x.line('workgroupBarrier();');
     x.line(`${partial}[thread] = sum${i};`);
     x.line('workgroupBarrier();');
+    if (first > 1) {
+      x.block(`if (part < ${first})`, () => {
+        x.line(`for (var p = part + ${first}; p < ${parts}; p += ${first}) { sum${i} += ${partial}[${at('p')}]; }`);
+        x.line(`${partial}[thread] = sum${i};`);
+      });
+      x.line('workgroupBarrier();');
+    }
     x.block(`if (part == 0 && n < ${text.n} && ${i} < ${text.m})`, () => {
       x.line(`var total${i} = sum${i};`);
-      const from = byFour ? `column * ${parts} + p` : `p * ${across} + column`;
-      x.line(`for (var p = 1; p < ${parts}; p++) { total${i} += ${partial}[${from}]; }`);
-      x.line(`${entry}finish(batch, ${i}, n, total${i});`);
+      x.line(`for (var p = 1; p < ${first > 1 ? first : parts}; p++) { total${i} += ${partial}[${at('p')}]; }`);
+      const lanes = each === 4 ? ['.x', '.y', '.z', '.w'] : [''];
+      for (const [c, lane] of lanes.entries())
+        x.line(`${entry}finish(batch, ${i}, ${c === 0 ? 'n' : `n + ${c}`}, total${i}${lane});`);
     });
   }
   return {

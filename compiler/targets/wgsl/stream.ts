@@ -7,11 +7,17 @@
 import { asConst, coefficientOf, ceilDiv, mul, names, num, type Poly } from '../../sizes/poly.ts';
 import { walk } from '../../kernel/expr.ts';
 import type { Combine, Expr, Stage } from '../../kernel/types.ts';
-import { divides, type OperandLoad, type TiledProduct } from '../../schedule/wgsl-product.ts';
-import { resultWidth, type StreamProduct, type StreamStage, type WgslStream } from '../../schedule/wgsl-stream.ts';
+import { divides, type TiledProduct } from '../../schedule/wgsl-product.ts';
+import {
+  resultDepth,
+  resultWidth,
+  type StreamProduct,
+  type StreamStage,
+  type WgslStream,
+} from '../../schedule/wgsl-stream.ts';
 import { partsOf } from '../../kernel/parts.ts';
 import type { PassEmitter } from './kernel.ts';
-import { operandLines, sumOf, type Emitted } from './product.ts';
+import { advance, loadOf, operandLines, sumOf, Tile, type Emitted } from './product.ts';
 import { constant, folds, registerType } from './scalar.ts';
 
 type Sums = Map<string, { readonly op: Combine; readonly value: Expr; readonly own: string }>;
@@ -25,13 +31,14 @@ class Streamer {
   private readonly emitter: PassEmitter;
   private readonly pass: WgslStream;
   private readonly entry: string;
-  /** Rows and columns of a block that a thread has: four neighbours of each. */
+  /** Rows and columns of a block that a thread has: fours of neighbours. */
   private readonly own: number;
-  /** Values of rows that are finished: arrays with an element for each of the thread's rows. */
+  private readonly wide: number;
+  /** Values of rows that are finished: variables of these names and `_` and each of the thread's rows. All is written out: nothing that is indexed stays in registers. */
   private readonly rowValues = new Map<string, string>();
-  /** What is read from memory once a row: such arrays. */
+  /** What is read from memory once a row: such variables. */
   private readonly rowReads = new Map<Expr, string>();
-  /** Buffers of the row: arrays of a vector for each of the thread's rows. */
+  /** Buffers of the row: such variables for each of the thread's points. */
   private readonly points = new Map<number, string>();
   private readonly exactColumns: boolean;
   private readonly extent: { readonly rows: Poly; readonly columns: Poly };
@@ -41,7 +48,8 @@ class Streamer {
     this.pass = pass;
     this.entry = entry;
     this.own = pass.tile[0] / pass.threads[0];
-    if (this.own !== 4 || pass.tile[1] / pass.threads[1] !== 4) throw new Error('a thread has four rows and columns');
+    this.wide = pass.tile[1] / pass.threads[1];
+    if (this.own % 4 !== 0 || this.wide % 4 !== 0) throw new Error('a thread has fours of rows and columns');
     this.extent = { rows: emitter.extent(pass.block), columns: emitter.extent(pass.wide) };
     this.exactColumns = divides(this.extent.columns, pass.tile[1]);
   }
@@ -88,6 +96,7 @@ class Streamer {
       load: p.load,
       tile,
       threads,
+      patch: threads,
       split: 1,
     };
   }
@@ -96,7 +105,10 @@ class Streamer {
     if (s.kind !== 'scores' && s.kind !== 'result') return [];
     const { emitter, entry, pass } = this;
     const tiled = this.asTiled(s.stage, s.product);
-    const depth = divides(emitter.points(s.product.over), pass.tile[2]);
+    const depth = divides(
+      emitter.points(s.product.over),
+      s.kind === 'scores' ? pass.tile[2] : resultDepth(resultWidth(emitter.kernel, s, pass)),
+    );
     const right = (own: boolean): string[] =>
       operandLines(emitter, tiled, 'columns', `${entry}right${k}`, { own, depth });
     if (s.kind === 'result') return right(false);
@@ -114,71 +126,13 @@ class Streamer {
     return name;
   }
 
-  /** Vectors of a tile; one more for every four of its axis where they lie along the sum, which keeps threads off each other's banks. */
-  private vectors(width: number): number {
-    const [, , depth] = this.pass.tile;
-    return (width * depth) / 4 + width / 4;
+  /** How far row `i` of a thread is from its block's first, and column `c`. */
+  private rowAt(i: number): string {
+    return `down * 4 + ${(i >> 2) * this.pass.threads[0] * 4 + (i & 3)}`;
   }
 
-  private chunk(): string {
-    const { pass, emitter } = this;
-    const [rows, columns] = pass.tile;
-    const widest = pass.stages.map((s) => (s.kind === 'result' ? resultWidth(emitter.kernel, s, pass) : 0));
-    const size = Math.max(this.vectors(rows) + this.vectors(columns), ...widest.map((w) => this.vectors(w)));
-    return this.workgroup('chunk', size, 'vec4<f32>');
-  }
-
-  /** Loads a tile into registers; gives the statements that put it into workgroup memory at `base`. */
-  private gather(name: string, load: OperandLoad, width: number, base: number, start: string, k0: string): string[] {
-    const { x } = this.emitter;
-    const [, , depth] = this.pass.tile;
-    const threads = this.pass.threads[0] * this.pass.threads[1];
-    const chunk = this.chunk();
-    const vectors = (width * depth) / 4;
-    const side = load.along === 'own' ? width / 4 : depth / 4;
-    const stores: string[] = [];
-    for (let l = 0; l * threads < vectors; l++) {
-      const e = l === 0 ? 'i32(thread)' : `(i32(thread) + ${l * threads})`;
-      const [inner, outer] = [`${e} % ${side}`, `${e} / ${side}`];
-      const at = load.along === 'own' ? `${start} + ${inner} * 4` : `${start} + ${outer}`;
-      const k = load.along === 'own' ? `${k0} + ${outer}` : `${k0} + ${inner} * 4`;
-      const own = x.fresh(name);
-      const call = `${name}(batch, ${at}, ${k})`;
-      const isPart = vectors < (l + 1) * threads;
-      if (isPart) {
-        x.line(`var ${own} = vec4<f32>();`);
-        x.line(`if (${e} < ${vectors}) { ${own} = ${call}; }`);
-      } else x.line(`let ${own} = ${call};`);
-      const place = load.along === 'own' ? e : `${e} + ${e} / ${depth}`;
-      const store = `${chunk}[${base} + ${place}] = ${own};`;
-      stores.push(isPart ? `if (${e} < ${vectors}) { ${store} }` : store);
-    }
-    return stores;
-  }
-
-  /** Four steps `q` of a tile into registers `name…`, for `count` elements of its axis: four at `first`, and on in steps of `4 * threads`. */
-  private read(name: string, load: OperandLoad, width: number, base: number, first: string, count: number): void {
-    const { x } = this.emitter;
-    const [, , depth] = this.pass.tile;
-    const chunk = this.chunk();
-    const threads = this.pass.threads[1];
-    for (let g = 0; g < count / 4; g++) {
-      const group = g === 0 ? first : `(${first} + ${g * threads})`;
-      for (let s = 0; s < 4; s++) {
-        if (load.along === 'own')
-          x.line(`let ${name}${s}_${g} = ${chunk}[${base} + (q * 4 + ${s}) * ${width / 4} + ${group}];`);
-        else x.line(`let ${name}${4 * g + s} = ${chunk}[${base} + ${group} * ${depth + 1} + ${(s * depth) / 4} + q];`);
-      }
-    }
-  }
-
-  private element(name: string, load: OperandLoad, i: number, s: number): string {
-    return load.along === 'own' ? `${name}${s}_${i >> 2}.${LANES[i & 3]!}` : `${name}${i}.${LANES[s]!}`;
-  }
-
-  private four(name: string, load: OperandLoad, g: number, s: number): string {
-    if (load.along === 'own') return `${name}${s}_${g}`;
-    return `vec4<f32>(${[0, 1, 2, 3].map((c) => this.element(name, load, 4 * g + c, s)).join(', ')})`;
+  private columnAt(c: number): string {
+    return `across * 4 + ${(c >> 2) * this.pass.threads[1] * 4 + (c & 3)}`;
   }
 
   // -------------------------------------------------------------------------------------------------------------------------------- phases
@@ -221,11 +175,10 @@ class Streamer {
       });
     }
     for (const e of found) {
-      const own = x.fresh('of_row');
-      x.line(`var ${own}: array<${registerType(e.dtype)}, 4>;`);
-      this.eachRow(() => {
+      const own = this.ofRows('of_row', registerType(e.dtype));
+      this.eachRow((i) => {
         x.begin([e]);
-        x.line(`${own}[i] = ${x.expr(e)};`);
+        x.line(`${own}_${i} = ${x.expr(e)};`);
       });
       this.rowReads.set(e, own);
     }
@@ -233,33 +186,43 @@ class Streamer {
     if (x.rewrites) x.line('storageBarrier(); workgroupBarrier();');
   }
 
-  /** A loop over the thread's rows `i`, with everything named as it is there. Compilers write such loops out, and keep the arrays in registers. */
-  private eachRow(body: () => void): void {
+  /** Variables for a value of each of the thread's rows. */
+  private ofRows(name: string, type: string, start?: string): string {
     const { x } = this.emitter;
-    x.block('for (var i = 0; i < 4; i++)', () => {
-      x.forget();
-      x.line('let row = min(first + down * 4 + i, last);');
-      x.bind(this.pass.block, 'row');
-      for (const [value, own] of this.rowValues) x.values.set(value, `${own}[i]`);
-      for (const [e, own] of this.rowReads) x.remember(e, `${own}[i]`);
-      body();
-    });
+    const own = x.fresh(name);
+    for (let i = 0; i < this.own; i++) x.line(`var ${own}_${i}${start === undefined ? `: ${type}` : ` = ${start}`};`);
+    return own;
+  }
+
+  /** The thread's rows one after the other, with everything named as it is there. */
+  private eachRow(body: (i: number) => void): void {
+    const { x } = this.emitter;
+    for (let i = 0; i < this.own; i++)
+      x.block('', () => {
+        x.forget();
+        x.line(`let row = min(first + ${this.rowAt(i)}, last);`);
+        x.bind(this.pass.block, 'row');
+        for (const [value, own] of this.rowValues) x.values.set(value, `${own}_${i}`);
+        for (const [e, own] of this.rowReads) x.remember(e, `${own}_${i}`);
+        body(i);
+      });
     x.forget();
   }
 
   /** The same over its points: rows `i` and columns `c`. */
-  private eachPoint(body: () => void): void {
+  private eachPoint(body: (i: number, c: number) => void): void {
     const { x } = this.emitter;
-    this.eachRow(() => {
-      x.block('for (var c = 0; c < 4; c++)', () => {
-        const L = x.poly(this.extent.columns);
-        const at = 'l0 + across * 4 + c';
-        x.line(this.exactColumns ? `let column = ${at};` : `let column = min(${at}, ${L} - 1);`);
-        if (!this.exactColumns) x.line(`let inside = ${at} < ${L};`);
-        x.bind(this.pass.wide, 'column');
-        for (const [buffer, own] of this.points) x.local.set(buffer, `${own}[i][c]`);
-        body();
-      });
+    this.eachRow((i) => {
+      for (let c = 0; c < this.wide; c++)
+        x.block('', () => {
+          const L = x.poly(this.extent.columns);
+          const at = `l0 + ${this.columnAt(c)}`;
+          x.line(this.exactColumns ? `let column = ${at};` : `let column = min(${at}, ${L} - 1);`);
+          if (!this.exactColumns) x.line(`let inside = ${at} < ${L};`);
+          x.bind(this.pass.wide, 'column');
+          for (const [buffer, own] of this.points) x.local.set(buffer, `${own}_${i}_${c}`);
+          body(i, c);
+        });
     });
   }
 
@@ -274,13 +237,13 @@ class Streamer {
   }
 
   /** What a stage leaves in buffers of the row at a point. */
-  private keep(writes: Stage['writes']): void {
+  private keep(writes: Stage['writes'], i: number, c: number): void {
     const { x } = this.emitter;
     x.begin(writes.map((w) => w.value));
     const made = writes.map((w) => [w.buffer, x.expr(w.value)] as const);
     for (const [buffer, text] of made) {
       const own = this.points.get(buffer);
-      if (own !== undefined) x.line(`${own}[i][c] = ${text};`);
+      if (own !== undefined) x.line(`${own}_${i}_${c} = ${text};`);
     }
   }
 
@@ -300,7 +263,8 @@ class Streamer {
         const { row, name, dtype } = kernel.buffers[buffer]!;
         if (row !== true || this.points.has(buffer)) continue;
         const own = x.fresh(name);
-        x.line(`var ${own}: array<vec4<${registerType(dtype)}>, 4>;`);
+        for (let i = 0; i < this.own; i++)
+          for (let c = 0; c < this.wide; c++) x.line(`var ${own}_${i}_${c}: ${registerType(dtype)};`);
         this.points.set(buffer, own);
       }
     }
@@ -324,47 +288,60 @@ class Streamer {
 
   // -------------------------------------------------------------------------------------------------------------------------------- stages
 
+  /** Vectors of four that add up products, in registers. */
+  private accumulators(name: string, groups: number): void {
+    const { x } = this.emitter;
+    for (let i = 0; i < this.own; i++) for (let g = 0; g < groups; g++) x.line(`var ${name}_${i}_${g} = vec4<f32>();`);
+  }
+
+  /** Four steps of a product, from registers `a` and `b`. */
+  private multiply(name: string, groups: number): void {
+    const { x } = this.emitter;
+    for (let s = 0; s < 4; s++)
+      for (let g = 0; g < groups; g++)
+        for (let i = 0; i < this.own; i++)
+          x.line(`${name}_${i}_${g} += a${s}_${i >> 2}.${LANES[i & 3]!} * b${s}_${g};`);
+  }
+
   private scores(s: Extract<StreamStage, { kind: 'scores' }>, k: number, stage: Stage): void {
     const { emitter, pass } = this;
     const { x } = emitter;
     const [rows, columns, depth] = pass.tile;
-    const { load, over } = s.product;
-    x.line(`var scores${k} = array<vec4<f32>, 4>();`);
-    x.block(`for (var k0 = 0; k0 < ${x.poly(emitter.points(over))}; k0 += ${depth})`, () => {
-      const stores = [
-        ...this.gather(`${this.entry}left${k}`, load.rows, rows, 0, 'first', 'k0'),
-        ...this.gather(`${this.entry}right${k}`, load.columns, columns, this.vectors(rows), 'l0', 'k0'),
+    const [threadRows, threadColumns] = pass.threads;
+    const threads = threadRows * threadColumns;
+    const { load, over, left, right } = s.product;
+    const a = new Tile(emitter, 'left', loadOf(emitter, left, load.rows), [rows, depth], threadRows, false);
+    const b = new Tile(emitter, 'right', loadOf(emitter, right, load.columns), [columns, depth], threadColumns, false);
+    const groups = this.wide / 4;
+    this.accumulators(`scores${k}`, groups);
+    x.block('', () => {
+      const end = x.poly(emitter.points(over));
+      const staged = [
+        a.stage(x, `${this.entry}left${k}`, threads, 'first', '0'),
+        b.stage(x, `${this.entry}right${k}`, threads, 'l0', '0'),
       ];
-      this.exchange(stores);
-      x.block(`for (var q = 0; q < ${depth / 4}; q++)`, () => {
-        this.read('a', load.rows, rows, 0, 'down', 4);
-        this.read('b', load.columns, columns, this.vectors(rows), 'across', 4);
-        for (let t = 0; t < 4; t++) {
-          x.line(`let c${t} = ${this.four('b', load.columns, 0, t)};`);
-          for (let i = 0; i < 4; i++) x.line(`scores${k}[${i}] += ${this.element('a', load.rows, i, t)} * c${t};`);
-        }
+      x.block(`for (var k0 = 0; k0 < ${end}; k0 += ${depth})`, () => {
+        advance(x, staged, 'k0', depth, end);
+        x.block(`for (var q = 0; q < ${depth / 4}; q++)`, () => {
+          for (const line of [...a.read('a', 'down'), ...b.read('b', 'across')]) x.line(line);
+          this.multiply(`scores${k}`, groups);
+        });
+        x.line('workgroupBarrier();');
       });
     });
     const { before, after } = partsOf(stage);
-    this.eachPoint(() => {
+    this.eachPoint((i, c) => {
       for (const value of before) this.define(stage, value);
-      x.values.set(sumOf(stage), `scores${k}[i][c]`);
+      x.values.set(sumOf(stage), `scores${k}_${i}_${c >> 2}.${LANES[c & 3]!}`);
       for (const value of after) this.define(stage, value);
-      this.keep(stage.writes);
+      this.keep(stage.writes, i, c);
     });
   }
 
-  private exchange(stores: readonly string[]): void {
-    const { x } = this.emitter;
-    x.line('workgroupBarrier();');
-    for (const s of stores) x.line(s);
-    x.line('workgroupBarrier();');
-  }
-
   private eachStage(stage: Stage): void {
-    this.eachPoint(() => {
+    this.eachPoint((i, c) => {
       for (const value of stage.defs.keys()) this.define(stage, value);
-      this.keep([...stage.each, ...stage.writes]);
+      this.keep([...stage.each, ...stage.writes], i, c);
     });
   }
 
@@ -375,9 +352,7 @@ class Streamer {
       const def = stage.defs.get(value)!;
       if (def.op === null || def.op === 'argmax') continue;
       const least = constant(folds[def.op].identity(def.value.dtype), def.value.dtype, x.use);
-      const own = x.fresh(`${value}_rows`);
-      const type = registerType(def.value.dtype);
-      x.line(`var ${own} = array<${type}, 4>(${[least, least, least, least].join(', ')});`);
+      const own = this.ofRows(`${value}_rows`, registerType(def.value.dtype), least);
       made.set(value, { op: def.op, value: def.value, own });
     }
     return made;
@@ -387,15 +362,16 @@ class Streamer {
   private alongRow(stage: Stage, sums: Sums | null): void {
     const { x } = this.emitter;
     const { before, inside } = partsOf(stage);
-    this.eachPoint(() => {
+    this.eachPoint((i, c) => {
       if (sums !== null) for (const value of before) this.define(stage, value);
       for (const value of inside) this.define(stage, value);
       for (const { op, value, own } of sums?.values() ?? []) {
         x.begin([value]);
-        const next = folds[op].take(`${own}[i]`, x.expr(value), value.dtype, x.use);
-        x.line(`${own}[i] = ${this.exactColumns ? next : `select(${own}[i], ${next}, inside)`};`);
+        const sum = `${own}_${i}`;
+        const next = folds[op].take(sum, x.expr(value), value.dtype, x.use);
+        x.line(`${sum} = ${this.exactColumns ? next : `select(${sum}, ${next}, inside)`};`);
       }
-      this.keep(stage.each);
+      this.keep(stage.each, i, c);
       for (const value of inside) x.values.delete(value);
     });
   }
@@ -407,33 +383,31 @@ class Streamer {
     for (const { op, value, own } of sums.values()) {
       const type = registerType(value.dtype);
       const memory = this.workgroup(`row_partial_${type}`, pass.tile[0] * threads, type);
-      const place = `(down * 4 + i) * ${threads}`;
       x.line('workgroupBarrier();');
-      x.line(`for (var i = 0; i < 4; i++) { ${memory}[${place} + across] = ${own}[i]; }`);
+      for (let i = 0; i < this.own; i++) x.line(`${memory}[(${this.rowAt(i)}) * ${threads} + across] = ${own}_${i};`);
       x.line('workgroupBarrier();');
-      x.block('for (var i = 0; i < 4; i++)', () => {
-        x.line(`${own}[i] = ${memory}[${place}];`);
-        const next = folds[op].take(`${own}[i]`, `${memory}[${place} + p]`, value.dtype, x.use);
-        x.line(`for (var p = 1; p < ${threads}; p++) { ${own}[i] = ${next}; }`);
-      });
+      for (let i = 0; i < this.own; i++) {
+        const place = `(${this.rowAt(i)}) * ${threads}`;
+        x.line(`${own}_${i} = ${memory}[${place}];`);
+        const next = folds[op].take(`${own}_${i}`, `${memory}[${place} + p]`, value.dtype, x.use);
+        x.line(`for (var p = 1; p < ${threads}; p++) { ${own}_${i} = ${next}; }`);
+      }
     }
     const { before, after } = partsOf(stage);
     const kept = new Map<string, string>();
     for (const value of [...before, ...after]) {
-      const own = x.fresh(`${value}_rows`);
-      x.line(`var ${own}: array<${registerType(stage.defs.get(value)!.value.dtype)}, 4>;`);
-      kept.set(value, own);
+      kept.set(value, this.ofRows(`${value}_rows`, registerType(stage.defs.get(value)!.value.dtype)));
     }
-    this.eachRow(() => {
+    this.eachRow((i) => {
       const put = (value: string): void => {
         const text = this.define(stage, value);
-        x.line(`${kept.get(value)!}[i] = ${text};`);
+        x.line(`${kept.get(value)!}_${i} = ${text};`);
       };
       before.forEach(put);
-      for (const [value, { own }] of sums) x.values.set(value, `${own}[i]`);
+      for (const [value, { own }] of sums) x.values.set(value, `${own}_${i}`);
       after.forEach(put);
       if (stage.writes.length > 0)
-        x.block('if (across == 0 && first + down * 4 + i <= last)', () => {
+        x.block(`if (across == 0 && first + ${this.rowAt(i)} <= last)`, () => {
           x.begin(stage.writes.map((w) => w.value));
           x.writes(stage.writes);
         });
@@ -448,37 +422,56 @@ class Streamer {
   }
 
   private startResult(k: number): void {
-    const { x } = this.emitter;
-    x.line(`var result${k} = array<vec4<f32>, ${4 * this.groups(k)}>();`);
+    this.accumulators(`result${k}`, this.groups(k));
   }
 
+  /** The block's weights go through workgroup memory, where every thread finds those of its rows. */
   private addResult(s: Extract<StreamStage, { kind: 'result' }>, k: number): void {
     const { emitter, pass } = this;
     const { x } = emitter;
-    const [rows, columns, depth] = pass.tile;
-    const { load, left } = s.product;
+    const [rows, columns] = pass.tile;
+    const [threadRows, threadColumns] = pass.threads;
+    const { load, left, right } = s.product;
     const width = resultWidth(emitter.kernel, s, pass);
-    const line = columns / 4 + 1;
-    const weights = this.workgroup('weights', rows * line, 'vec4<f32>');
-    x.line(`var weights${k}: array<vec4<f32>, 4>;`);
-    this.eachPoint(() => {
+    const depth = resultDepth(width);
+    const memory = `weights${rows}x${columns}`;
+    const sizes = [threadRows, this.own / 4, 4, columns / 4];
+    const type = sizes.reduce((t, n) => `array<${t}, ${n}>`, 'vec4<f32>');
+    emitter.shared.set(memory, `var<workgroup> ${memory}: ${type};`);
+    this.accumulators(`weights${k}`, this.wide / 4);
+    this.eachPoint((i, c) => {
       x.begin([left.value]);
       const value = x.expr(left.value);
-      x.line(`weights${k}[i][c] = ${this.exactColumns ? value : `select(0.0f, ${value}, inside)`};`);
+      const lane = `weights${k}_${i}_${c >> 2}.${LANES[c & 3]!}`;
+      x.line(`${lane} = ${this.exactColumns ? value : `select(0.0f, ${value}, inside)`};`);
     });
-    x.line('workgroupBarrier();');
-    x.line(`for (var i = 0; i < 4; i++) { ${weights}[(down * 4 + i) * ${line} + across] = weights${k}[i]; }`);
-    x.block(`for (var k0 = 0; k0 < ${columns}; k0 += ${depth})`, () => {
-      this.exchange(this.gather(`${this.entry}right${k}`, load.columns, width, 0, '0', 'l0 + k0'));
-      x.block(`for (var q = 0; q < ${depth / 4}; q++)`, () => {
-        for (let i = 0; i < 4; i++) x.line(`let a${i} = ${weights}[(down * 4 + ${i}) * ${line} + k0 / 4 + q];`);
-        this.read('b', load.columns, width, 0, 'across', 4 * this.groups(k));
-        for (let t = 0; t < 4; t++)
-          for (let g = 0; g < this.groups(k); g++) {
-            x.line(`let c${t}_${g} = ${this.four('b', load.columns, g, t)};`);
-            for (let i = 0; i < 4; i++)
-              x.line(`result${k}[${i * this.groups(k) + g}] += a${i}.${LANES[t]!} * c${t}_${g};`);
-          }
+    for (let c = 0; c < this.wide; c++)
+      for (let g = 0; g < this.own / 4; g++) {
+        const four = LANES.map((_, i) => `weights${k}_${4 * g + i}_${c >> 2}.${LANES[c & 3]!}`);
+        const place = `[across + ${(c >> 2) * threadColumns}][${c & 3}][${g}][down]`;
+        x.line(`${memory}${place} = vec4<f32>(${four.join(', ')});`);
+      }
+    const tile = new Tile(
+      emitter,
+      'summed',
+      loadOf(emitter, right, load.columns),
+      [width, depth],
+      threadColumns,
+      false,
+    );
+    const end = String(columns);
+    x.block('', () => {
+      const staged = [tile.stage(x, `${this.entry}right${k}`, threadRows * threadColumns, '0', 'l0')];
+      x.block(`for (var k0 = 0; k0 < ${columns}; k0 += ${depth})`, () => {
+        advance(x, staged, 'k0', depth, end, 'l0 + ');
+        x.block(`for (var q = 0; q < ${depth / 4}; q++)`, () => {
+          x.line(`let q0 = k0 / 4 + q;`);
+          for (let t = 0; t < 4; t++)
+            for (let g = 0; g < this.own / 4; g++) x.line(`let a${t}_${g} = ${memory}[q0][${t}][${g}][down];`);
+          for (const line of tile.read('b', 'across')) x.line(line);
+          this.multiply(`result${k}`, this.groups(k));
+        });
+        x.line('workgroupBarrier();');
       });
     });
   }
@@ -490,17 +483,20 @@ class Streamer {
     const width = emitter.points(axes);
     const { before, after } = partsOf(stage);
     const groups = this.groups(k);
-    this.eachRow(() => {
-      x.line('if (first + down * 4 + i > last) { continue; }');
-      x.block(`for (var p = 0; p < ${4 * groups}; p++)`, () => {
-        x.line(`let d = across * 4 + (p >> 2u) * ${4 * pass.threads[1]} + (p & 3);`);
-        if (!divides(width, 4 * pass.threads[1])) x.line(`if (d >= ${x.poly(width)}) { continue; }`);
-        emitter.split(axes, 'd');
-        for (const value of before) this.define(stage, value);
-        x.values.set(sumOf(stage), `result${k}[i * ${groups} + (p >> 2u)][p & 3]`);
-        for (const value of after) this.define(stage, value);
-        x.begin(stage.writes.map((w) => w.value));
-        x.writes(stage.writes);
+    this.eachRow((i) => {
+      x.block(`if (first + ${this.rowAt(i)} <= last)`, () => {
+        const all = Array.from({ length: groups }, (_, g) => `result${k}_${i}_${g}`);
+        x.line(`var sums = array<vec4<f32>, ${groups}>(${all.join(', ')});`);
+        x.block(`for (var p = 0; p < ${4 * groups}; p++)`, () => {
+          x.line(`let d = across * 4 + (p >> 2u) * ${4 * pass.threads[1]} + (p & 3);`);
+          if (!divides(width, 4 * pass.threads[1])) x.line(`if (d >= ${x.poly(width)}) { continue; }`);
+          emitter.split(axes, 'd');
+          for (const value of before) this.define(stage, value);
+          x.values.set(sumOf(stage), 'sums[p >> 2u][p & 3]');
+          for (const value of after) this.define(stage, value);
+          x.begin(stage.writes.map((w) => w.value));
+          x.writes(stage.writes);
+        });
       });
     });
   }

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compile } from '../../../compiler/index.ts';
-import { TILES, workgroupBytes, type TiledProduct } from '../../../compiler/schedule/wgsl-product.ts';
+import { TILES, patchOf, workgroupBytes, type TiledProduct } from '../../../compiler/schedule/wgsl-product.ts';
 import {
   explainWgslSchedule,
   printWgslSchedule,
@@ -116,7 +116,7 @@ describe.skipIf(gpu === null)('products on a device', { timeout: 120_000 }, () =
   it.each(
     TILES.map((t, i) => [t[0].join('x'), t[0], t[1], i] as const).filter(([, , , i]) => everyTile || i % 2 === 0),
   )('tile %s', async (_name, tile, threads, i) => {
-    const as = (p: TiledProduct): TiledProduct => ({ ...p, tile, threads });
+    const as = (p: TiledProduct): TiledProduct => ({ ...p, tile, threads, patch: patchOf(threads) });
     const [left, right] = ways[i >> 1]!;
     if (i % 4 === 0) expect(await check(left, right, { ...whole, k: 24 }, as)).toMatch(/by 4.*by 4/);
     else expect(await check(left, right, edges, as)).not.toMatch(/by 4/);
@@ -134,7 +134,7 @@ describe.skipIf(gpu === null)('products on a device', { timeout: 120_000 }, () =
   it('few rows', async () => {
     const few = { b: 3, m: 4, n: 52, k: 150 };
     const as = (p: TiledProduct): TiledProduct => p;
-    expect(await check('mk', 'kn', few, as, 'skinny')).toMatch(/32 columns a workgroup/);
+    expect(await check('mk', 'kn', few, as, 'skinny')).toMatch(/16 columns a workgroup/);
     expect(await check('mk', 'nk', few, as, 'skinny')).toMatch(/4 columns a workgroup/);
     // Few columns are few rows of the transposed product.
     await check('bmk', 'bkn', { ...few, m: 60, n: 5, k: 152 }, as, 'skinny');
@@ -167,10 +167,10 @@ describe('the choice of a schedule', () => {
 }`;
     expect(schedules(text, { B: 4096 })).toMatchInlineSnapshot(`
       [
-        "sum: product rows [i] along depth by 4 columns [j] along depth by 4 over [r] tile 128x128x8 of 256 threads 8x8 in 12288 bytes; 285.2 MB, 30.1 flop/byte",
-        "sum: product rows [i] along depth by 4 columns [j] along depth by 4 over [r] tile 128x128x8 of 256 threads 8x8 in 12288 bytes; 285.2 MB, 30.1 flop/byte",
-        "sum: product rows [i] along depth by 4 columns [j] along own by 4 over [r] tile 128x128x8 of 256 threads 8x8 in 10240 bytes; 285.2 MB, 30.1 flop/byte",
-        "sum: product rows [i] along own by 4 columns [j] along own by 4 over [r] tile 128x64x8 of 256 threads 8x4 in 6144 bytes, sums in 2 parts; 423.6 MB, 20.3 flop/byte",
+        "sum: product rows [i] along depth by 4 columns [j] along depth by 4 over [r] tile 64x64x16 of 64 threads 8x8 in 8192 bytes; 553.6 MB, 15.5 flop/byte",
+        "sum: product rows [i] along depth by 4 columns [j] along depth by 4 over [r] tile 64x64x16 of 64 threads 8x8 in 8192 bytes; 553.6 MB, 15.5 flop/byte",
+        "sum: product rows [i] along depth by 4 columns [j] along own by 4 over [r] tile 64x64x16 of 64 threads 8x8 in 8192 bytes; 553.6 MB, 15.5 flop/byte",
+        "sum: product rows [i] along own by 4 columns [j] along own by 4 over [r] tile 128x128x16 of 256 threads 8x8 in 16384 bytes, sums in 8 parts; 339.7 MB, 25.3 flop/byte",
       ]
     `);
   });
@@ -183,11 +183,11 @@ describe('the choice of a schedule', () => {
 }`;
     expect(schedules(text, { B: 32 })).toMatchInlineSnapshot(`
       [
-        "sum: product rows [j] along depth columns [i k l] along own over [r s u] tile 32x64x16 of 128 threads 4x4 in 6656 bytes; 24.9 MB, 9.3 flop/byte",
-        "sum: product rows [j] along depth columns [i k l] along depth over [r s u] tile 64x64x16 of 256 threads 4x4 in 10240 bytes; 15.3 MB, 7.6 flop/byte",
+        "sum: product rows [j] along depth columns [i k l] along own over [r s u] tile 32x64x16 of 128 threads 4x4 in 6144 bytes; 24.9 MB, 9.3 flop/byte",
+        "sum: product rows [j] along depth columns [i k l] along depth over [r s u] tile 32x32x16 of 64 threads 4x4 in 4096 bytes; 15.3 MB, 7.6 flop/byte",
         "sum: product rows [j] along own columns [i k l] along own over [r s u] tile 32x64x16 of 128 threads 4x4 in 6144 bytes; 48.2 MB, 9.9 flop/byte",
-        "sum: product rows [i] along depth columns [j k l] along own over [r s u] tile 64x64x16 of 256 threads 4x4 in 9216 bytes, sums in 24 parts; 17.9 MB, 6.5 flop/byte",
-        "sum: product rows [i] along depth by 4 columns [j k l] along own over [r s u] tile 64x64x16 of 256 threads 4x4 in 9216 bytes, sums in 32 parts; 39.7 MB, 5.8 flop/byte",
+        "sum: product rows [i] along depth columns [j k l] along own over [r s u] tile 32x32x16 of 64 threads 4x4 in 4096 bytes, sums in 21 parts; 16.0 MB, 7.2 flop/byte",
+        "sum: product rows [i] along depth by 4 columns [j k l] along own over [r s u] tile 32x32x16 of 64 threads 4x4 in 4096 bytes, sums in 32 parts; 33.3 MB, 6.9 flop/byte",
       ]
     `);
   });
