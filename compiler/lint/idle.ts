@@ -187,7 +187,13 @@ export const unusedDeclaration: Lint = {
   run(c) {
     const { ast } = c.program.entry;
     if (!ast.declarations.some((d) => d.kind === 'model' || d.kind === 'train')) return;
-    if (c.bodies.some((b) => b.module === c.program.entry && b.damaged)) return;
+    // What could not be read may have been what uses a name. Bodies are not asked: those that are as before are not looked at again.
+    if (
+      ast.declarations.some(
+        (d) => d.kind === 'bad' || ('damaged' in d && d.damaged) || nodesOf(d).some((n) => n.kind === 'bad'),
+      )
+    )
+      return;
     const used = new Set<string>();
     for (const d of ast.declarations)
       for (const n of nodesOf(d)) {

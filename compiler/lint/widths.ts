@@ -37,27 +37,42 @@ export const oddWidth: Lint = {
     'widths that anything else in the file has too (a type, a number of classes), numbers of rows of a table, widths below 9',
   whole: true,
   run(c) {
-    const texts = new Map<object, Map<string, number>>();
-    for (const body of c.bodies)
-      for (const a of [...body.applications, ...body.configured])
-        for (const { value, instead } of widths(c, a)) {
-          const counts = texts.get(body.module) ?? counted(c, body.module.ast);
-          texts.set(body.module, counts);
-          if ((counts.get(plain(c, value)) ?? 0) > 1) continue;
-          c.report('NN621', value.span, { width: c.text(value.span), round: instead }, [
-            { title: `write \`${instead}\``, edits: [{ span: value.span, text: instead }], applicability: 'maybe' },
-          ]);
-        }
+    for (const { ast, library } of c.program.modules) {
+      if (library) continue;
+      let counts: Map<string, number> | null = null;
+      for (const d of ast.declarations) {
+        // Also bodies whose own text is as before: what else the file has may have changed. Few have such a number at all.
+        if (!('parameters' in d) && d.kind !== 'train') continue;
+        if (!nodesOf(d).some((n) => insteadOf(c, n as Expr) !== null)) continue;
+        const body = c.body(d);
+        for (const a of body === null ? [] : [...body.applications, ...body.configured])
+          for (const { value, instead } of widths(c, a)) {
+            counts ??= counted(c, ast);
+            if ((counts.get(plain(c, value)) ?? 0) > 1) continue;
+            c.report('NN621', value.span, { width: c.text(value.span), round: instead }, [
+              { title: `write \`${instead}\``, edits: [{ span: value.span, text: instead }], applicability: 'maybe' },
+            ]);
+          }
+      }
+    }
   },
 };
+
+/** What a width was probably meant to be. */
+function insteadOf(c: Context, value: Expr): string | null {
+  if (value.kind === 'number') {
+    const near = round(value.value);
+    return near === null ? null : String(near);
+  }
+  const inner = named(value);
+  return inner === null ? null : c.text(inner.span);
+}
 
 function widths(c: Context, a: Application): { readonly value: Expr; readonly instead: string }[] {
   if ((a.definition?.declaration as Callable | undefined)?.kind !== 'block') return [];
   return [...a.config].flatMap(([parameter, value]) => {
     if (!WIDTHS.has(parameter)) return [];
-    const near = value.kind === 'number' ? round(value.value) : null;
-    const inner = named(value);
-    const instead = near !== null ? String(near) : inner === null ? null : c.text(inner.span);
+    const instead = insteadOf(c, value);
     return instead === null ? [] : [{ value, instead }];
   });
 }
