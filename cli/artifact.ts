@@ -102,7 +102,7 @@ export async function instantiateAny(
 ): Promise<EventualInstance> {
   if (target === 'ts' || target === 'wasm') return instantiate(artifact, target, seed, threads, weights);
   const gpu = await webgpu();
-  if (target === 'wgsl' && gpu === undefined) return refuse('NN938', { unit: artifact.name });
+  if (target === 'wgsl') await demandGpu(artifact.name, gpu as Gpu | undefined);
   const emitted = await emittedClass<Promise<EventualInstance>>(artifact, target);
   return awaited(artifact, () =>
     emitted.create({ seed, threads, ...(weights === null ? {} : { weights }), ...(gpu === undefined ? {} : { gpu }) }),
@@ -117,6 +117,12 @@ interface Gpu {
       readonly maxStorageBuffersPerShaderStage: number;
     };
   } | null>;
+}
+
+/** Refuses where there is no WebGPU, and says which part of it is missing. */
+async function demandGpu(unit: string, gpu: Gpu | undefined): Promise<void> {
+  if (gpu === undefined) return refuse('NN938', { unit, lacks: 'package' });
+  if ((await gpu.requestAdapter().catch(() => null)) === null) return refuse('NN938', { unit, lacks: 'adapter' });
 }
 
 /** Limits of the device at hand, for what will run on it; nothing where there is none, or none is asked for. */
@@ -161,13 +167,17 @@ export async function awaited<T>(artifact: Artifact, call: () => Eventual<T>): P
 export function translated(artifact: Artifact, error: unknown): never {
   // By name: every emitted module has an NncError of its own.
   if (error instanceof Error && error.name === 'NncError' && 'problems' in error) {
-    return refuse('NN930', { unit: artifact.name, reasons: error.problems as readonly string[] });
+    return refuse('NN930', { unit: artifact.name, reasons: (error.problems as readonly string[]).map(clause) });
   }
   if (error instanceof RangeError && /allocation failed|array buffer|array length/i.test(error.message)) {
     return refuse('NN931', { unit: artifact.name, bytes: memoryOf(artifact.plan) });
   }
   throw error;
 }
+
+/** A module throws sentences; within a report they are parts of one. */
+const clause = (sentence: string): string =>
+  sentence.replace(/\.$/, '').replace(/^(?:The|An?|There) /, (word) => word.toLowerCase());
 
 export const memoryOf = ({ arenas }: Plan): number => arenas.persistent + arenas.work;
 

@@ -54,10 +54,12 @@ export interface CliProblems {
   };
   /** A study that cannot be made as asked. */
   NN934: { readonly reason: string; readonly advice: string };
-  /** `--target wgsl` where there is no WebGPU. */
+  /** A size that a model takes as a parameter, and nobody gives. */
   NN941: { readonly model: string; readonly size: string };
+  /** Weights that do not fit a checkpoint map. */
   NN940: { readonly path: string; readonly checkpoint: string; readonly reasons: readonly string[] };
-  NN938: { readonly unit: string };
+  /** `--target wgsl` where there is no WebGPU: the package is not installed, or it is and finds no GPU. */
+  NN938: { readonly unit: string; readonly lacks: 'package' | 'adapter' };
   /** A GPU that offers no timestamps. */
   NN946: { readonly device: string };
   /** `--program` for one that the block does not have. */
@@ -132,8 +134,8 @@ Choose another place with \`--out\`.`,
       known.length === 0
         ? { message: `there is no ${kind} in ${path}` }
         : {
-            message: `there are several: ${known.join(', ')}`,
-            notes: [`choose a ${kind} of ${path} with --only NAME`],
+            message: `${path} has several ${kind}s: ${known.join(', ')}`,
+            notes: ['choose one with --only NAME'],
           },
   },
   NN923: {
@@ -229,11 +231,20 @@ axes, or none of them (such an input is given whole to every step).`,
     severity: 'error',
     title: 'no WebGPU in this Node',
     explain:
-      'Node has no WebGPU of its own. The npm package webgpu brings it, and needs a driver (Vulkan, Metal or Direct3D). With `--target auto` the program computes on WebAssembly where there is none.',
-    render: ({ unit }) => ({
-      message: `${unit} cannot run on WebGPU here: the npm package webgpu is not installed`,
-      notes: ['install it beside nnc (`npm install webgpu`), or take --target auto or wasm'],
-    }),
+      'Node has no WebGPU of its own. The npm package webgpu brings it, and needs a GPU with a driver (Vulkan, Metal or Direct3D), or a driver that computes on the processor. With `--target auto` the program computes on WebAssembly where there is none.',
+    render: ({ unit, lacks }) =>
+      lacks === 'package'
+        ? {
+            message: `${unit} cannot run on WebGPU here: the npm package webgpu is not installed`,
+            notes: ['install it beside nnc (`npm install webgpu`), or take --target auto or wasm'],
+          }
+        : {
+            message: `${unit} cannot run on WebGPU here: the npm package webgpu finds no GPU with a driver`,
+            notes: [
+              'it needs a driver for Vulkan (Linux), Metal (macOS) or Direct3D 12 (Windows); in a container the driver must be inside',
+              'or take --target auto or wasm',
+            ],
+          },
   },
   NN946: {
     severity: 'error',

@@ -70,7 +70,7 @@ function readArray(bytes: Uint8Array, name: string, path: string): Column | Prob
   const code = /^([<>|=])([a-z]\d+)$/.exec(descr[1] ?? '');
   const stored = code === null ? undefined : types[code[2]!];
   if (code === null || stored === undefined) {
-    return problem('NN911', null, { path, column: name, type: descr[1] ?? 'structured' });
+    return problem('NN911', null, { path, column: name, type: numpyName(descr[1]) });
   }
   const data = bytes.subarray(start);
   const expected = elements(shape) * widthOf[stored];
@@ -93,4 +93,22 @@ function toRowMajor(bytes: Uint8Array, shape: readonly number[], width: number):
     for (let axis = shape.length - 1; axis >= 0 && ++position[axis]! === shape[axis]; axis--) position[axis] = 0;
   }
   return result;
+}
+
+/** As NumPy prints it: `<c8` is complex64. */
+function numpyName(descr: string | undefined): string {
+  if (descr === undefined) return 'structured';
+  const [, kind = '', width = ''] = /^[<>|=]?([a-zA-Z])(\d*)$/.exec(descr) ?? [];
+  const bits = 8 * Number(width);
+  const named: Readonly<Record<string, string>> = {
+    c: `complex${bits}`,
+    f: `float${bits}`,
+    S: 'bytes',
+    U: 'text',
+    O: 'object',
+    M: 'datetime64',
+    m: 'timedelta64',
+    V: 'void',
+  };
+  return named[kind] ?? descr;
 }

@@ -204,7 +204,8 @@ export async function profileGpu(
 ): Promise<GpuProfile> {
   const adapter = (await gpu?.requestAdapter({ powerPreference: 'high-performance' })) as
     StampAdapter | null | undefined;
-  if (adapter === undefined || adapter === null) return refuse('NN938', { unit: artifact.name });
+  if (adapter === undefined || adapter === null)
+    return refuse('NN938', { unit: artifact.name, lacks: gpu === undefined ? 'package' : 'adapter' });
   const name = [adapter.info?.vendor, adapter.info?.device, adapter.info?.description].filter(Boolean).join(' ');
   if (!adapter.features.has('timestamp-query')) return refuse('NN946', { device: name });
   const clock = new StampClock(`${artifact.name}.${program}`);

@@ -75,7 +75,11 @@ describe('where stamps are not what one would wish', () => {
     await expect(refused).rejects.toBeInstanceOf(Refusal);
     await expect(refused).rejects.toMatchObject({ reports: [{ code: 'NN946' }] });
     await expect(profileGpu(artifact, undefined, 'step', inputs, sizes, 0.1)).rejects.toMatchObject({
-      reports: [{ code: 'NN938' }],
+      reports: [{ code: 'NN938', message: expect.stringContaining('is not installed') as string }],
+    });
+    const empty = { requestAdapter: () => Promise.resolve(null) };
+    await expect(profileGpu(artifact, empty, 'step', inputs, sizes, 0.1)).rejects.toMatchObject({
+      reports: [{ code: 'NN938', message: expect.stringContaining('finds no GPU') as string }],
     });
   });
 

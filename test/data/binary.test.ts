@@ -76,7 +76,7 @@ describe('NPZ', () => {
     const reading = readData(archive, 'all.npz');
     expect(columns(archive, 'all.npz')).toEqual({ x: ['f32', [2, 2], [1.5, 2, 3, 4]], y: ['i32', [2], [1, -2]] });
     expect(complaint(reading)).toMatchInlineSnapshot(`
-      "NN911: column c in all.npz has element type <c16, which has no counterpart
+      "NN911: column c in all.npz has element type complex128, which has no counterpart
         known: booleans, integers of 8 to 64 bits, floats of 16 to 64 bits"
     `);
   });

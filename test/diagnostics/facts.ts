@@ -204,7 +204,10 @@ export const facts: Table = {
   NN937: [
     { path: 'w.safetensors', unit: 'Fit', reason: 'they are those of another network', notes: ['missing: out.bias'] },
   ],
-  NN938: [{ unit: 'Fit' }],
+  NN938: [
+    { unit: 'Fit', lacks: 'package' },
+    { unit: 'Fit', lacks: 'adapter' },
+  ],
   NN939: [{ reason: 'the weights hold no tokenizer', advice: 'train on data that `nnc tokens` made' }],
   NN940: [{ path: 'theirs.safetensors', checkpoint: 'other', reasons: ['there is no tensor layers.0.up.kernel'] }],
   NN941: [{ model: 'Write', size: 'N' }],

@@ -2,7 +2,7 @@
  * Every report has a golden: those of programs from the programs of their pages, all others (data, files, options, builds) from facts as the
  * producers make them, in every form that the wording has; what emitted modules throw is run by shown.test.ts. Read them when they change: would a student understand it, would an expert be spared?
  */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { cliProse } from '../../cli/problems.ts';
@@ -67,4 +67,17 @@ it('every code that no program alone brings about has a page with files and comm
   const ofFiles = codes().filter((c) => !ofPrograms.includes(c as never) || Object.hasOwn(facts, c));
   const paged = (c: string): boolean => Object.hasOwn(shown, c) || blocksOf(errorPage(c)).length >= 2;
   expect(ofFiles.filter((c) => !paged(c))).toEqual([]);
+});
+
+it('messages begin with a small letter or a name of the program, and end without a full stop', () => {
+  const wrong: string[] = [];
+  for (const folder of ['messages', 'shown'])
+    for (const name of readdirSync(join(import.meta.dirname, 'golden', folder))) {
+      const text = readFileSync(join(import.meta.dirname, 'golden', folder, name), 'utf8');
+      // Lines that go on are indented.
+      for (const [, message] of text.matchAll(/^(?:error|warning|note)\[NN\d+\]: (.*(?:\n {2}(?=\S).*)*)/gm))
+        if (/^(The|An?|This|That|Nothing|Expected|What|Every|No|Both) |\.$/.test(message!))
+          wrong.push(`${name}: ${message!}`);
+    }
+  expect(wrong).toEqual([]);
 });

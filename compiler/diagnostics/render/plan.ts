@@ -18,8 +18,8 @@ model Sum(x: float[T, 8]) -> float[8] {
 
 or give it for one build (\`--bound T=1024\`, option \`bounds\`).`,
     render: ({ size, unit }) => ({
-      message: `The size \`${size}\` of \`${unit}\` has no greatest value, so no memory can be set aside for it.`,
-      notes: [`State one in the source (\`require ${size} <= …\`) or for this build (\`--bound ${size}=…\`).`],
+      message: `the size \`${size}\` of \`${unit}\` has no greatest value, so no memory can be set aside for it`,
+      notes: [`state one in the source (\`require ${size} <= …\`) or for this build (\`--bound ${size}=…\`)`],
     }),
   },
   NN530: {
@@ -44,7 +44,7 @@ train Fit {
 }
 \`\`\``,
     render: ({ unit, program, bound, least, persistent, largest }) => ({
-      message: `\`${unit}\` takes at least ${bytesText(least)}, more than the ${bytesText(bound)} that it may take.`,
+      message: `\`${unit}\` takes at least ${bytesText(least)}, more than the ${bytesText(bound)} that it may take`,
       label: largest[0] === undefined ? '' : `${largest[0].name}: ${bytesText(largest[0].bytes)}`,
       // A line of a layer that stands several times gives several tensors.
       related: largest

@@ -17,7 +17,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn area(r: float) -> float = pi * r ^ 2',
     ),
     render: ({ character, hint }) => ({
-      message: `The character \`${character}\` has no meaning here.`,
+      message: `the character \`${character}\` has no meaning here`,
       label: 'not part of the language',
       notes: hint === null ? [] : [hint],
     }),
@@ -30,7 +30,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn f(x: float[N]) -> float[N] {\n  require N > 1, "at least two\n  return x\n}',
       'fn f(x: float[N]) -> float[N] {\n  require N > 1, "at least two"\n  return x\n}',
     ),
-    render: () => ({ message: 'This string has no closing quote on its line.', label: 'begins here' }),
+    render: () => ({ message: 'this string has no closing quote on its line', label: 'begins here' }),
   },
   NN003: {
     severity: error,
@@ -41,7 +41,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn f(x: float[N]) -> float[N] {\n  let y = exp(x)\n  return y\n}',
     ),
     render: ({ open, close, before, comment = false }) => ({
-      message: `Nothing closes this \`${open}\`.`,
+      message: `nothing closes this \`${open}\``,
       notes: comment ? ['`//` begins a comment; a division that rounds down is `floor(a / b)`'] : [],
       label: `needs a \`${close}\``,
       related: before === null ? [] : [{ span: before, label: `\`${close}\` is missing before this` }],
@@ -55,7 +55,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn f(x: float[N]) -> float[N] = exp(x))',
       'fn f(x: float[N]) -> float[N] = exp(x)',
     ),
-    render: ({ close }) => ({ message: `This \`${close}\` closes nothing.`, label: 'no open counterpart' }),
+    render: ({ close }) => ({ message: `this \`${close}\` closes nothing`, label: 'no open counterpart' }),
   },
   NN005: {
     severity: error,
@@ -66,7 +66,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn f(x: float[N]) -> float[N] = exp(x)',
     ),
     render: ({ open, opener, found, expected }) => ({
-      message: `\`${found}\` closes a \`${open}\`; that takes a \`${expected}\`.`,
+      message: `\`${found}\` closes a \`${open}\`; that takes a \`${expected}\``,
       label: `should be \`${expected}\``,
       related: [{ span: opener, label: 'opened here' }],
     }),
@@ -80,7 +80,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn f(x: float[N]) -> float[N] {\n  let y = x * 2\n  return y\n}',
     ),
     render: ({ expected, found, after, hint }) => ({
-      message: `Expected ${expected}${after === null ? '' : ` after ${after}`}, found ${found}.`,
+      message: `expected ${expected}${after === null ? '' : ` after ${after}`}, found ${found}`,
       label: `expected ${expected}`,
       notes: hint === null ? [] : [hint],
     }),
@@ -94,7 +94,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn f(x: float[N]) -> float[N] {\n  let y = x\n    + 1\n  return y\n}',
     ),
     render: ({ operator }) => ({
-      message: `A line that begins with \`${operator}\` continues the statement above and must be indented deeper.`,
+      message: `a line that begins with \`${operator}\` continues the statement above and must be indented deeper`,
       label: 'indent this line',
     }),
   },
@@ -106,7 +106,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn f(x: float[N]) -> float[N] {\n  let y =-x\n  return y\n}',
       'fn f(x: float[N]) -> float[N] {\n  let y = -x\n  return y\n}',
     ),
-    render: () => ({ message: '`=-` can be read as `= -` or as `-=`; write which.', label: 'ambiguous' }),
+    render: () => ({ message: '`=-` can be read as `= -` or as `-=`; write which', label: 'ambiguous' }),
   },
   NN009: {
     severity: error,
@@ -117,7 +117,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'block Residual(x: float[...S, D]) -> float[...S, D] {\n  x + (x |> LayerNorm)\n}',
     ),
     render: ({ operator }) => ({
-      message: `What is piped: the whole, or only what follows the last \`${operator}\`? Put parentheses around it.`,
+      message: `what is piped is either the whole or only what follows the last \`${operator}\`: put parentheses around it`,
       label: 'needs parentheses to the left of `|>`',
     }),
   },
@@ -130,7 +130,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn low(x: float[B, E]) -> float[B] {\n  let y[b] = max[e] (-x[b, e])\n  return y\n}',
     ),
     render: ({ reduction }) => ({
-      message: `A minus cannot follow the bracket of \`${reduction}\` directly.`,
+      message: `a minus cannot follow the bracket of \`${reduction}\` directly`,
       label: 'put it before the reduction, or into parentheses',
     }),
   },
@@ -143,7 +143,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn f(x: float[B, E]) -> float[B] {\n  let y[b] = 2 ^ (sum[e] x[b, e])\n  return y\n}',
     ),
     render: ({ reduction }) => ({
-      message: `\`${reduction}\` as an exponent needs parentheses around it and its operand.`,
+      message: `\`${reduction}\` as an exponent needs parentheses around it and its operand`,
       label: 'put the reduction into parentheses',
     }),
   },
@@ -156,7 +156,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'mask band(q, k) = 0 <= q and q < k',
     ),
     render: ({ first, second }) => ({
-      message: `\`${first}\` and \`${second}\` do not chain; join two comparisons with \`and\`.`,
+      message: `\`${first}\` and \`${second}\` do not chain; join two comparisons with \`and\``,
       label: 'a second comparison',
     }),
   },
@@ -169,7 +169,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn f(x: float[N]) -> float[N] {\n  let again = x + 1\n  return again\n}',
     ),
     render: ({ word }) => ({
-      message: `\`${word}\` is a reserved word and cannot be a name here.`,
+      message: `\`${word}\` is a reserved word and cannot be a name here`,
       label: 'choose another name',
     }),
   },
@@ -182,7 +182,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn f(x: float[N]) -> float[N] = x * 2 * x',
     ),
     render: ({ found }) => ({
-      message: `A value cannot be piped into ${found}; a stage is a name or a call.`,
+      message: `a value cannot be piped into ${found}; a stage is a name or a call`,
       label: 'not a function or a layer',
     }),
   },
@@ -195,7 +195,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn f(x: float[N]) -> float[N] {\n  let y = x + 1\n  return y\n}',
     ),
     render: ({ operator }) => ({
-      message: `The left side of \`${operator}\` must be a name, or a name with indices.`,
+      message: `the left side of \`${operator}\` must be a name, or a name with indices`,
       label: 'cannot be assigned to',
     }),
   },
@@ -210,8 +210,8 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
     render: ({ statement, place }) => ({
       message:
         place === 'train'
-          ? `A \`train\` declaration does not contain ${statement}.`
-          : `${statement} belongs into a \`train\` declaration.`,
+          ? `a \`train\` declaration does not contain ${statement}`
+          : `${statement} belongs into a \`train\` declaration`,
       label: 'not possible here',
     }),
   },
@@ -224,7 +224,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn f(x: float[N]) -> float[N] {\n  return x\n}',
     ),
     render: ({ kind, name }) => ({
-      message: `The body of ${name === '' ? `this \`${kind}\`` : `${kind} \`${name}\``} has no opening brace.`,
+      message: `the body of ${name === '' ? `this \`${kind}\`` : `${kind} \`${name}\``} has no opening brace`,
       label: 'needs `{` after it',
     }),
   },
@@ -237,7 +237,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'block F(x: float[B, D]) -> float[B, D] {\n  return x |> up: Linear(D)\n}',
     ),
     render: ({ label }) => ({
-      message: `The label \`${label}:\` stands before a stage, \`repeat\` or \`scan\` only.`,
+      message: `the label \`${label}:\` stands before a stage, \`repeat\` or \`scan\` only`,
       label: 'labels nothing',
     }),
   },
@@ -250,7 +250,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'const width = 50257',
     ),
     render: ({ text }) => ({
-      message: `\`${text}\` is not a number; numbers are written \`768\`, \`2.0\` or \`1e-3\`.`,
+      message: `\`${text}\` is not a number; numbers are written \`768\`, \`2.0\` or \`1e-3\``,
       label: 'not a number',
     }),
   },
@@ -263,7 +263,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'mask near(q, k) = q - k < 2 and k <= q',
     ),
     render: ({ found, use }) => ({
-      message: `\`${found.length > 12 ? `${found.slice(0, 12)}…` : found}\` is written \`${use}\` here.`,
+      message: `\`${found.length > 12 ? `${found.slice(0, 12)}…` : found}\` is written \`${use}\` here`,
       label: `write \`${use}\``,
     }),
   },
@@ -277,7 +277,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
     ),
     render: ({ found, suggestion, hint }) => ({
       notes: hint === null ? [] : [hint],
-      message: `A declaration was expected, found \`${found}\`.`,
+      message: `a declaration was expected, found \`${found}\``,
       label: suggestion === null ? 'begins no declaration' : `did you mean \`${suggestion}\`?`,
     }),
   },
@@ -290,7 +290,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'fn f(x: float[N]) -> float[N] {\n  require N > 1, "more than one"\n  return x\n}',
     ),
     render: ({ escape }) => ({
-      message: `\`${escape}\` is not an escape; a backslash itself is written \`\\\\\`.`,
+      message: `\`${escape}\` is not an escape; a backslash itself is written \`\\\\\``,
       label: 'unknown escape',
     }),
   },
@@ -303,7 +303,7 @@ export const syntaxProse: ProseTable<SyntaxProblems> = {
       'block Residual(x: float[...S, D]) -> float[...S, D] {\n  return (x |> LayerNorm) + x\n}',
     ),
     render: ({ operator }) => ({
-      message: `A pipeline before \`${operator}\` needs parentheses.`,
+      message: `a pipeline before \`${operator}\` needs parentheses`,
       label: 'applies to the whole pipeline?',
     }),
   },
