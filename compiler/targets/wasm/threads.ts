@@ -30,8 +30,11 @@ export const SYNC = {
 export const MOST_SIZES = 128;
 export const MOST_THREADS = 64;
 
-/** Looks at a word before going to sleep: some tens of microseconds. */
-const SPINS = 20000;
+/**
+ * Looks at a word before going to sleep: some tenths of a millisecond. Falling asleep and being woken take the better part of a tenth, and parts of a kernel
+ * differ by some hundredths whenever the machine does anything else: with a fifteenth of this two threads were a tenth slower in a step of the MLP.
+ */
+const SPINS = 1 << 18;
 const EVERYONE = 0x7fffffff;
 
 const load = (code: Code, at: number): void => {
