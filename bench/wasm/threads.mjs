@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { compile, emitWasm, given, inputs, interleaved, programs, tell } from './build.mjs';
+import { compile, emitWasm, given, inputs, programs, tell } from './build.mjs';
 
 const names = given().length > 0 ? given() : Object.keys(programs);
 const STEPS = 8;
@@ -20,12 +20,18 @@ for (const name of names) {
   const { Fit } = await import(pathToFileURL(path).href);
   const nets = [await Fit.create({ seed: 1, threads: 1 }), await Fit.create({ seed: 1, threads: 2 })];
   const batch = inputs(plan, programs[name]);
-  const [one, two] = interleaved(
-    nets.map((net) => () => {
-      for (let k = 0; k < STEPS; k++) net.step(batch, programs[name]);
-    }),
-    { clock: () => performance.now() / STEPS },
-  );
+  const times = nets.map(() => []);
+  for (let turn = 0, end = performance.now() + 6000; turn < 4 || performance.now() < end; turn++)
+    for (const [k, net] of nets.entries())
+      for (let step = 0; step < STEPS; step++) {
+        const start = performance.now();
+        net.step(batch, programs[name]);
+        if (turn > 1) times[k].push(performance.now() - start);
+      }
+  const [one, two] = times.map((list) => {
+    list.sort((a, b) => a - b);
+    return { least: list[0], median: list[list.length >> 1], rounds: list.length };
+  });
   rows.push({ name, one, two, times: Number((one.median / two.median).toFixed(3)) });
   for (const net of nets) net.close();
 }

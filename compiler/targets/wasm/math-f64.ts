@@ -178,7 +178,8 @@ export function trigonometric(fn: Fn, quadrant: 0 | 1): void {
       code.set(n);
     },
     () => {
-      const q = d.hold(d.un('f64.nearest', d.mul(x, d.c(2 / Math.PI))));
+      // No -0, from which that of x would come out as 0.
+      const q = d.hold(d.add(d.un('f64.nearest', d.mul(x, d.c(2 / Math.PI))), d.c(0)));
       // π/2 in two parts: 33 bits, and the rest to f64.
       const first = 1.5707963267341256;
       d.sub(d.sub(x, d.mul(q, d.c(first))), d.mul(q, d.c(6.077100506506192e-11)))();
