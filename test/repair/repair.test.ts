@@ -80,3 +80,89 @@ describe('what was meant', () => {
     expect(reports.every((r) => r.span !== null)).toBe(true);
   });
 });
+
+const norm = `block Norm(eps: float = 1e-6)(x: float[...S, D]) -> float[...S, D] {
+  let square[...s] = mean[d] x[...s, d] ^ 2
+  let y[...s, d] = x[...s, d] / sqrt(square[...s] + eps)
+  return y
+}
+`;
+const masked = `fn attend(score: float[B, H, T, S], value: float[B, H, S, E], keep: mask) -> float[B, H, T, E] {
+  let weight[b, h, t, s] = softmax[s where keep(b, h, q: t, k: s)] score[b, h, t, s]
+  let y[b, h, t, e] = sum[s] weight[b, h, t, s] * value[b, h, s, e]
+  return y
+}
+`;
+const lengths = `loss mine(logp: float[B, T], target_length: i32[B]) -> float = -mean[b, t where t < target_length[b]] logp[b, t]
+`;
+const layer = `block Feed(hidden: int)(x: float[...S, D]) -> float[...S, D] { x |> Linear(hidden) |> relu |> Linear(D) }
+`;
+const pool = `fn shrink(x: float[B, T], size: int, pad: int) -> float[B, floor((T + 2 * pad - size) / size) + 1] {
+  require T + 2 * pad >= size
+  let places = floor((T + 2 * pad - size) / size) + 1
+  let y[b, i: places] = sum[p: size] (x[b, size * i + p - pad] else 0)
+  return y
+}
+`;
+const groups = `fn apart(x: float[B, C, T], groups: int) -> float[B, groups, C / groups, T] {
+  require C % groups == 0
+  let y[b, g: groups, c: C / groups, t] = x[b, (g c), t]
+  return y
+}
+`;
+const projected = `block Score(out: int)(x: float[N, D], y: float[N, out]) -> float[N, out] {
+  let h = x |> Linear(out)
+  return h * y
+}
+`;
+
+/** A change, what the report then marks, and whether its first fix gives the program back. */
+const elsewhere: readonly (readonly [
+  name: string,
+  text: string,
+  from: string,
+  to: string,
+  at: string,
+  back: boolean,
+])[] = [
+  ['a mask that nothing applies', masked, ' where keep(b, h, q: t, k: s)', '', 's', true],
+  [
+    'a softmax and its mask',
+    masked,
+    'softmax[s where keep(b, h, q: t, k: s)] score',
+    'score',
+    'score[b, h, t, s]',
+    true,
+  ],
+  ['a length that nothing reads', lengths, ' where t < target_length[b]', '', 't', true],
+  ['a layer with its width', layer, 'x |> Linear(hidden) |> relu', 'x |> relu', 'x', true],
+  ['a scale with what it is made of', norm, ' / sqrt(square[...s] + eps)', '', 'x[...s, d]', false],
+  ['a tensor without indices', norm, 'x[...s, d] /', 'x /', 'x', true],
+  ['an index behind a run', norm, 'mean[d] x[...s, d]', 'mean[d] x[...s]', 's', true],
+  [
+    'another operator in the formula of a size',
+    pool,
+    'let places = floor((T + 2',
+    'let places = floor((T - 2',
+    '-',
+    true,
+  ],
+  ['another size in a requirement', groups, 'require C % groups', 'require C % B', 'B', true],
+  ['a layer between a name and its value', projected, 'let h = x |> Linear(out)', 'let h = x', 'x', true],
+];
+
+describe('what was forgotten', () => {
+  it.each(elsewhere)('%s', (_, text, from, to, at, back) => {
+    expect(checkSource(text, { guesses: true }).reports.map((r) => `${r.code} ${r.message}`)).toEqual([]);
+    const wrong = text.replace(from, to);
+    const { reports, program } = checkSource(wrong, { guesses: true });
+    const first = reports.find((r) => r.severity === 'error') ?? reports[0]!;
+    expect(wrong.slice(first.span!.start, first.span!.end).trim()).toBe(at);
+    if (back) expect(applyEdits(wrong, first.fixes[0]!, program.entry.ast.file)).toBe(text);
+  });
+
+  it('a rebinding of nothing is reported at what it reads', () => {
+    const { reports } = checkSource('fn f(x: float[B]) -> float[B] {\n  y = y + x\n  return y\n}\n', { guesses: true });
+    expect(reports.map((r) => [r.code, r.span!.start])).toEqual([['NN704', 38]]);
+  });
+});
