@@ -494,6 +494,7 @@ class KernelEmitter {
     for (const value of plan.inside) if (!plan.running.has(value)) define(value);
     const defs = plan.reduced.map((value) => ({ value, def: stage.defs.get(value)! }));
     x.begin([...defs.map(({ def }) => def.value), ...writeRoots(stage.each)], tile);
+    for (const { def } of defs) this.columnsFirst(def.value, points.map(moved), tile);
     for (const p of points) {
       for (const { value, def } of defs) {
         const own = nameFor(value).get(suffix(p))!;
@@ -520,6 +521,18 @@ class KernelEmitter {
     for (const value of plan.inside) if (plan.running.has(value)) define(value);
     this.writes(stage.each, points);
     x.forget();
+  }
+
+  /** In a tile of a product the reads that all rows share come first: an engine then has them before the first row's sums wait for one another. */
+  private columnsFirst(value: Expr, points: readonly Shift[], tile: ReadonlyMap<string, number>): void {
+    const [rows, ...columns] = [...tile.keys()];
+    if (rows === undefined || columns.length === 0 || value.kind !== 'op' || value.op !== 'mul') return;
+    for (const read of value.args) {
+      if (read.kind !== 'read' || read.guards.length > 0 || read.dynamic.length > 0) continue;
+      const used = namesOf(read.at);
+      if (used.has(rows) || !columns.some((axis) => used.has(axis))) continue;
+      for (const p of points) if ((p.get(rows) ?? 0) === 0) this.x.emit(read, p);
+    }
   }
 
   private writes(writes: readonly Write[], points: readonly Shift[]): void {
