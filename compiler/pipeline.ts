@@ -16,6 +16,7 @@ import type { Graph, ProgramName, Unit } from './graph/types.ts';
 import { kernelsOf, printProgram } from './kernel/print.ts';
 import type { Kernel, KernelProgram, Schedule } from './kernel/types.ts';
 import { plan as planMemory } from './plan/plan.ts';
+import { requestsOf } from './plan/requested.ts';
 import type { Recomputation } from './plan/within.ts';
 import { simplify } from './simplify/simplify.ts';
 import { chooseStorage, IDLE, type StoredAs } from './store/choice.ts';
@@ -137,10 +138,12 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
     if (rewriter.refused.size > 0) continue;
     trace(`${unit.name}: fuse`, () => [...fused.values()].map((p) => printProgram(p)).join('\n'));
 
+    const requests = requestsOf(origins);
     const planned = planMemory(unit, fused, bounds, {
       ...(options.memory === undefined ? {} : { memory: options.memory }),
       spanOf: (origin) => userSpan(origins, program.sources, origin),
       reuse: options.reuse ?? true,
+      requests,
       stored: new Map([...stored].map(([path, s]) => [path, { ...s, scales: scalesOf(path) }])),
     });
     if (!planned.ok) {

@@ -32,7 +32,10 @@ const DRAWS: Readonly<Record<string, readonly { name: string; default: number | 
   randint: [{ name: 'n', default: null }],
   categorical: [{ name: 'logits', default: null }],
 };
-const OTHERS = ['min', 'max', 'size', 'grad', 'stop_gradient', 'surrogate', 'float', 'int', 'eval', 'frozen'];
+const OTHERS = [
+  ...['min', 'max', 'size', 'grad', 'stop_gradient', 'surrogate', 'float', 'int'],
+  ...['eval', 'frozen', 'recomputed'],
+];
 const CONSTANTS = ['inf', 'pi', 'training', 'validated', 'step', 'everything'];
 
 const FUNCTIONS = new Set<string>([...ELEMENTWISE, ...INTEGRAL, ...REDUCTIONS, ...Object.keys(DRAWS), ...OTHERS]);
@@ -116,7 +119,8 @@ export function callBuiltin(f: Frame, e: CallExpr | Expr, callee: string, args: 
     case 'surrogate':
       return surrogate(f, e, args);
     case 'eval':
-    case 'frozen': {
+    case 'frozen':
+    case 'recomputed': {
       if (!arity(1, 1, `${callee}(model)`)) return ERROR;
       const t = typeOf(f, args[0]!);
       if (t.kind !== 'instance' && t.kind !== 'error') {

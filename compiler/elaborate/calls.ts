@@ -29,7 +29,7 @@ export const BUILTINS: ReadonlySet<string> = new Set([
   ...['exp', 'log', 'sin', 'cos', 'tanh', 'erf', 'sqrt', 'abs', 'floor', 'ceil', 'min', 'max'],
   ...['sum', 'mean', 'prod', 'any', 'all', 'size', 'float', 'int'],
   ...['normal', 'uniform', 'bernoulli', 'randint', 'categorical'],
-  ...['grad', 'stop_gradient', 'surrogate', 'eval', 'frozen'],
+  ...['grad', 'stop_gradient', 'surrogate', 'eval', 'frozen', 'recomputed'],
 ]);
 
 const LEAFWISE = new Set([
@@ -92,6 +92,7 @@ export function evaluateCall(
   const callee = calleeOf(cx, e, scope, label);
   switch (callee.kind) {
     case 'builtin':
+      if (callee.name === 'recomputed') return recomputed(cx, e, scope, label);
       return builtin(cx, callee.name, e, scope, eq);
     case 'mask':
       return applyMask(cx, eq, callee, e, scope);
@@ -336,6 +337,16 @@ function builtin(
     default:
       return draw(cx, name, args, scope, eq, e.span);
   }
+}
+
+/** The layer with the request on it. What names it names the layer: asking moves no weights. */
+function recomputed(cx: Elaboration, e: CallExpr, scope: Scope, label: string | null): InstanceValue {
+  const { value, span } = e.arguments[0]!;
+  const layer =
+    value.kind === 'call'
+      ? cx.at(value.span, () => evaluateCall(cx, value, scope, null, label))
+      : evaluate(cx, value, scope, null);
+  return { ...networkOf(cx, layer, span), recomputed: true };
 }
 
 /** Functions that take a record: leaf by leaf, or over all its elements. */

@@ -258,11 +258,24 @@ export function instantiate(
   const inLoop = cx.loops.some((l) => l.body === cx.bodyRun);
   const store =
     callable.kind === 'model' || cx.store === null || inLoop ? { id: cx.fresh(), depth: cx.loops.length } : cx.store;
-  return { kind: 'instance', callable, module, scope, path, store, overrides: cx.overrides, evaluating: false };
+  return {
+    kind: 'instance',
+    callable,
+    module,
+    scope,
+    path,
+    store,
+    overrides: cx.overrides,
+    evaluating: false,
+    recomputed: false,
+  };
 }
 
 export function invoke(cx: Elaboration, instance: InstanceValue, given: readonly Given[], span: Span): Value {
   const { callable } = instance;
+  // What is made inside says so by its origin (plan/requested.ts).
+  if (instance.recomputed)
+    return cx.inside(span, 'recomputed', () => invoke(cx, { ...instance, recomputed: false }, given, span));
   return cx.inside(span, `call ${callable.name.text}`, () =>
     cx.plain(() =>
       cx.withPath(instance.path, () =>

@@ -64,6 +64,8 @@ export interface InstanceValue {
   readonly overrides: readonly Override[];
   /** Computes as in evaluation, in a step of training too. */
   readonly evaluating: boolean;
+  /** Its inner values are computed again in the backward pass. */
+  readonly recomputed: boolean;
 }
 
 /** Leaves of a layer by path (`m.params`), or what was computed from them leafwise. */

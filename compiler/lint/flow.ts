@@ -427,6 +427,7 @@ class BodyReader {
       const [value = NOTHING, ...gradient] = [...piped, ...args.map((a) => a.flows)];
       return plain(join(stopped(value, '`surrogate`', e.span), ...gradient));
     }
+    if (name === 'recomputed') return args[0] ?? plain(flows);
     if (name === 'frozen' || name === 'eval') {
       const [first] = args;
       if (first?.instance != null)

@@ -24,7 +24,8 @@ import type {
 import { kernelKey } from './identity.ts';
 import { align, layout, storedBytes, WIDTH } from './place.ts';
 import { interval, sizeExpr } from './sizes.ts';
-import { crowdOf, within, type Recomputation, type Within } from './within.ts';
+import type { Requests } from './requested.ts';
+import { asRequested, crowdOf, within, type Recomputation, type Within } from './within.ts';
 
 export interface Planned {
   readonly ok: true;
@@ -43,6 +44,8 @@ export interface PlanOptions {
   readonly reuse?: boolean;
   /** Bytes that all of it may take, or as few as there is a way to: values are then computed again in place of kept (within.ts). */
   readonly memory?: number | 'least';
+  /** Layers that ask for their inner values to be computed again. */
+  readonly requests?: Requests | null;
   /** Where in the source something comes from. */
   readonly spanOf?: (origin: OriginId) => Problem['span'];
   /** Leaves kept in fewer bytes, by path: how, elements of a scale (0: none), and the name that the scales have as a leaf. */
@@ -332,16 +335,24 @@ function fitAll(
   persistent: number,
   bytes: (b: Buffer) => number,
   of: (size: string) => number,
-  { memory, reuse }: PlanOptions,
+  { memory, reuse, requests = null }: PlanOptions,
 ): ReadonlyMap<ProgramName, Within> {
   const fits = new Map<ProgramName, Within>();
   for (const [name, program] of programs)
-    fits.set(name, { program, layout: layout(program, bytes, reuse), recomputation: null, fits: true });
+    fits.set(
+      name,
+      (requests === null || reuse === false ? null : asRequested(program, bytes, of, requests)) ?? {
+        program,
+        layout: layout(program, bytes, reuse),
+        recomputation: null,
+        fits: true,
+      },
+    );
   if (memory === undefined || reuse === false) return fits;
   let bound = memory === 'least' ? 0 : memory - persistent;
-  for (const [name, { program, layout: whole }] of [...fits].sort(([, a], [, b]) => b.layout.bytes - a.layout.bytes)) {
+  for (const [name, { layout: whole }] of [...fits].sort(([, a], [, b]) => b.layout.bytes - a.layout.bytes)) {
     if (whole.bytes <= bound) continue;
-    const found = within(program, memory === 'least' ? memory : bound, bytes, of);
+    const found = within(programs.get(name)!, memory === 'least' ? memory : bound, bytes, of, requests);
     fits.set(name, found);
     // One report is enough.
     if (!found.fits) break;

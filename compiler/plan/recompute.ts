@@ -7,12 +7,15 @@
  * compiler knows, in place of the time since the last). A step that reads what has gone makes it again first, and whatever that needs: the same kernels on the same
  * operands, hence the same bits. What they read must be what it was: a value made from a weight can not be made again after the weight's update.
  *
+ * Values of layers that ask for it (requested.ts) go after the forward pass, whatever room there is.
+ *
  * A list of steps is treated by itself, loop bodies within the list around them (`batch B = 64 in 4 parts` has the whole pass in one). Here is nothing
  * of offsets: what a program really takes is asked of the planner (within.ts).
  */
 import type { OriginId } from '../graph/origin.ts';
 import type { Buffer, KernelProgram, KernelStep } from '../kernel/types.ts';
 import { accessesOf } from './liveness.ts';
+import { lettingGo, type Requests } from './requested.ts';
 
 export interface Costs {
   readonly bytes: (buffer: Buffer) => number;
@@ -238,6 +241,7 @@ class Run {
 
   run(): KernelStep[] | null {
     const { list, pass } = this;
+    const going = pass.going(list);
     for (const [at, step] of list.steps.entries()) {
       this.at = at;
       const all = list.accesses[at]!;
@@ -251,7 +255,8 @@ class Run {
       const inside = pass.peakOf(step, list.inner[at]!);
       this.makeRoom(inside);
       let made = step;
-      if (step.kind === 'loop' && this.memory + inside > this.limit && inside > 0) {
+      const asked = this.pass.asks(list.inner[at]!);
+      if (step.kind === 'loop' && ((this.memory + inside > this.limit && inside > 0) || asked)) {
         const body = pass.body(step, list.inner[at]!, this.limit, this.memory);
         if (body === null) return null;
         made = { ...step, body: body.steps };
@@ -259,9 +264,19 @@ class Run {
       } else this.peak = Math.max(this.peak, this.memory + inside);
       this.out.push(renamed(made, (id) => this.current.get(id) ?? id));
       for (const id of values) this.pin(id, -1);
+      for (const id of going.get(at) ?? []) this.letGo(id);
       for (const id of this.done()) this.drop(id);
     }
     return this.out;
+  }
+
+  /** A value that is to be made again, if it can be. */
+  private letGo(id: number): void {
+    const maker = this.list.makerOf.get(id)!;
+    if (!this.resident.has(id) || this.pass.isOutput(id) || !maker.repeatable || maker.steps.at(-1)! > this.at) return;
+    if (this.secondsOf(maker, this.nextUse(id)) === null) return;
+    this.drop(id);
+    this.held = null;
   }
 
   private done(): number[] {
@@ -429,10 +444,14 @@ class Pass {
   private readonly most: number;
   private readonly names: Set<string>;
   private readonly peaks = new Map<KernelStep, number>();
+  private readonly requests: Requests | null;
   private rounds = 1;
   private count = 0;
+  /** Only to find out what a loop needs. */
+  private measuring = false;
 
-  constructor(program: KernelProgram, costs: Costs) {
+  constructor(program: KernelProgram, costs: Costs, requests: Requests | null) {
+    this.requests = requests;
     this.buffers = [...program.buffers];
     this.costs = costs;
     this.names = new Set(program.buffers.map((b) => b.name));
@@ -440,6 +459,32 @@ class Pass {
   }
 
   readonly seconds = (step: KernelStep): number => this.costs.seconds(step);
+
+  /** Step of a list → values that go after it because their layer asks for it. */
+  going(list: List): ReadonlyMap<number, readonly number[]> {
+    const { requests } = this;
+    if (requests === null || this.measuring) return new Map();
+    const { steps, accesses } = list;
+    const of = (id: number): OriginId => this.buffers[id]!.origin;
+    const values = [...list.values].map((id) => ({
+      id,
+      origin: of(id),
+      uses: list.uses.get(id)!,
+      made: list.makerOf.get(id)!.steps.at(-1)!,
+    }));
+    return lettingGo(values, steps.length, requests, (k) => {
+      if (requests.isBackward(steps[k]!.origin)) return true;
+      return [...accesses[k]!].some(([id, a]) => a.writes && list.values.has(id) && requests.isBackward(of(id)));
+    });
+  }
+
+  /** Whether one of these belongs to a layer that asks. */
+  asks(ids: ReadonlySet<number>): boolean {
+    const { requests } = this;
+    return (
+      requests !== null && !this.measuring && [...ids].some((id) => requests.layerOf(this.buffers[id]!.origin) !== null)
+    );
+  }
 
   bytesOf(id: number): number {
     return this.costs.bytes(this.buffers[id]!);
@@ -480,7 +525,10 @@ class Pass {
     if (step.kind !== 'loop' || inner.size === 0) return 0;
     let peak = this.peaks.get(step);
     if (peak === undefined) {
+      const { measuring } = this;
+      this.measuring = true;
       peak = this.body(step, inner, Infinity, 0)?.peak ?? 0;
+      this.measuring = measuring;
       this.peaks.set(step, peak);
     }
     return peak;
@@ -514,8 +562,13 @@ class Pass {
 /**
  * The program with at most about `room` bytes of work buffers at a time, or as near to it as it gets; null where it would do everything over and over.
  */
-export function recompute(program: KernelProgram, room: number, costs: Costs): Recomputed | null {
-  const pass = new Pass(program, costs);
+export function recompute(
+  program: KernelProgram,
+  room: number,
+  costs: Costs,
+  requests: Requests | null = null,
+): Recomputed | null {
+  const pass = new Pass(program, costs, requests);
   const own = (id: number): boolean => ['temporary', 'output'].includes(program.buffers[id]!.kind);
   const ordered = postponed(program.steps, own);
   const accesses = ordered.map(touched);

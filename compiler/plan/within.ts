@@ -11,7 +11,8 @@ import { evaluate, type Poly } from '../sizes/poly.ts';
 import { kernelCost } from './cost.ts';
 import type { Range } from './liveness.ts';
 import { layout, WIDTH, type Layout } from './place.ts';
-import { recompute, type Costs, type Repeat } from './recompute.ts';
+import { recompute, type Costs, type Recomputed, type Repeat } from './recompute.ts';
+import type { Requests } from './requested.ts';
 
 /** What became of a program that was to take less. */
 export interface Recomputation {
@@ -91,6 +92,7 @@ export function within(
   bound: number | 'least',
   bytes: (b: Buffer) => number,
   of: (size: string) => number,
+  requests: Requests | null = null,
 ): Within {
   const whole = layout(program, bytes);
   if (bound !== 'least' && whole.bytes <= bound) return { program, layout: whole, recomputation: null, fits: true };
@@ -100,25 +102,46 @@ export function within(
   // Those below the bound that is asked for first; where none fits, the report has the least of all.
   if (bound !== 'least' && bound > 0) rooms.unshift(...TRIES.map((part) => part * bound).filter((r) => r >= bound / 2));
   for (const room of rooms) {
-    const tried = recompute(program, room, costs);
+    const tried = recompute(program, room, costs, requests);
     if (tried === null) continue;
     const placed = layout(tried.program, bytes);
     if (placed.bytes >= best.layout.bytes) continue;
     best = {
       program: tried.program,
       layout: placed,
-      recomputation: {
-        program: program.name,
-        before: whole.bytes,
-        after: placed.bytes,
-        share: tried.once === 0 ? 0 : tried.again / tried.once,
-        repeats: tried.repeats,
-      },
+      recomputation: recomputation(program, whole.bytes, placed.bytes, tried),
       fits: bound === 'least' || placed.bytes <= bound,
     };
     if (bound !== 'least' && best.fits) return best;
   }
   return best;
+}
+
+const recomputation = (program: KernelProgram, before: number, after: number, made: Recomputed): Recomputation => ({
+  program: program.name,
+  before,
+  after,
+  share: made.once === 0 ? 0 : made.again / made.once,
+  repeats: made.repeats,
+});
+
+/** The program with what its layers ask to be computed again, and no bound; null where none asks for anything of it. */
+export function asRequested(
+  program: KernelProgram,
+  bytes: (b: Buffer) => number,
+  of: (size: string) => number,
+  requests: Requests,
+): Within | null {
+  const made = recompute(program, Infinity, costsOf(bytes, program.buffers, of), requests);
+  if (made === null || made.repeats.length === 0) return null;
+  const placed = layout(made.program, bytes);
+  const before = layout(program, bytes).bytes;
+  return {
+    program: made.program,
+    layout: placed,
+    recomputation: recomputation(program, before, placed.bytes, made),
+    fits: true,
+  };
 }
 
 /** Where a program needs most: what lies there. */

@@ -24,6 +24,10 @@ const docs: Readonly<Record<string, string>> = {
   size: '`size(S)`: the number of places in a run of axes.',
   grad: '`grad(y, wrt: x)`: the gradient of the scalar y by x, of the shape of x. It nests.',
   stop_gradient: 'The same value, through which no gradient flows.',
+  eval: '`eval(m)`: the layer or network m as in evaluation, in a step of training too.',
+  frozen: '`frozen(m)`: m without gradients by its parameters.',
+  recomputed:
+    '`recomputed(m)`: m, whose inner values the backward pass computes again: less memory, the same bits, for more time.',
   float: 'The type of the computation; `float(x)` converts integers and bools.',
   int: 'A whole number of configuration; `int(x)` converts towards zero.',
   f32: '32-bit floating point.',

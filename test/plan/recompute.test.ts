@@ -156,3 +156,82 @@ describe('a bound on the memory', () => {
     }
   });
 });
+
+/** The same network by layers in a block, with or without the request on it. */
+const blocks = (asked: boolean, more = ''): string => `
+block Layer(x: float[B, D]) -> float[B, D] {
+  let h = x |> up: Linear(4 * D) |> norm: BatchNorm |> relu |> Dropout(0.2)
+  return x + (h |> tanh |> down: Linear(D))
+}
+model M(x: float[B, 16]) -> float[B, 8] {
+  let h = x
+  b: repeat 5 {
+    let layer = ${asked ? 'recomputed(Layer())' : 'Layer()'}
+    h = h |> layer
+  }
+  return h |> out: Linear(8)
+}
+train Fit {
+  input x: float[B, 16]
+  input y: i32[B] < 8
+  minimize cross_entropy(M(x), y)
+  optimizer Adam(lr: 1e-2)
+  batch B = 64 ${more}
+}
+`;
+
+describe('a layer that asks for its values to be computed again', () => {
+  const gptBlocks = (layer: string): string =>
+    gpt
+      .replace(
+        'model GPT',
+        `block Layer(heads: int)(x: float[B, T, D]) -> float[B, T, D] {
+  let y = x + (x |> ln_1: LayerNorm |> attn: CausalAttention(heads))
+  return y + (y |> ln_2: LayerNorm |> mlp: Mlp)
+}
+
+model GPT`,
+      )
+      .replace(/h: repeat layers \{[^}]*\}/, `h: repeat layers {\n    x = x |> ${layer}\n  }`);
+
+  it.each([
+    [
+      'a block of a GPT',
+      gptBlocks('layer: Layer(heads)'),
+      gptBlocks('layer: recomputed(Layer(heads))()'),
+      { T: 16 },
+      0.55,
+    ],
+    ['draws and running statistics', blocks(false), blocks(true), {}, 0.7],
+    ['the batch in parts', blocks(false, 'in 4 parts'), blocks(true, 'in 4 parts'), {}, 0.75],
+  ] as const)('%s: less memory, the same bits, weights and kernels', async (_, plain, asked, bounds, most) => {
+    const whole = built(plain, { bounds, targets: ['wasm'] });
+    const less = built(asked, { bounds, targets: ['wasm'] });
+    expect(less.plan.arenas.work).toBeLessThan(most * whole.plan.arenas.work);
+    expect(verifyPlan(less.plan, less.kernels, less.schedules)).toEqual([]);
+    expect(less.recomputations.map((r) => r.program)).toEqual(['Fit.step']);
+    // Less than the forward pass once more.
+    expect(less.recomputations[0]!.share).toBeLessThan(0.34);
+    expect(less.plan.leaves.map((l) => l.path)).toEqual(whole.plan.leaves.map((l) => l.path));
+    expect(less.plan.kernels.toSorted()).toEqual(whole.plan.kernels.toSorted());
+    for (const target of ['wasm', 'ts'] as const)
+      expect(await run(less, target, 2)).toEqual(await run(whole, target, 2));
+    // Beside a bound.
+    const bounded = built(asked, { bounds, targets: ['wasm'], memory: 'least' });
+    expect(memoryOf(bounded)).toBeLessThanOrEqual(memoryOf(less));
+    expect(await run(bounded, 'wasm', 2)).toEqual(await run(whole, 'wasm', 2));
+  });
+
+  it('is as ever where there is no backward pass', () => {
+    const [plain, asked] = [false, true].map((x) =>
+      compile(blocks(x), { only: 'M', bounds: { B: 8 } }).artifacts.get('M')!,
+    );
+    expect(asked!.plan).toEqual(plain!.plan);
+    expect(asked!.recomputations).toEqual([]);
+  });
+
+  it('is a layer, and nothing else', () => {
+    const wrong = compile('model M(x: float[B, 4]) = recomputed(x)\n', {});
+    expect(wrong.reports.map((r) => r.code)).toEqual(['NN712']);
+  });
+});
