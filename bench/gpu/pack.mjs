@@ -44,6 +44,7 @@ for (const path of [
   'examples/design/decode.nn',
   'bench/wasm/programs/gpt.nn',
   'bench/gpu/torch.py',
+  'bench/gpu/writer.nn',
 ])
   copyFileSync(join(root, path), join(out, 'files', path.replaceAll('/', '-')));
 

@@ -105,6 +105,9 @@ const CHAIN = 4;
 /** Such chains that are under way at once. */
 const FLYING = small ? 2 : 4;
 
+/** Calls of a text that is written on the GPU. */
+const UNDER_WAY = 4;
+
 /** Both operands stay on the GPU: A B, A (A B), and so on; the sum of squares comes back. */
 async function product(n, form, half, data) {
   const chain = Array.from(
@@ -289,52 +292,79 @@ if (wants('decode')) {
   const consts = small ? { vocab: 61, width: 32, heads: 2, layers: 1, context: 64 } : {};
   const name = small ? 'decoding, small' : "decoding, GPT-2 small's shape";
   await attempt(name, async () => {
-    const { gpu: GPT2 } = await load(source('examples/design/decode.nn'), 'GPT2', {
-      consts,
-      bounds: { T: small ? 8 : 64 },
-    });
+    const bounds = { T: small ? 8 : 64 };
+    const { gpu: GPT2 } = await load(source('examples/design/decode.nn'), 'GPT2', { consts, bounds });
     const net = await GPT2.create({ gpu, seed: 1 });
     const [prompt, length] = small ? [8, 16] : [64, 128];
     const token = whole(5, prompt, consts.vocab ?? 50257);
+    const likeliest = ({ logits: { data } }) => {
+      let best = 0;
+      for (let k = 1; k < data.length; k++) if (data[k] > data[best]) best = k;
+      return best;
+    };
     const write = async () => {
       net.reset();
-      await net.stream({ token }, { S: prompt });
+      const text = [likeliest(await net.stream({ token }, { S: prompt }))];
       const begun = performance.now();
-      const one = new Int32Array(1);
-      for (let S = prompt + 1; S <= prompt + length; S++) {
-        const { logits } = await net.stream({ token: one }, { S });
-        let best = 0;
-        for (let k = 1; k < logits.data.length; k++) if (logits.data[k] > logits.data[best]) best = k;
-        one[0] = best;
-      }
-      return (performance.now() - begun) / length;
+      for (let S = prompt + 1; S <= prompt + length; S++)
+        text.push(likeliest(await net.stream({ token: Int32Array.of(text.at(-1)) }, { S })));
+      return { time: (performance.now() - begun) / length, text };
     };
-    // The same without reading: what the GPU and the processor can do where the token stays on the GPU.
     const count = dispatches(net, 'stream');
+    // What the processor needs to hand a token's dispatches over, and what the GPU needs for them.
     const blind = async () => {
       net.reset();
       await net.stream({ token }, { S: prompt });
-      await net.finished();
       const begun = performance.now();
-      const one = new Int32Array(1);
-      for (let S = prompt + 1; S <= prompt + length; S++) net.machine.submit('stream', { token: one }, { S }, []);
+      for (let S = prompt + 1; S <= prompt + length; S++)
+        net.machine.submit('stream', { token: new Int32Array(1) }, { S }, []);
       const handed = performance.now();
       await net.finished();
-      const done = performance.now();
-      return { all: (done - begun) / length, handed: (handed - begun) / length };
+      return { all: (performance.now() - begun) / length, handed: (handed - begun) / length };
     };
     await write();
     await blind();
-    const samples = [await write(), await write(), await write()].sort((a, b) => a - b);
-    const unread = [await blind(), await blind(), await blind()].sort((a, b) => a.all - b.all)[1];
+    const middle = (list, of) => list.sort((a, b) => of(a) - of(b))[1];
+    const read = middle([await write(), await write(), await write()], (w) => w.time);
+    const unread = middle([await blind(), await blind(), await blind()], (w) => w.all);
     net.close();
-    record.decode = { milliseconds: samples[1], unread: unread.all, handed: unread.handed, dispatches: count };
     console.log(
-      `${name}: ${show(1000 / samples[1])} tokens/s behind ${prompt} to ${prompt + length} cached ones, logits read each time; ${count} dispatches a token`,
+      `${name}: ${show(1000 / read.time)} tokens/s behind ${prompt} to ${prompt + length} cached ones, logits read each time; ${count} dispatches a token`,
     );
     console.log(
       `${name}: ${show(1000 / unread.all)} tokens/s with nothing read; ${(unread.handed * 1000).toFixed(0)} µs of the processor's time a token (${((unread.handed * 1000) / count).toFixed(1)} µs a dispatch)`,
     );
+    // The token stays on the GPU: calls follow each other, and tokens are read as they come.
+    const { gpu: Writer } = await load(source('bench/gpu/writer.nn'), 'Writer', { consts, bounds });
+    const writer = await Writer.create({ gpu, seed: 1 });
+    const flow = async () => {
+      writer.reset();
+      const { next } = await writer.stream({ token, given: Uint8Array.of(1) }, { S: prompt });
+      const text = [next.data[0]];
+      const waiting = [];
+      const begun = performance.now();
+      for (let S = prompt + 1; S <= prompt + length; S++) {
+        waiting.push(writer.stream({ token: new Int32Array(1), given: new Uint8Array(1) }, { S }));
+        if (waiting.length >= UNDER_WAY) text.push((await waiting.shift()).next.data[0]);
+      }
+      for (const each of waiting) text.push((await each).next.data[0]);
+      return { time: (performance.now() - begun) / length, text };
+    };
+    await flow();
+    const flown = middle([await flow(), await flow(), await flow()], (w) => w.time);
+    writer.close();
+    const same = read.text.every((t, k) => t === flown.text[k]);
+    if (!same) process.exitCode = 1;
+    console.log(
+      `${name}: ${show(1000 / flown.time)} tokens/s where the token stays on the GPU, ${UNDER_WAY} calls under way; the same text${same ? '' : ': WRONG'}`,
+    );
+    record.decode = {
+      milliseconds: read.time,
+      unread: unread.all,
+      handed: unread.handed,
+      flowing: flown.time,
+      dispatches: count,
+    };
     console.log('  (no peer here keeps keys and values from call to call)');
   });
 }
