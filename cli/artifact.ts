@@ -47,6 +47,7 @@ export type EventualInstance = {
     : Eventually<Instance[K]>;
 } & {
   readonly recover?: (checkpoint: Checkpoint) => Promise<void>;
+  readonly enqueue?: (inputs: Inputs, sizes?: Sizes) => void;
 };
 
 export type WeightTensor = Weights extends ReadonlyMap<string, infer T> ? T : never;

@@ -188,6 +188,11 @@ Memory is taken once, for the greatest sizes: a size that the source does not li
       .addOption(consts())
       .addOption(runTarget())
       .addOption(threads())
+      .addOption(
+        new Option('--read-every <n>', 'of a GPU: the loss is read back every n steps only, and its figures with it')
+          .default(1)
+          .argParser(natural(1)),
+      )
       .option('-o, --out <folder>', 'where to write (default: nnc-out/NAME)')
       .option('--from <[network=]file...>', 'weights to begin with; what they lack begins as the program says')
       .option('--map <name>', "the checkpoint map by which to read another's file in --from")
@@ -392,7 +397,7 @@ Symbol 0 fills and stands for unknown characters, 1 starts a text, 2 ends it.`,
           .default('words'),
       )
       .addOption(consts())
-      .addOption(runTarget())
+      .addOption(nodeTarget())
       .option('-o, --out <folder>', 'write translate.json there'),
   ).addHelpText(
     'after',

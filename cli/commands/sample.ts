@@ -5,7 +5,15 @@
 import { Stream } from '../../analysis/random.ts';
 import { sampled } from '../../analysis/text/sampling.ts';
 import { decoded, encoder, fill, start, stop } from '../../analysis/text/tokens.ts';
-import { guarded, inputsOf, instantiate, type NodeTarget, type ResultTensor } from '../artifact.ts';
+import {
+  awaited,
+  gpuLimits,
+  guarded,
+  inputsOf,
+  instantiateAny,
+  type ResultTensor,
+  type RunTarget,
+} from '../artifact.ts';
 import { writeFile } from '../files.ts';
 import { wantedByModel } from '../inputs.ts';
 import type { Io, LookOptions } from '../io.ts';
@@ -28,7 +36,7 @@ export interface SampleOptions extends LookOptions {
   readonly seed?: number;
   readonly const?: Readonly<Record<string, number>>;
   readonly out?: string;
-  readonly target: NodeTarget;
+  readonly target: RunTarget;
 }
 
 export async function sample(io: Io, file: string, options: SampleOptions): Promise<number> {
@@ -57,9 +65,10 @@ export async function sample(io: Io, file: string, options: SampleOptions): Prom
     consts,
     targets: [options.target],
     otherwise: options.context,
+    ...(await gpuLimits(options.target)),
   });
   const artifact = artifacts.get(name)!;
-  const unit = await instantiate(artifact, options.target);
+  const unit = await instantiateAny(artifact, options.target);
   const weights = modelWeights(artifact.plan, readWeights(io, options.weights), options.weights);
   guarded(artifact, () => unit.load(weights));
   const [key] = inputsOf(artifact.plan, 'forward');
@@ -69,31 +78,35 @@ export async function sample(io: Io, file: string, options: SampleOptions): Prom
   const seed = options.seed ?? 0;
   const choice = { temperature: options.temperature, topK: options.topK ?? null, topP: options.topP ?? null };
   const texts: string[] = [];
-  for (let n = 0; n < options.count; n++) {
-    const stream = new Stream(seed, n);
-    const ids = prompt.length === 0 ? [start] : [...prompt];
-    for (let i = 0; i < options.length; i++) {
-      const seen = Int32Array.from(ids.slice(-options.context));
-      const result = guarded(artifact, () => unit.forward({ [key!]: seen }, { [batch]: 1, [time]: seen.length }))[
-        output
-      ] as ResultTensor;
-      const symbols = result.shape.at(-1) ?? 0;
-      if (result.shape.length !== 3 || symbols < tokenizer.symbols.length)
-        return refuse('NN939', {
-          reason: `${output} is [${result.shape.join(', ')}], not logits of ${tokenizer.symbols.length} symbols for every place`,
-          advice: 'a language model gives logits[B, T, V], V at least the number of symbols',
-        });
-      const from = (seen.length - 1) * symbols;
-      const logits = Float64Array.from(result.data.subarray(from, from + tokenizer.symbols.length));
-      // What fills and starts is never written.
-      logits[fill] = -Infinity;
-      logits[start] = -Infinity;
-      const next = sampled(logits, choice, stream);
-      if (next === stop) break;
-      ids.push(next);
-      if (i % 64 === 63) await io.pause();
+  try {
+    for (let n = 0; n < options.count; n++) {
+      const stream = new Stream(seed, n);
+      const ids = prompt.length === 0 ? [start] : [...prompt];
+      for (let i = 0; i < options.length; i++) {
+        const seen = Int32Array.from(ids.slice(-options.context));
+        const sizes = { [batch]: 1, [time]: seen.length };
+        const results = await awaited(artifact, () => unit.forward({ [key!]: seen }, sizes));
+        const result = results[output] as ResultTensor;
+        const symbols = result.shape.at(-1) ?? 0;
+        if (result.shape.length !== 3 || symbols < tokenizer.symbols.length)
+          return refuse('NN939', {
+            reason: `${output} is [${result.shape.join(', ')}], not logits of ${tokenizer.symbols.length} symbols for every place`,
+            advice: 'a language model gives logits[B, T, V], V at least the number of symbols',
+          });
+        const from = (seen.length - 1) * symbols;
+        const logits = Float64Array.from(result.data.subarray(from, from + tokenizer.symbols.length));
+        // What fills and starts is never written.
+        logits[fill] = -Infinity;
+        logits[start] = -Infinity;
+        const next = sampled(logits, choice, stream);
+        if (next === stop) break;
+        ids.push(next);
+        if (i % 64 === 63) await io.pause();
+      }
+      texts.push(decoded(tokenizer, ids));
     }
-    texts.push(decoded(tokenizer, ids));
+  } finally {
+    unit.close();
   }
   const text = texts.join('\n---\n');
   if (options.out === undefined) io.stdout.write(`${text}\n`);

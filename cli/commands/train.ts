@@ -62,6 +62,8 @@ export interface TrainOptions extends LookOptions {
   readonly target: RunTarget;
   readonly memory?: number | 'least';
   readonly threads: Threads;
+  /** Steps of which one has its loss read back, on a GPU. */
+  readonly readEvery: number;
   readonly const?: Readonly<Record<string, number>>;
 }
 
@@ -183,6 +185,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
       validation,
       rows: trainedRows(parts, rows.train, batch),
       parts,
+      readEvery: options.readEvery,
       checkpointPath,
       facts,
       resume: resumed?.saved ?? null,

@@ -31,6 +31,7 @@ export interface SessionOptions {
   readonly rows: number;
   /** Equal parts of a step's batch. */
   readonly parts: number;
+  readonly readEvery: number;
   readonly checkpointPath: string;
   readonly facts: RunFacts;
   readonly resume: Saved | null;
@@ -70,6 +71,9 @@ export function trainable(
   };
   return {
     step: (inputs) => unit.step({ ...inputs, ...whole }, told(inputs)),
+    ...(unit.enqueue === undefined
+      ? {}
+      : { enqueue: (inputs: Inputs) => unit.enqueue!({ ...inputs, ...whole }, told(inputs)) }),
     evaluate: (inputs) => unit.evaluate({ ...inputs, ...whole }, told(inputs)),
     weights: () => unit.weights(),
     load: (weights) => unit.load(weights),
@@ -95,6 +99,8 @@ export async function trainSession(
   let best = resume?.state.best ?? null;
   let history: readonly EpochReport[] = resume?.state.history ?? [];
   let sums: Record<string, number> = { ...resume?.state.sums };
+  /** Rows of the epoch that `sums` has. */
+  let counted = resume === null ? 0 : resume.state.batch * batch - (resume.state.unread ?? 0);
   let epochBegun = begun;
   let breathed = begun;
   let savedAt = begun;
@@ -128,6 +134,7 @@ export async function trainSession(
       epochs: options.epochs,
       batch,
       parts: options.parts,
+      readEvery: options.readEvery,
       seed: options.seed,
       signal,
       ...(options.patience === null ? {} : { patience: options.patience }),
@@ -135,12 +142,14 @@ export async function trainSession(
       ...(resume === null ? {} : { resume: resume.state }),
       onRecover: (state, error) => {
         sums = { ...state.sums };
+        counted = state.batch * batch - (state.unread ?? 0);
         progress.say(`${error.problems.join(' ')} Going on from step ${state.checkpoint.step} on another.`);
       },
       onBatch: async ({ epoch, batch: index, step, metrics }) => {
         const done = Math.min((index + 1) * batch, rows);
         // The loop's own sums, kept along so that a checkpoint can be written between its epochs.
-        for (const name in metrics) sums[name] = (sums[name] ?? 0) + metrics[name]! * (done - index * batch);
+        for (const name in metrics) sums[name] = (sums[name] ?? 0) + metrics[name]! * (done - counted);
+        counted = done;
         if (!Number.isFinite(metrics['loss'] ?? 0)) {
           diverged ??= { epoch: epoch + 1, step };
           signal.aborted = true;
@@ -155,6 +164,7 @@ export async function trainSession(
       },
       onEpoch: async (report) => {
         sums = {};
+        counted = 0;
         if (diverged !== null) return;
         const seconds = (io.now() - epochBegun) / 1000;
         epochBegun = io.now();

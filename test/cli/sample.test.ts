@@ -3,7 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { decode } from '../../runtime/safetensors.ts';
+import { realGpu, skipLoudly } from '../targets/wgsl/gpu.ts';
 import { folder, nnc, tensors } from './support.ts';
+
+const { gpu, reason } = await realGpu();
+if (gpu === null) skipLoudly('nnc sample --target wgsl', reason);
 
 const program = `model Writer(text: i32[B, T] < 20) -> float[B, T, 20] {
   let e = Embedding(20, 16)
@@ -57,6 +61,11 @@ describe('tokens and sample', () => {
     const greedy = await nnc(cwd, [...base, '--prompt', 'we g', '--length', '40', '--temperature', '0']);
     expect(greedy.err).toBe('');
     expect(greedy.out).toBe('we gently row down the stream\nwe gently row \n');
+    if (gpu !== null) {
+      const there = base.map((word) => (word === 'wasm' ? 'wgsl' : word));
+      const on = await nnc(cwd, [...there, '--prompt', 'we g', '--length', '12', '--temperature', '0']);
+      expect(on).toMatchObject({ err: '', out: 'we gently row do\n' });
+    }
     const drawn = await nnc(cwd, [
       ...base,
       '--prompt',

@@ -36,6 +36,11 @@ describe('--target', () => {
       return;
     }
     expect(there).toMatchObject({ code: 0, err: '' });
+    // The same weights where the loss is read back less often.
+    const seldom = ['--target', 'wgsl', '--read-every', '2', '--out', 'seldom'];
+    expect(await nnc(cwd, ['train', digits, ...brief, ...seldom])).toMatchObject({ code: 0, err: '' });
+    for (const [path, { data }] of tensors(join(cwd, 'wgsl', 'weights.safetensors')))
+      expect(tensors(join(cwd, 'seldom', 'weights.safetensors')).get(path)!.data).toEqual(data);
     expect(await train('ts')).toMatchObject({ code: 0, err: '' });
     const [a, b] = ['ts', 'wgsl'].map((target) => tensors(join(cwd, target, 'weights.safetensors')));
     for (const [path, { data }] of a!) {
