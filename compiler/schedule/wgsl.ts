@@ -129,8 +129,9 @@ function threadsFor(kernel: Kernel, rows: readonly string[], stages: readonly St
   const work = Math.max(...shared);
   const count = points(kernel, rows, sizeOf);
   if (work < WORTH_SHARING || (count >= MANY_ROWS && work < 4 * GROUP)) return 1;
-  // Measured on an H200: rows of 768 or 1024 are done soonest by 64 threads each, of 50257 by 256.
-  return work >= LONG_ROW ? LARGE_GROUP : GROUP;
+  // Measured on an H200: many rows of 768 or 1024 are done soonest by 64 threads each, of 50257 by 256; so is one row of 768, which has the device to itself.
+  const isAlone = count * LARGE_GROUP <= MANY_POINTS && work >= 2 * LARGE_GROUP;
+  return work >= LONG_ROW || isAlone ? LARGE_GROUP : GROUP;
 }
 
 /** Whether a GPU computes the kernel: all, but for buffers of the row in a form that has no schedule here. */

@@ -48,6 +48,12 @@ interface Listed {
   readonly entries: readonly Entry[];
 }
 
+interface Extents {
+  readonly values: readonly number[];
+  readonly isFew: boolean;
+  readonly extents: readonly { readonly pass: number; readonly x: number; readonly y: number }[];
+}
+
 // WebGPU's numbers.
 const USAGE = 64 | 8;
 const GROUPS = 65_535;
@@ -62,6 +68,7 @@ export class Listing {
   /** First row of each program. */
   private readonly first = new Map<string, number>();
   private readonly listed = new Map<string, Listed>();
+  private readonly latest = new Map<GpuKernel, Extents>();
 
   /** With room for every row that the bounds (`env`) can ask for. `calls` is filled by the caller before anything is listed. */
   constructor(plan: Plan, device: GpuDevice, calls: ReadonlyMap<PlanStep, Call>, gates: Gates | null, env: Env) {
@@ -133,7 +140,9 @@ export class Listing {
     }
     if (to === 0) return;
     this.write(from, to);
-    listed.dispatches = listed.entries.flatMap((e) => e.dispatches);
+    const all: Dispatch[] = [];
+    for (const { dispatches } of listed.entries) all.push(...dispatches);
+    listed.dispatches = all;
   }
 
   private renew(entry: Entry, env: Env): void {
@@ -222,17 +231,27 @@ export class Listing {
 
   private dispatches(step: PlanStep, values: readonly number[], offset: number): readonly Dispatch[] {
     const call = this.calls.get(step)!;
+    const { isFew, extents } = this.extents(call, values);
+    const { kernel, pipelines, group } = isFew ? call.few! : call;
+    const offsets = [offset];
+    return extents.map(({ pass, x, y }) => ({ kernel, pipeline: pipelines[pass]!, group, offsets, x, y, row: -1 }));
+  }
+
+  /** What a kernel needs at these sizes; of calls one after the other most are equal (layers are). */
+  private extents(call: Call, values: readonly number[]): Extents {
+    const last = this.latest.get(call.kernel);
+    if (last !== undefined && values.every((v, i) => v === last.values[i])) return last;
     const own = new Map(call.kernel.sizes.map((s, i) => [s, values[i]!]));
     const { few } = call.kernel;
     const isFew = few !== undefined && sizeValue(few.rows, own) <= few.most;
-    const { kernel, pipelines, group } = isFew ? call.few! : call;
-    const offsets = [offset];
-    return kernel.passes.flatMap((pass, i): Dispatch[] => {
-      const groups = Math.ceil(sizeValue(pass.count, own) / pass.per);
-      if (groups <= 0) return [];
+    const extents = (isFew ? call.few! : call).kernel.passes.flatMap(({ count, per }, pass) => {
+      const groups = Math.ceil(sizeValue(count, own) / per);
       const x = Math.min(groups, GROUPS);
-      return [{ kernel, pipeline: pipelines[i]!, group, offsets, x, y: Math.ceil(groups / x), row: -1 }];
+      return groups <= 0 ? [] : [{ pass, x, y: Math.ceil(groups / x) }];
     });
+    const found = { values, isFew, extents };
+    this.latest.set(call.kernel, found);
+    return found;
   }
 
   private write(from: number, to: number): void {
