@@ -19,6 +19,8 @@ interface Net {
   step(inputs: object): Promise<Figures>;
   enqueue(inputs: object): void;
   evaluate(inputs: object): Promise<Figures>;
+  /** Where a rate follows the loss on rows that are not trained on (`plateau`). */
+  validated?(loss: number): void;
   forward(inputs: object): Promise<Readonly<Record<string, { readonly data: Float32Array }>>>;
   checkpoint(): Promise<{ readonly step: number }>;
   restore(checkpoint: unknown): void;
@@ -247,8 +249,9 @@ export class Engine {
       } else net.enqueue(inputs);
       count++;
       if (net.steps % batches === 0) {
+        const loss = await this.test();
+        net.validated?.(loss);
         this.saved = await net.checkpoint();
-        await this.test();
       }
     } while (this.running && (this.slow ? count < 2 : performance.now() - begun < 60));
     const epoch = Math.floor(net.steps / batches);
@@ -260,9 +263,10 @@ export class Engine {
     this.after(() => this.round());
   }
 
-  private async test(): Promise<void> {
+  /** The loss on the rows that are not trained on. */
+  private async test(): Promise<number> {
     const { net } = this;
-    if (net === null) return;
+    if (net === null) return NaN;
     const [, test] = await this.data;
     const order = Uint32Array.from({ length: test.count }, (_, k) => k);
     const sums = { accuracy: 0, loss: 0 };
@@ -274,6 +278,7 @@ export class Engine {
     }
     const { accuracy, loss } = sums;
     this.report({ kind: 'tested', step: net.steps, accuracy: accuracy / test.count, loss: loss / test.count });
+    return loss / test.count;
   }
 
   private async predict(): Promise<void> {
