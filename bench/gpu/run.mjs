@@ -353,7 +353,8 @@ if (wants('decode')) {
     await flow();
     const flown = middle([await flow(), await flow(), await flow()], (w) => w.time);
     writer.close();
-    const same = read.text.every((t, k) => t === flown.text[k]);
+    // The null backend computes nothing: what it gives are the bytes that were there.
+    const same = options.backend === 'null' || read.text.every((t, k) => t === flown.text[k]);
     if (!same) process.exitCode = 1;
     console.log(
       `${name}: ${show(1000 / flown.time)} tokens/s where the token stays on the GPU, ${UNDER_WAY} calls under way; the same text${same ? '' : ': WRONG'}`,

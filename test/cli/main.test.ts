@@ -70,6 +70,8 @@ describe('help', () => {
                                     first there is (choices: "ts", "wasm", "wgsl", "auto", default: "ts")
         --threads <n>               of the wasm target: a number, or auto for all cores; results are the
                                     same bits (default: "auto")
+        --read-every <n>            of a GPU: the loss is read back every n steps only, and its figures
+                                    with it (default: 1)
         -o, --out <folder>          where to write (default: nnc-out/NAME)
         --from <[network=]file...>  weights to begin with; what they lack begins as the program says
         --map <name>                the checkpoint map by which to read another's file in --from

@@ -65,7 +65,7 @@ describe('--target', () => {
     }
     expect(answers.length).toBe(here.length);
     expect(here.filter((v, k) => Math.abs(v - answers[k]!) > 1e-4)).toEqual([]);
-  }, 120_000);
+  }, 240_000);
 
   it('trains on wasm as on ts, within the rounding of f32', async () => {
     const cwd = folder();
