@@ -55,16 +55,21 @@ const join = (a: Pending, b: Pending): Pending => ({
 const contains = (a: Pending, b: Pending): boolean =>
   [...b.all].every((t) => a.all.has(t)) && [...b.first].every((t) => a.first.has(t));
 
+function some(touches: ReadonlySet<Touch>, wanted: (t: Touch) => boolean): boolean {
+  for (const t of touches) if (wanted(t)) return true;
+  return false;
+}
+
 const overlaps = (x: Touch, y: Touch): boolean => (x.writes || y.writes) && x.from < y.to && y.from < x.to;
 const alike = (x: Touch, y: Touch): boolean =>
   x.unit !== null && x.unit === y.unit && x.units === y.units && x.from === y.from;
 
-const isShared = ({ shared, cuts }: Parallel, step: PlanStep): boolean =>
+const isShared = (parallel: Parallel, step: PlanStep): boolean =>
   step.kind === 'loop'
-    ? step.body.some((s) => isShared({ shared, cuts } as Parallel, s))
+    ? step.body.some((s) => isShared(parallel, s))
     : step.kind === 'copy'
-      ? cuts.has(step)
-      : shared(step.kernel);
+      ? parallel.cuts.has(step)
+      : parallel.shared(step.kernel);
 
 /** Whether a program has anything for several threads. */
 export const isParallel = (parallel: Parallel, steps: readonly PlanStep[]): boolean =>
@@ -118,7 +123,7 @@ class Meetings {
     const alone = (): void => {
       if (held.length === 0) return;
       const own = held.flatMap((s) => this.touches(s));
-      if (own.some((x) => [...all].some((y) => overlaps(x, y)))) meet();
+      if (own.some((x) => some(all, (y) => overlaps(x, y)))) meet();
       for (const t of own) first.add(t);
       made.push({ kind: 'alone', steps: held });
       held = [];
@@ -145,7 +150,7 @@ class Meetings {
       }
       const own = this.touches(step);
       const clash = (x: Touch): boolean =>
-        [...first].some((y) => overlaps(x, y)) || [...all].some((y) => overlaps(x, y) && !alike(x, y));
+        some(first, (y) => overlaps(x, y)) || some(all, (y) => overlaps(x, y) && !alike(x, y));
       if (own.some(clash)) meet();
       for (const t of own) all.add(t);
       made.push({ kind: 'all', step });
