@@ -25,7 +25,9 @@ export function verifiedFixes(
   candidates: readonly Fix[],
   recheck: Recheck,
 ): readonly Fix[] {
-  if (all.length > MOST_TRIALS) return [];
+  // Of many problems the first are tried; when they are mended it is the turn of the others.
+  const place = all.indexOf(problem);
+  if (place >= MOST_TRIALS || (place < 0 && all.length > MOST_TRIALS)) return [];
   const holds = (fix: Fix): boolean =>
     tried(
       program,
@@ -38,19 +40,40 @@ export function verifiedFixes(
 /** The same for what the parser and the loader found: their fixes are candidates until they have been tried. */
 export function verifiedLoadFixes(program: Program, found: readonly Problem[], recheck: Recheck): readonly Problem[] {
   if (found.every((p) => p.fixes.length === 0)) return found;
-  if (found.length > MOST_TRIALS) return found.map((p) => ({ ...p, fixes: [] }));
   const whole = [...found, ...recheck(program)];
-  return found.map((p) => ({
+  const after = (loaded: Loaded): readonly Problem[] => [...loaded.problems, ...recheck(loaded.program)];
+  const together = found.length > MOST_TRIALS ? safeTogether(found) : new Map<Problem, Fix>();
+  if (together.size > 0) {
+    const fix = { ...together.values().next().value!, edits: [...together.values()].flatMap((f) => f.edits) };
+    if (tried(program, fix, (loaded) => errors(after(loaded)) <= errors(whole) - together.size))
+      return found.map((p) => ({ ...p, fixes: together.has(p) ? [together.get(p)!] : [] }));
+  }
+  return found.map((p, k) => ({
     ...p,
-    fixes: p.fixes.filter((fix) =>
-      tried(program, fix, (loaded) => better(p, whole, [...loaded.problems, ...recheck(loaded.program)])),
-    ),
+    fixes: p.fixes.filter((fix) => k < MOST_TRIALS && tried(program, fix, (loaded) => better(p, whole, after(loaded)))),
   }));
 }
 
+/** Signs of another language stand everywhere in a text that was copied: too many to try one by one, so those that need no asking are tried at once. */
+function safeTogether(found: readonly Problem[]): ReadonlyMap<Problem, Fix> {
+  const out = new Map<Problem, Fix>();
+  for (const p of found) {
+    const fix = p.fixes.find((f) => f.applicability === 'always');
+    const clashes = (f: Fix): boolean =>
+      [...out.values()].some((o) =>
+        o.edits.some((a) =>
+          f.edits.some((b) => a.span.file === b.span.file && a.span.start <= b.span.end && b.span.start <= a.span.end),
+        ),
+      );
+    if (fix !== undefined && !clashes(fix)) out.set(p, fix);
+  }
+  return out;
+}
+
+const errors = (list: readonly Problem[]): number => list.filter((p) => proseOf(p.code).severity === 'error').length;
+
 /** The problem is gone and no error came. Where an error went, warnings may come that it had hidden. */
 function better(problem: Problem, all: readonly Problem[], after: readonly Problem[]): boolean {
-  const errors = (list: readonly Problem[]): number => list.filter((p) => proseOf(p.code).severity === 'error').length;
   const count = (list: readonly Problem[]): number => list.filter((p) => p.code === problem.code).length;
   if (count(after) >= count(all)) return false;
   return proseOf(problem.code).severity === 'error'
