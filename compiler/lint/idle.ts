@@ -2,7 +2,16 @@
  * What is written and does nothing: a value that is another under a new name, an extreme of one, a range that is empty, a declaration that
  * nothing uses. Each is what is left where something was forgotten.
  */
-import type { Callable, ConstDeclaration, Expr, Index, LetStatement, NameExpr } from '../../grammar/ast.ts';
+import type {
+  Callable,
+  ConstDeclaration,
+  Declaration,
+  Expr,
+  Index,
+  IndexName,
+  LetStatement,
+  NameExpr,
+} from '../../grammar/ast.ts';
 import { nodesOf } from '../../grammar/walk.ts';
 import { formatShape } from '../check/types.ts';
 import type { Fix } from '../diagnostics/problem.ts';
@@ -176,40 +185,55 @@ export const emptyRange: Lint = {
 
 type Unused = ConstDeclaration | Callable;
 
+const known = new WeakMap<object, ReadonlySet<string> | null>();
+
+/** What a declaration mentions, remembered, as trees do not change; null where some of it could not be read. */
+function namesIn(d: Declaration): ReadonlySet<string> | null {
+  let names = known.get(d);
+  if (names === undefined) {
+    const nodes = nodesOf(d);
+    const isDamaged = d.kind === 'bad' || ('damaged' in d && d.damaged) || nodes.some((n) => n.kind === 'bad');
+    names = isDamaged
+      ? null
+      : new Set(
+          nodes.flatMap((n) =>
+            n.kind === 'name'
+              ? [(n as NameExpr).name]
+              : n.kind === 'index'
+                ? [(n as unknown as IndexName).name.text]
+                : [],
+          ),
+        );
+    known.set(d, names);
+  }
+  return names;
+}
+
 export const unusedDeclaration: Lint = {
   code: 'NN622',
   name: 'unused-declaration',
   level: 'warn',
-  looksFor: 'a const or a block that nothing in a file uses, where the file has a model or a `train` block',
+  looksFor:
+    'the one const or block that nothing in a file uses, where the file has a model or a `train` block and uses all others',
   avoids:
-    'files without a network, which are there to be imported; names that begin with `_`; models, losses and functions',
+    'files without a network, which are there to be imported; several blocks without a use; names that begin with `_`; models, losses and functions',
   whole: true,
   run(c) {
     const { ast } = c.program.entry;
     if (!ast.declarations.some((d) => d.kind === 'model' || d.kind === 'train')) return;
     // What could not be read may have been what uses a name. Bodies are not asked: those that are as before are not looked at again.
-    if (
-      ast.declarations.some(
-        (d) => d.kind === 'bad' || ('damaged' in d && d.damaged) || nodesOf(d).some((n) => n.kind === 'bad'),
-      )
-    )
-      return;
-    const used = new Set<string>();
-    for (const d of ast.declarations)
-      for (const n of nodesOf(d)) {
-        const name =
-          n.kind === 'name'
-            ? (n as NameExpr).name
-            : n.kind === 'index'
-              ? (n as { name?: { text: string } }).name?.text
-              : undefined;
-        if (name !== undefined) used.add(name);
-      }
-    for (const d of ast.declarations) {
-      if (d.kind !== 'const' && d.kind !== 'block') continue;
-      const { name, kind } = d as Unused;
-      if (used.has(name.text) || name.text.startsWith('_')) continue;
-      c.report('NN622', name.span, { name: name.text, what: kind });
+    const named = ast.declarations.map(namesIn);
+    if (named.some((n) => n === null)) return;
+    const used = { has: (name: string): boolean => named.some((n) => n!.has(name)) };
+    const unused = ast.declarations.filter(
+      (d): d is Unused =>
+        (d.kind === 'const' || d.kind === 'block') && !used.has(d.name.text) && !d.name.text.startsWith('_'),
+    );
+    // Several are a collection, of which the network shows one or the other.
+    for (const kind of ['const', 'block'] as const) {
+      const [only, ...more] = unused.filter((d) => d.kind === kind);
+      if (only !== undefined && more.length === 0)
+        c.report('NN622', only.name.span, { name: only.name.text, what: kind });
     }
   },
 };

@@ -43,7 +43,7 @@ export const oddWidth: Lint = {
       for (const d of ast.declarations) {
         // Also bodies whose own text is as before: what else the file has may have changed. Few have such a number at all.
         if (!('parameters' in d) && d.kind !== 'train') continue;
-        if (!nodesOf(d).some((n) => insteadOf(c, n as Expr) !== null)) continue;
+        if (!hasNear(d)) continue;
         const body = c.body(d);
         for (const a of body === null ? [] : [...body.applications, ...body.configured])
           for (const { value, instead } of widths(c, a)) {
@@ -58,11 +58,26 @@ export const oddWidth: Lint = {
   },
 };
 
+const near = new WeakMap<object, boolean>();
+
+/** Whether a declaration has such a number at all; remembered, as trees do not change. */
+function hasNear(d: object): boolean {
+  let known = near.get(d);
+  if (known === undefined) {
+    known = nodesOf(d).some((n) => {
+      const e = n as Expr;
+      return e.kind === 'number' ? round(e.value) !== null : named(e) !== null;
+    });
+    near.set(d, known);
+  }
+  return known;
+}
+
 /** What a width was probably meant to be. */
 function insteadOf(c: Context, value: Expr): string | null {
   if (value.kind === 'number') {
-    const near = round(value.value);
-    return near === null ? null : String(near);
+    const whole = round(value.value);
+    return whole === null ? null : String(whole);
   }
   const inner = named(value);
   return inner === null ? null : c.text(inner.span);

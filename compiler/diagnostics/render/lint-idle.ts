@@ -198,7 +198,7 @@ two are slower. Where it is meant, give it a name (\`const bins = 257\`).`,
     severity: 'warning',
     title: 'a const or block that nothing uses',
     explain: explain(
-      `In a file that has a model or a \`train\` block, a const or a block that nothing mentions is a leftover, or was to stand where something else does. A name that begins with \`_\` says that it
+      `In a file that has a model or a \`train\` block, the one const or block that nothing mentions is a leftover, or was to stand where something else does. A name that begins with \`_\` says that it
 is meant.`,
       `const width = 32
 model Net(x: float[B, 8]) -> float[B, 4] { x |> Linear(16) |> relu |> Linear(4) }`,
