@@ -161,7 +161,8 @@ function costOf(a: Analysis, s: Binding): string {
 /** Whether what is trained feels a change of this value. */
 function gradientText(a: Analysis, symbol: NameSymbol, statement: Binding | null): string {
   if (symbol.kind === 'input' || symbol.kind === 'label' || symbol.kind === 'field') return '';
-  const home = symbol.place === null ? null : homeAt(a, symbol.place.start);
+  // A parameter of another file's block (`embed.weight`) belongs to each of its instances: what holds for one does not for all.
+  const home = symbol.place === null || symbol.place.file !== a.file ? null : homeAt(a, symbol.place.start);
   if (home === null || (home.kind !== 'train' && home.damaged)) return '';
   const passage = gradientTo(a, home, statement ?? symbol.name);
   if (passage === null) return '';

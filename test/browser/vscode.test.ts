@@ -68,10 +68,10 @@ describe.skipIf(chromium === undefined || installed === undefined)(
       page = await browser.newPage({ viewport: { width: 1200, height: 820 } });
       page.setDefaultTimeout(60_000);
       await page.goto(`http://127.0.0.1:${port}/?folder=${folder}`);
-      await page.getByText('Yes, I trust the authors').click({ timeout: 60_000 });
+      await page.getByText('Yes, I trust the authors').click({ timeout: 150_000 });
       await page.locator('.explorer-viewlet').getByText('digits.nn').dblclick();
       await page.locator('.codelens-decoration', { hasText: 'parameters' }).first().waitFor({ timeout: 60_000 });
-    }, 180_000);
+    }, 360_000);
 
     afterAll(async () => {
       await browser?.close();

@@ -59,3 +59,37 @@ describe('gradients', () => {
     expect(over('let picked', 4)).not.toContain('Gradient: flows');
   });
 });
+
+describe('parameters passed as values', () => {
+  const tied = `${'// A long beginning.\n'.repeat(400)}block Head(table: float[V, D])(x: float[B, D]) -> float[B, V] {
+  let y[b, v] = sum[d] x[b, d] * table[v, d]
+  return y
+}
+block Mixed(w: float[D, D], x: float[B, D]) -> float[B, D] {
+  let z[b, e] = sum[d] x[b, d] * stop_gradient(w)[d, e]
+  return z
+}
+model Net(word: i32[B] < 10) -> float[B, 10] {
+  let embed = Embedding(10, 8)
+  param mix: float[8, 8] = 0.1
+  let h = Mixed(mix, embed(word))
+  let head = Head(embed.weight)
+  return head(h)
+}
+`;
+  const t = analyse('tied.nn', tied, { read: () => null });
+  const at = (piece: string, by = 0): string => hover(t, tied.indexOf(piece) + by)?.markdown ?? '';
+
+  it('the program is right', () => {
+    expect(t.reports.filter((r) => r.severity === 'error').map((r) => r.message)).toEqual([]);
+  });
+  it('the block that takes them says whether a gradient comes to them', () => {
+    expect(at('table: float')).toContain('Gradient: flows to it from the result of `Head`.');
+    expect(at('w: float')).toMatch(/No gradient: the result of `Mixed` depends on it only through/);
+    expect(at('mix: float')).toMatch(/No gradient: the result of `Net` depends on it only through/);
+  });
+  it('of a parameter of another file nothing is said that would be of another declaration here', () => {
+    expect(at('embed.weight', 6)).toContain('param weight: float[10, 8]');
+    expect(at('embed.weight', 6)).not.toMatch(/[Gg]radient/);
+  });
+});
