@@ -16,7 +16,7 @@ function erf(x: number): number {
   const y = Math.abs(x);
   if (y > 6) return Math.sign(x);
   // Most of f32 is this near to 0.
-  if (y < 2 ** -12) return (2 / Math.sqrt(Math.PI)) * (x - (x * y * y) / 3);
+  if (y < 2 ** -12) return (2 / Math.sqrt(Math.PI)) * x * (1 - (y * y) / 3);
   if (y < 2.5) {
     let term = y;
     let sum = y;
