@@ -118,6 +118,7 @@ function page(
   most: number,
   files: number,
   total: number,
+  without: readonly string[],
   date: string,
   joined: boolean,
 ): string {
@@ -149,8 +150,8 @@ function page(
 
 Written by \`npm run mutations\` on ${date}; do not edit. ${operators.length} operators (\`scripts/mutations/operators.ts\`) on ${files} of the ${total} examples, benchmarks and library
 files; at most ${most} sites of an operator in a file, evenly chosen.${
-    joined ? ' It was joined from pieces: lints and repairs that came between them are in the later ones only.' : ''
-  }
+    without.length > 0 ? ` Not in it, for want of time: ${without.join(', ')}.` : ''
+  }${joined ? ' It was joined from pieces: lints and repairs that came between them are in the later ones only.' : ''}
 
 A mutant is *an error*, *a lint* (or another warning), *harmless* (its graphs after simplification are the original's, or compute the same numbers) or *missed*. Of
 the missed, *types differ* counts those in which a shape or role that the checker infers is another. *On target* is the share of reports whose place lies on the changed expression, *shown* the share that
@@ -271,6 +272,7 @@ function main(argv: readonly string[]): void {
       most,
       files,
       sources.length,
+      sources.map((x) => x.name).filter((n) => !(n in found)),
       new Date().toISOString().slice(0, 10),
       new Set(Object.values(found).map((f) => f.build)).size > 1,
     );
