@@ -51,6 +51,11 @@ export interface CompileOptions {
   readonly targets?: readonly Target[];
   /** Limits of the GPU that `wgsl` is compiled for, where they are more (or less) than what every WebGPU device has. */
   readonly gpu?: Partial<GpuLimits>;
+  /**
+   * Products whose operands are halves (those of `precision f16`) have a form for the matrix units of a GPU beside their other one, and devices that have such units take it: Dawn's
+   * `chromium-experimental-subgroup-matrix` with squares of 16 halves. Sums stay those of f32, in another order. Default: false.
+   */
+  readonly matrices?: boolean;
   /** What `nnc tune` measured to be quicker, by kernel, for the `wasm` target: it changes no result. */
   readonly tuning?: Tuning;
   /** Levels of lints beside those that the text gives: `{ allow: ['NN604'], deny: ['warnings'] }`. */

@@ -72,6 +72,8 @@ export interface BuildOptions {
   /** Rules of `store/choice.ts`, checked already. */
   readonly weights?: readonly string[];
   readonly gpu?: Partial<GpuLimits>;
+  /** Products of halves (`precision f16`) have a form for a GPU's matrix units, too. */
+  readonly matrices?: boolean;
   readonly tuning?: Tuning;
   readonly trace?: Trace;
 }
@@ -156,7 +158,8 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
     const { gpu } = options;
     const { tuning } = options;
     const found = { unit, plan, kernels, schedules, origins, sources: program.sources };
-    const base = tuning === undefined ? found : { ...found, tuning };
+    const { matrices = false } = options;
+    const base = { ...found, matrices, ...(tuning === undefined ? {} : { tuning }) };
     const material = gpu === undefined ? base : { ...base, gpu: { ...GUARANTEED, ...gpu } };
     const modules = new Modules(() => emitModule('ts', material));
     for (const target of new Set<Target>(options.targets ?? [])) {

@@ -18,6 +18,7 @@ export interface BuildOptions extends LookOptions {
   readonly bound?: Readonly<Record<string, number>>;
   readonly const?: Readonly<Record<string, number>>;
   readonly gpuBinding?: number;
+  readonly gpuMatrices?: boolean;
   readonly print?: View;
 }
 
@@ -36,6 +37,7 @@ export function build(io: Io, file: string, options: BuildOptions): number {
     ...(options.gpuBinding === undefined
       ? {}
       : { gpu: { binding: options.gpuBinding, buffer: Math.max(2 ** 28, options.gpuBinding) } }),
+    ...(options.gpuMatrices === undefined ? {} : { matrices: options.gpuMatrices }),
     // To look at, any bound will do.
     ...(options.print === undefined ? {} : { otherwise: 64 }),
   });

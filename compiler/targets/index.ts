@@ -28,6 +28,8 @@ export interface Material {
   readonly sources: Sources;
   /** Of the GPU that is compiled for; what every WebGPU device has if left out. */
   readonly gpu?: GpuLimits;
+  /** Products of halves have a form for a GPU's matrix units beside the other. */
+  readonly matrices?: boolean;
   /** What was measured to be quicker on WebAssembly. */
   readonly tuning?: Tuning;
 }
@@ -67,8 +69,8 @@ const single = {
     const { code, declarations } = emitWasm(unit, plan, kernels, tuning);
     return { typescript: null, javascript: code, declarations, sourceMap: null };
   },
-  wgsl({ unit, plan, kernels, schedules, origins, sources, gpu }: Material): TargetModule {
-    const limits = gpu === undefined ? {} : { limits: gpu };
+  wgsl({ unit, plan, kernels, schedules, origins, sources, gpu, matrices = false }: Material): TargetModule {
+    const limits = { matrices, ...(gpu === undefined ? {} : { limits: gpu }) };
     const emit = (types: boolean) => emitWgsl(unit, plan, kernels, schedules, { types, origins, sources, ...limits });
     const [ts, js] = [emit(true), emit(false)];
     const { declarations, excess } = js;

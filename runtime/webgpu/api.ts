@@ -10,11 +10,35 @@ export interface GpuLimits {
   readonly maxBufferSize: number;
   readonly maxStorageBufferBindingSize: number;
   readonly maxStorageBuffersPerShaderStage: number;
+  readonly maxComputeWorkgroupStorageSize: number;
+}
+
+export interface GpuFeatures {
+  has(name: string): boolean;
+}
+
+/** Of a driver; matrix units are Dawn's experiment. */
+export interface GpuInfo {
+  readonly subgroupMinSize?: number;
+  readonly subgroupMaxSize?: number;
+  readonly subgroupMatrixConfigs?: readonly {
+    readonly componentType: string;
+    readonly resultComponentType: string;
+    readonly M: number;
+    readonly N: number;
+    readonly K: number;
+  }[];
 }
 
 export interface GpuAdapter {
   readonly limits: GpuLimits;
-  requestDevice(options?: { label?: string; requiredLimits?: Readonly<Record<string, number>> }): Promise<GpuDevice>;
+  readonly features: GpuFeatures;
+  readonly info: GpuInfo;
+  requestDevice(options?: {
+    label?: string;
+    requiredFeatures?: readonly string[];
+    requiredLimits?: Readonly<Record<string, number>>;
+  }): Promise<GpuDevice>;
 }
 
 export interface GpuBuffer {
@@ -76,6 +100,8 @@ export interface GpuError {
 export interface GpuDevice {
   readonly queue: GpuQueue;
   readonly limits: GpuLimits;
+  readonly features: GpuFeatures;
+  readonly adapterInfo: GpuInfo;
   readonly lost: Promise<{ readonly reason: string | undefined; readonly message: string }>;
   onuncapturederror: ((event: { readonly error: GpuError }) => void) | null;
   createBuffer(options: { label?: string; size: number; usage: number }): GpuBuffer;

@@ -2,6 +2,7 @@
 import { NncError } from '../errors.ts';
 import type { Plan, PlanBuffer } from '../plan.ts';
 import type { GpuDevice, GpuLike } from './api.ts';
+import { MATRIX_FEATURES, matrixNeed } from './matrix.ts';
 import type { GpuCompiledLimits, GpuKernel, GpuProgramTable } from './table.ts';
 
 /** Offsets in buffers, and rows of uniforms, are multiples of it. */
@@ -32,7 +33,12 @@ export function needsOf(plan: Plan, table: GpuProgramTable, limits: GpuCompiledL
   return { buffer: Math.min(longest, limits.buffer), binding, largest, bindings };
 }
 
-export async function openDevice(plan: Plan, needs: Needs, given: GpuLike | undefined): Promise<GpuDevice> {
+export async function openDevice(
+  plan: Plan,
+  table: GpuProgramTable,
+  needs: Needs,
+  given: GpuLike | undefined,
+): Promise<GpuDevice> {
   const scope = globalThis as { readonly navigator?: { readonly gpu?: GpuLike } };
   const gpu = given ?? scope.navigator?.gpu;
   if (gpu === undefined) {
@@ -52,8 +58,14 @@ export async function openDevice(plan: Plan, needs: Needs, given: GpuLike | unde
     requiredLimits['maxStorageBufferBindingSize'] = Math.min(binding, limits.maxStorageBufferBindingSize);
   if (bindings > 8)
     requiredLimits['maxStorageBuffersPerShaderStage'] = Math.min(bindings, limits.maxStorageBuffersPerShaderStage);
+  const matrices = matrixNeed(table, adapter);
+  if (matrices > 2 ** 14) requiredLimits['maxComputeWorkgroupStorageSize'] = matrices;
   try {
-    return await adapter.requestDevice({ label: plan.name, requiredLimits });
+    return await adapter.requestDevice({
+      label: plan.name,
+      requiredLimits,
+      ...(matrices > 0 ? { requiredFeatures: MATRIX_FEATURES } : {}),
+    });
   } catch (error) {
     throw new NncError('NN541', null, [`WebGPU gave no device: ${String(error)}`]);
   }

@@ -14,6 +14,7 @@ import { align, checkLimits, needsOf, openDevice, ROW, bindingsOf } from './devi
 import { GpuFaults } from './faults.ts';
 import { gatedDispatches, gateKernel, Gates, isGated } from './gates.ts';
 import { Listing, type Call, type Dispatch } from './listing.ts';
+import { kernelsFor } from './matrix.ts';
 import { GpuPipelines, titleOf } from './pipelines.ts';
 import { GpuReadings, type Place, type Reading, type Result, type Wanted } from './reading.ts';
 import type { Quantised } from '../store.ts';
@@ -130,13 +131,14 @@ export class GpuMachine {
 
   static async create(
     plan: Plan,
-    table: GpuProgramTable,
+    all: GpuProgramTable,
     limits: GpuCompiledLimits,
     options: GpuOptions,
   ): Promise<GpuMachine> {
-    const needs = needsOf(plan, table, limits);
-    const device = options.device ?? (await openDevice(plan, needs, options.gpu));
+    const needs = needsOf(plan, all, limits);
+    const device = options.device ?? (await openDevice(plan, all, needs, options.gpu));
     checkLimits(plan, needs, device);
+    const table = kernelsFor(all, device);
     // All memory that is ever taken, but for what results are read into.
     device.pushErrorScope('out-of-memory');
     const machine = new GpuMachine(plan, table, limits, device, options.device === undefined);

@@ -14,6 +14,8 @@ export interface GpuKernel {
   readonly passes: readonly { readonly entry: string; readonly count: SizeExpr; readonly per: number }[];
   /** Elements of memory in which its passes leave values for each other: one more binding. */
   readonly scratch?: SizeExpr;
+  /** Another form of it, for a device with matrix units and so many bytes of workgroup memory. */
+  readonly matrix?: Pick<GpuKernel, 'code' | 'passes'> & { readonly bytes: number };
   /** Bindings of all slots, where some have several. */
   readonly bindings?: number;
   /** Where there are at most so many rows, another kernel of the table computes the same with the same slots. */

@@ -5,10 +5,11 @@
 import type { Span } from '../../../grammar/ast.ts';
 import type { Origins, OriginId } from '../../graph/origin.ts';
 import type { ProgramName, Unit } from '../../graph/types.ts';
-import type { Kernel, Schedule } from '../../kernel/types.ts';
+import type { Expr, Kernel, Schedule } from '../../kernel/types.ts';
 import type { Poly } from '../../sizes/poly.ts';
 import type { Sources } from '../../source/source.ts';
 import { sizeExpr } from '../../plan/sizes.ts';
+import { holdsHalves, matrixBytes, matrixPass, type MatrixSchedule } from '../../schedule/wgsl-matrix.ts';
 import { fewRows, wgslSchedule, type SizeOf, type WgslSchedule } from '../../schedule/wgsl.ts';
 import type { Plan, PlanStep } from '../../../runtime/plan.ts';
 import type { GpuOrigins } from '../../../runtime/webgpu/table.ts';
@@ -19,6 +20,7 @@ import { classLines, declarationLines } from './class.ts';
 import { closure, helperText, type Helper } from './helpers.ts';
 import { emitKernel, type EmittedKernel } from './kernel.ts';
 import { GUARANTEED, gpuPlan, overLimits, type GpuLimits } from './layout.ts';
+import { MATRIX_EXTENSIONS } from './matrix.ts';
 import { webgpuText } from './runtime.generated.ts';
 import { slotPlaces, type SlotMap } from './slots.ts';
 
@@ -30,6 +32,8 @@ export interface WgslOptions {
   readonly sources?: Sources;
   /** Of the device that it is compiled for; what WebGPU guarantees if left out. */
   readonly limits?: GpuLimits;
+  /** Products of halves have a form for matrix units beside the other. */
+  readonly matrices?: boolean;
   /** How kernels are computed, if not as `wgslSchedule` says. */
   readonly schedule?: (kernel: Kernel, of: SizeOf) => WgslSchedule;
 }
@@ -59,6 +63,8 @@ interface Variant {
   /** Of its first call. */
   readonly buffers: readonly number[];
   readonly emitted: EmittedKernel;
+  /** For a device with matrix units, and the bytes of workgroup memory that this takes. */
+  readonly matrix: { readonly emitted: EmittedKernel; readonly bytes: number } | null;
   readonly place: string | null;
   /** Position of the variant for few rows. */
   few?: { readonly rows: Poly; readonly most: number; readonly kernel: number };
@@ -78,6 +84,7 @@ export function emitWgsl(
   const own = gpuPlan(plan, limits);
   const placeOf = places(options);
   const bounds = new Map(plan.sizes.map((s) => [s.name, s.bound]));
+  const rounded = options.matrices ? roundedBuffers(plan, kernels) : new Set<number>();
   const variants: Variant[] = [];
   const positions = new Map<string, number>();
   const calls: Record<string, number[]> = {};
@@ -91,23 +98,25 @@ export function emitWgsl(
           step.buffers.map((b, i) => (kernels[step.kernel]!.buffers[i]!.row ? null : own.buffers[b]!)),
           limits,
         );
+        const kernel = kernels[step.kernel]!;
+        const halves = (e: Expr): boolean => holdsHalves(kernel, (k) => rounded.has(step.buffers[k]!), e);
+        const held = options.matrices ? `: ${step.buffers.map((b) => (rounded.has(b) ? 1 : 0)).join('')}` : '';
         // Training has the batch that it was compiled for.
         const mayBeFew = name === 'forward' || name === 'stream';
-        const key = `${step.kernel}: ${map.join()}: ${bases.join()}: ${windows.join()}${mayBeFew ? ' few' : ''}`;
+        const key = `${step.kernel}: ${map.join()}: ${bases.join()}: ${windows.join()}${held}${mayBeFew ? ' few' : ''}`;
         let position = positions.get(key);
         if (position === undefined) {
           position = variants.length;
           positions.set(key, position);
-          const kernel = kernels[step.kernel]!;
           const place = placeOf(kernel.origin);
           const sizeOf: SizeOf = (s) => bounds.get(s) ?? 64;
-          const emit = (schedule: WgslSchedule): Variant => ({
-            kernel,
-            map,
-            place,
-            buffers: step.buffers,
-            emitted: emitKernel(kernel, schedule, map, place, { bases, windows, bytes: limits.binding }),
-          });
+          const emitted = (schedule: MatrixSchedule): EmittedKernel =>
+            emitKernel(kernel, schedule, map, place, { bases, windows, bytes: limits.binding });
+          const emit = (schedule: WgslSchedule): Variant => {
+            const own = options.matrices ? onMatrixUnits(kernel, schedule, sizeOf, halves) : null;
+            const matrix = own === null ? null : { emitted: emitted(own.schedule), bytes: own.bytes };
+            return { kernel, map, place, buffers: step.buffers, emitted: emitted(schedule), matrix };
+          };
           const schedule = (options.schedule ?? wgslSchedule)(kernel, sizeOf);
           const own = emit(schedule);
           variants.push(own);
@@ -135,7 +144,7 @@ export function emitWgsl(
   const lines = [
     `// ${unit.name}, compiled by nnc${files.length === 0 ? '' : ` from ${files.join(', ')}`}, for WebGPU. Kernels, then the plan of memory and steps, the class ${unit.name}, and the runtime.`,
     '',
-    ...helperLines(variants.map((v) => v.emitted)),
+    ...helperLines(variants.flatMap((v) => (v.matrix === null ? [v.emitted] : [v.emitted, v.matrix.emitted]))),
     ...variants.flatMap((v, i) => shaderLines(v, i)),
     ...tableLines(variants, calls, originsOf(unit, own, kernels, placeOf), types),
     '',
@@ -279,8 +288,63 @@ function shaderLines(variant: Variant, position: number): string[] {
     `const ${shaderOf(position)} = \`${helpers.join('')}${template(emitted.lines.join('\n'))}`,
     '`;',
     '',
+    ...matrixShader(variant, position),
   ];
 }
+
+/** The form for matrix units; what it needs of a device is said first in a shader. */
+function matrixShader({ matrix }: Variant, position: number): string[] {
+  if (matrix === null) return [];
+  const { helpers, lines } = matrix.emitted;
+  const texts = closure(helpers).map((h) => `\${${constantOf(h)}}`);
+  return [
+    '// The same on matrix units.',
+    `const ${shaderOf(position)}m = \`${MATRIX_EXTENSIONS}${texts.join('')}${template(lines.join('\n'))}`,
+    '`;',
+    '',
+  ];
+}
+
+/** The schedule with products of halves on matrix units; null where there are none. */
+function onMatrixUnits(
+  kernel: Kernel,
+  schedule: WgslSchedule,
+  sizeOf: SizeOf,
+  halves: (e: Expr) => boolean,
+): { readonly schedule: MatrixSchedule; readonly bytes: number } | null {
+  let bytes = 0;
+  const passes = schedule.passes.map((pass) => {
+    const own = pass.kind === 'product' ? matrixPass(kernel, pass, sizeOf, halves) : null;
+    if (own !== null) bytes = Math.max(bytes, matrixBytes(own));
+    return own ?? pass;
+  });
+  return bytes === 0 ? null : { schedule: { passes }, bytes };
+}
+
+/** Buffers into which kernels write numbers of f16 only, and nobody else writes. */
+function roundedBuffers(plan: Plan, kernels: readonly Kernel[]): ReadonlySet<number> {
+  const written = new Set<number>();
+  const others = new Set<number>();
+  const go = (steps: readonly PlanStep[]): void => {
+    for (const step of steps) {
+      if (step.kind === 'loop') go(step.body);
+      else if (step.kind === 'copy') others.add(step.to);
+      else {
+        const kernel = kernels[step.kernel]!;
+        for (const { each, writes } of kernel.stages)
+          for (const w of [...each, ...writes]) {
+            const halves = w.mode === 'store' && holdsHalves(kernel, () => false, w.value);
+            (halves ? written : others).add(step.buffers[w.buffer]!);
+          }
+      }
+    }
+  };
+  for (const program of Object.values(plan.programs)) go(program.steps);
+  return new Set([...written].filter((b) => !others.has(b) && plan.buffers[b]!.kind === 'temporary'));
+}
+
+const passesOf = ({ passes }: EmittedKernel): object[] =>
+  passes.map((p) => ({ entry: p.entry, count: sizeExpr(p.count), per: p.per }));
 
 function tableLines(
   variants: readonly Variant[],
@@ -289,7 +353,7 @@ function tableLines(
   types: boolean,
 ): string[] {
   const rows = variants.map((v, i) => {
-    const passes = v.emitted.passes.map((p) => ({ entry: p.entry, count: sizeExpr(p.count), per: p.per }));
+    const passes = passesOf(v.emitted);
     const { scratch } = v.emitted;
     const { slots, bindings } = v.emitted;
     const more = {
@@ -297,9 +361,13 @@ function tableLines(
       ...(bindings === slots.length ? {} : { bindings }),
       ...(v.few === undefined ? {} : { few: { ...v.few, rows: sizeExpr(v.few.rows) } }),
     };
+    const matrix =
+      v.matrix === null
+        ? ''
+        : `matrix: { code: ${shaderOf(i)}m, passes: ${literal(passesOf(v.matrix.emitted))}, bytes: ${v.matrix.bytes} }, `;
     const map = v.map.map((k) => (k < 0 ? k : slots[k]!.first));
     const row = literal({ name: v.kernel.name, place: v.place, slots: map, sizes: v.kernel.sizes, passes, ...more });
-    return `    { code: ${shaderOf(i)}, ${row.slice(2)},`;
+    return `    { code: ${shaderOf(i)}, ${matrix}${row.slice(2)},`;
   });
   return [
     '// Each kernel for each way in which its buffers lie; which of them every call of a program is.',

@@ -10,11 +10,13 @@
 import { add, mul, name as nameOf, num, type Poly } from '../../sizes/poly.ts';
 import type { Def, Expr, Kernel, Stage } from '../../kernel/types.ts';
 import { readByFour } from '../../schedule/wgsl-product.ts';
-import type { WgslPass, WgslSchedule } from '../../schedule/wgsl.ts';
+import type { MatrixProduct, MatrixSchedule } from '../../schedule/wgsl-matrix.ts';
+import type { WgslPass } from '../../schedule/wgsl.ts';
 import { partsOf, type Parts } from '../../kernel/parts.ts';
 import { Expressions, identifier } from './expression.ts';
 import { slotLines, type Lie } from './windows.ts';
 import type { Helper } from './helpers.ts';
+import { matrixLines } from './matrix.ts';
 import { productLines, type Emitted } from './product.ts';
 import { reduceLines } from './reduce.ts';
 import { constant, folds, registerType, type RegisterType } from './scalar.ts';
@@ -383,7 +385,7 @@ export interface Accumulator {
 }
 
 /** Buffers that a schedule reads in aligned vectors. */
-function vectorsOf(schedule: WgslSchedule): ReadonlySet<number> {
+function vectorsOf(schedule: MatrixSchedule): ReadonlySet<number> {
   const found = new Set<number>();
   for (const pass of schedule.passes) {
     if (pass.kind === 'rows' || pass.kind === 'reduce') continue;
@@ -398,9 +400,10 @@ function vectorsOf(schedule: WgslSchedule): ReadonlySet<number> {
       }
       continue;
     }
+    const product = pass.kind === 'matrix' ? pass.product : pass;
     for (const which of ['rows', 'columns'] as const) {
-      const { value } = pass[which];
-      if (pass.load[which].vector && value.kind === 'read') found.add(value.buffer);
+      const { value } = product[which];
+      if (product.load[which].vector && value.kind === 'read') found.add(value.buffer);
     }
   }
   return found;
@@ -409,7 +412,7 @@ function vectorsOf(schedule: WgslSchedule): ReadonlySet<number> {
 /** The kernel for calls whose buffers lie as `map` and `lie` say. */
 export function emitKernel(
   kernel: Kernel,
-  schedule: WgslSchedule,
+  schedule: MatrixSchedule,
   map: SlotMap,
   place: string | null,
   lie: Lie = {},
@@ -445,7 +448,7 @@ export function emitKernel(
   };
 }
 
-function passLines(emitter: PassEmitter, pass: WgslPass, entry: string): readonly Emitted[] {
+function passLines(emitter: PassEmitter, pass: WgslPass | MatrixProduct, entry: string): readonly Emitted[] {
   switch (pass.kind) {
     case 'rows':
       return [emitter.rows(pass, entry)];
@@ -455,6 +458,8 @@ function passLines(emitter: PassEmitter, pass: WgslPass, entry: string): readonl
       return [skinnyLines(emitter, pass, entry)];
     case 'reduce':
       return reduceLines(emitter, pass, entry);
+    case 'matrix':
+      return matrixLines(emitter, pass, entry);
     case 'stream':
       return [streamLines(emitter, pass, entry)];
   }

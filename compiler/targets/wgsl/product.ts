@@ -359,7 +359,7 @@ export function productLines(emitter: PassEmitter, pass: TiledProduct, entry: st
 }
 
 /** Adds the parts of every sum. */
-function addingPass(emitter: PassEmitter, pass: TiledProduct, entry: string, counts: Counts): Emitted {
+export function addingPass(emitter: PassEmitter, pass: TiledProduct, entry: string, counts: Counts): Emitted {
   const { x } = emitter;
   const results = mul(counts.batch, mul(counts.m, counts.n));
   emitter.needScratch(mul(results, num(pass.split)));

@@ -21,7 +21,7 @@ async function dawn(): Promise<Dawn | null> {
   }
 }
 
-async function open(options: string[]): Promise<Found> {
+export async function open(options: string[]): Promise<Found> {
   const module = await dawn();
   if (module === null) return { gpu: null, reason: 'the package webgpu is not installed' };
   const gpu = module.create(options);

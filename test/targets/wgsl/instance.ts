@@ -35,10 +35,12 @@ export async function onGpu(
   options: object,
   limits?: GpuLimits,
   schedule?: WgslOptions['schedule'],
+  matrices = false,
 ): Promise<GpuInstance> {
   const { unit, plan, kernels, schedules, origins } = artifact;
   const { code } = emitWgsl(unit, plan, kernels, schedules, {
     types: false,
+    matrices,
     origins,
     sources,
     ...(limits === undefined ? {} : { limits }),

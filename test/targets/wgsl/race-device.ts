@@ -92,9 +92,16 @@ export function raceDevice(change: (code: string) => string = (code) => code): {
     };
   }
 
-  const limits = { maxBufferSize: 2 ** 28, maxStorageBufferBindingSize: 2 ** 27, maxStorageBuffersPerShaderStage: 8 };
+  const limits = {
+    maxBufferSize: 2 ** 28,
+    maxStorageBufferBindingSize: 2 ** 27,
+    maxStorageBuffersPerShaderStage: 8,
+    maxComputeWorkgroupStorageSize: 2 ** 14,
+  };
   const device: GpuDevice = {
     limits,
+    features: new Set<string>(),
+    adapterInfo: {},
     lost: new Promise(() => undefined),
     onuncapturederror: null,
     queue: {

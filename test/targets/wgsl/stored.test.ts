@@ -73,7 +73,7 @@ const mixtures = [
 
 describe('numbers', () => {
   // Products of few rows; and in tiles, which drivers without a GPU are slow to compile.
-  const cases = [...mixtures.map((rules) => ({ rules, bound: 3 })), { rules: mixtures[0]!, bound: 20 }];
+  const cases = mixtures.map((rules, k) => ({ rules, bound: k < 2 ? 3 : 20 }));
   for (const { rules, bound } of cases)
     it.runIf(gpu !== null)(`${rules.join(' ')}, up to ${bound} rows`, async () => {
       const { artifacts, sources } = built(rules, bound);
