@@ -61,7 +61,9 @@ describe('gradients', () => {
 });
 
 describe('parameters passed as values', () => {
-  const tied = `${'// A long beginning.\n'.repeat(400)}block Head(table: float[V, D])(x: float[B, D]) -> float[B, V] {
+  // The places of the library's declarations, as numbers, lie in the first block.
+  const long = `block Long(x: float[B, 4]) -> float[B, 4] {\n${'  // A long block.\n'.repeat(500)}  return x\n}\n`;
+  const tied = `${long}block Head(table: float[V, D])(x: float[B, D]) -> float[B, V] {
   let y[b, v] = sum[d] x[b, d] * table[v, d]
   return y
 }
