@@ -41,7 +41,12 @@ export class Fn {
   /** `first`: the number that its own locals begin with at least; unused ones stand before. */
   constructor(signature: Signature, first = 0) {
     this.signature = signature;
-    for (let k = signature.parameters.length; k < first; k++) this.locals.push('i32');
+    this.numberFrom(first);
+  }
+
+  /** Locals that are new from here on have this number at least: parts of functions that are alike get alike numbers. */
+  numberFrom(first: number): void {
+    while (this.signature.parameters.length + this.locals.length < first) this.locals.push('i32');
   }
 
   /** Where instructions go now. */

@@ -283,6 +283,9 @@ export interface Strip {
   readonly pitch: number;
 }
 
+/** What comes before has fewer locals; from 128 on a number takes two bytes. */
+const EPILOGUE = 96;
+
 /** What the stage does with each sum, over the rows and columns of a strip. */
 export class Epilogue {
   private readonly outer: KernelEmitter;
@@ -357,6 +360,7 @@ export class Epilogue {
     const { fn } = this.outer;
     const { x, kernel } = this.inner;
     const n = new Arithmetic(fn);
+    fn.numberFrom(EPILOGUE);
     this.bindBatch();
     for (const name of names) {
       const bound = this.outer.x.binding(name)!;
