@@ -12,6 +12,7 @@
 import { evaluate, type Poly } from '../sizes/poly.ts';
 import type { Graph, Node } from '../graph/types.ts';
 import { liveNodes, loweringOf } from './materialise.ts';
+import { rowSums } from './row-sums.ts';
 
 /** Results that one kernel computes row by row. */
 export interface Group {
@@ -49,15 +50,18 @@ interface Result {
 const shapeKey = (sizes: readonly Poly[]): string => sizes.map((s) => s.id).join();
 
 /** `refused`: products whose shape cannot be streamed. */
-export function stream(graph: Graph, options: StreamOptions): { streamed: Streamed | null; refused: readonly Node[] } {
+export function stream(whole: Graph, options: StreamOptions): { streamed: Streamed | null; refused: readonly Node[] } {
   const count = (n: Node): number => n.type.sizes.reduce((c, s) => c * evaluate(s, options.of), 1);
   const refused: Node[] = [];
-  const seeds = graph.nodes.filter((n) => {
+  const isWide = (n: Node): boolean => {
     if (n.op !== 'contract' || n.type.sizes.length < 2) return false;
     const own = count(n);
     if (options.narrow !== undefined && summed(n, options.of) > options.narrow) return false;
     return own >= options.least && n.inputs.every((x) => own >= RATIO * count(x));
-  });
+  };
+  // A row at a time, both matrices are at hand where they are summed; in blocks, that would be one more pass over them.
+  const graph = options.narrow === undefined ? whole : rowSums(whole, isWide);
+  const seeds = graph.nodes.filter(isWide);
   if (seeds.length === 0) return { streamed: null, refused };
   const live = liveNodes(graph);
   const isLive = new Set(live);
@@ -78,7 +82,9 @@ export function stream(graph: Graph, options: StreamOptions): { streamed: Stream
     ({ graph: current, groups } = next);
     found = next;
   }
-  return { streamed: found, refused };
+  // Where nothing is streamed, the graph is what it was, and its nodes too.
+  const known = new Map(whole.nodes.map((n) => [n.id, n]));
+  return { streamed: found, refused: found === null ? refused.map((n) => known.get(n.id)!) : refused };
 }
 
 /** How long a product's sum is. */

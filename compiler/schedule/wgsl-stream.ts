@@ -6,7 +6,8 @@
  * Not here: which matrices are streamed (fuse/stream.ts), and the text (targets/wgsl/stream.ts).
  */
 import { asConst, evaluate, name as nameOf, names } from '../sizes/poly.ts';
-import { polysOf, walk } from '../kernel/expr.ts';
+import { operands, polysOf, walk } from '../kernel/expr.ts';
+import { partsOf } from '../kernel/parts.ts';
 import type { Expr, Kernel, Stage } from '../kernel/types.ts';
 import { operandLoad, type OperandLoad } from './wgsl-product.ts';
 import type { ProductSide } from './wasm.ts';
@@ -38,7 +39,19 @@ export interface WgslStream {
   readonly threads: readonly [rows: number, columns: number];
   readonly stages: readonly StreamStage[];
   /** What is computed while the matrix passes by once: positions in `stages`, and which of them are finished by it. */
-  readonly phases: readonly { readonly computed: readonly number[]; readonly finished: readonly number[] }[];
+  readonly phases: readonly StreamPhase[];
+}
+
+export interface StreamPhase {
+  readonly computed: readonly number[];
+  readonly finished: readonly number[];
+  /** Sums (of a stage) of exponentials of distances from a maximum (another stage's value) that is not finished: they are scaled whenever it rises. */
+  readonly scaled: ReadonlyMap<number, Scaled>;
+}
+
+export interface Scaled {
+  readonly greatest: number;
+  readonly value: string;
 }
 
 /** Blocks: rows and columns, best first. A thread of the larger ones has a rectangle of 8 by 4, which reads least from workgroup memory for each product. */
@@ -47,7 +60,7 @@ export const BLOCKS: readonly (readonly [rows: number, columns: number])[] = [
   [32, 64],
   [32, 32],
 ];
-const DEPTH = 8;
+const DEPTH = 16;
 const THREADS: WgslStream['threads'] = [8, 8];
 /** Numbers that a thread may hold, beside what it computes with. */
 const REGISTERS = 192;
@@ -202,6 +215,7 @@ function phasesOf(
   const needs: Set<number>[] = [];
   const named = new Map<string, number>();
   const stored = new Map<number, number>();
+  const scaled = new Map<number, Scaled>();
   for (const [k, { kind, stage: name }] of stages.entries()) {
     const stage = kernel.stages.find((s) => s.name === name)!;
     const own = new Set<number>();
@@ -217,6 +231,11 @@ function phasesOf(
         }
       }
     });
+    const by = kind === 'reduce' ? scaledBy(kernel, stages, stage, named) : null;
+    if (by !== null && levels[by.greatest] === level - 1 && [...own].every((n) => levels[n]! < level)) {
+      scaled.set(k, by);
+      level--;
+    }
     levels.push(level);
     needs.push(own);
     // Values of a point are not known to other stages; those of a row are.
@@ -235,8 +254,87 @@ function phasesOf(
       for (const n of needs[k]!) add(n);
     };
     for (const k of finished) add(k);
-    return { computed: [...computed].sort((a, b) => a - b), finished };
+    const rising = new Map(
+      [...scaled].filter(([k, { greatest }]) => finished.includes(k) && finished.includes(greatest)),
+    );
+    return { computed: [...computed].sort((a, b) => a - b), finished, scaled: rising };
   }).filter((p) => p.finished.length > 0);
+}
+
+/** Whether all sums of a stage are of `exp(x - m)` times something, m being another stage's value by a maximum alone; nothing else of that stage is used. */
+function scaledBy(
+  kernel: Kernel,
+  stages: readonly StreamStage[],
+  stage: Stage,
+  named: ReadonlyMap<string, number>,
+): Scaled | null {
+  const foreign = new Set<string>();
+  walk(rootsOf(stage), (e) => {
+    if (e.kind === 'value' && !stage.defs.has(e.name)) foreign.add(e.name);
+  });
+  const [value] = foreign;
+  const sums = [...stage.defs.values()].filter((d) => d.op !== null);
+  if (foreign.size !== 1 || sums.some((d) => d.op !== 'sum')) return null;
+  const greatest = named.get(value!)!;
+  const from = kernel.stages.find((s) => s.name === stages[greatest]!.stage)!;
+  const reduced = [...from.defs.values()].filter((d) => d.op !== null);
+  if (stages[greatest]!.kind !== 'reduce' || reduced.length !== 1 || reduced[0]!.op !== 'max') return null;
+  // The value must be there from the maximum alone, at any time.
+  const { before, inside, after } = partsOf(from);
+  if (before.length > 0 || inside.length > 0 || !after.includes(value!)) return null;
+  return sums.every((d) => isScaled(d.value, value!, stage.defs, new Map())) ? { greatest, value: value! } : null;
+}
+
+/** Whether an expression is `exp(-m)` times what does not vary with m, under conditions that are known. */
+function isScaled(e: Expr, m: string, defs: Stage['defs'], known: ReadonlyMap<Expr, boolean>): boolean {
+  const whole = resolved(e, defs);
+  const go = (x: Expr): boolean => isScaled(x, m, defs, known);
+  if (whole.kind === 'const') return whole.value === 0;
+  if (whole.kind !== 'op') return false;
+  const [a, b, c] = whole.args;
+  switch (whole.op) {
+    case 'cast':
+      return whole.dtype === 'f32' && a!.dtype === 'f32' && go(a!);
+    case 'neg':
+      return go(a!);
+    case 'mul':
+      return (go(a!) && isFree(b!, m, defs, known)) || (go(b!) && isFree(a!, m, defs, known));
+    case 'div':
+      return go(a!) && isFree(b!, m, defs, known);
+    case 'select': {
+      const condition = resolved(a!, defs);
+      if (!isFree(condition, m, defs, known)) return false;
+      return (
+        isScaled(b!, m, defs, new Map([...known, [condition, true]])) &&
+        isScaled(c!, m, defs, new Map([...known, [condition, false]]))
+      );
+    }
+    case 'exp': {
+      const distance = resolved(a!, defs);
+      if (distance.kind !== 'op' || distance.op !== 'sub') return false;
+      const [x, by] = distance.args;
+      return by!.kind === 'value' && by!.name === m && isFree(x!, m, defs, known);
+    }
+    default:
+      return false;
+  }
+}
+
+function isFree(e: Expr, m: string, defs: Stage['defs'], known: ReadonlyMap<Expr, boolean>): boolean {
+  const whole = resolved(e, defs);
+  if (whole.kind === 'value') return whole.name !== m;
+  if (whole.kind === 'op' && whole.op === 'select') {
+    const chosen = known.get(resolved(whole.args[0]!, defs));
+    if (chosen !== undefined) return isFree(whole.args[chosen ? 1 : 2]!, m, defs, known);
+  }
+  return operands(whole).every((x) => isFree(x, m, defs, known));
+}
+
+/** What a value of the stage is. */
+function resolved(e: Expr, defs: Stage['defs']): Expr {
+  if (e.kind !== 'value') return e;
+  const def = defs.get(e.name);
+  return def === undefined || def.op !== null ? e : resolved(def.value, defs);
 }
 
 function usedElsewhere(kernel: Kernel, own: Stage, value: string): boolean {
@@ -253,13 +351,12 @@ function usedElsewhere(kernel: Kernel, own: Stage, value: string): boolean {
 /** How much of the wide axis lies in workgroup memory at a time for a result of this width. */
 export const resultDepth = (width: number): number => (width > 64 ? 4 : 8);
 
-/** Workgroup memory: both operands of scores, the weights of a block, what they are multiplied with, and what the threads of a row add up. */
+/** Workgroup memory: the left operand of scores, or the weights of a block; the right one; what weights are multiplied with; what the threads of a row add up. */
 export function streamBytes(pass: WgslStream, kernel: Kernel): number {
   const [rows, columns, depth] = pass.tile;
   const widths = pass.stages.flatMap((s) => (s.kind === 'result' ? [resultWidth(kernel, s, pass)] : []));
   const summed = [...new Set(widths)].reduce((n, w) => n + w * resultDepth(w), 0);
-  const weights = widths.length > 0 ? rows * columns : 0;
-  return 4 * ((rows + columns) * depth + weights + summed + rows * pass.threads[1]);
+  return 4 * (rows * columns + columns * depth + summed + rows * pass.threads[1]);
 }
 
 /** Columns of a result, up to whole vectors for all threads. */
@@ -273,7 +370,9 @@ export function printStream(pass: WgslStream, kernel: Kernel): string {
   const [rows, columns] = pass.tile;
   const skipped = kernel.spans?.has(pass.wide) ? ', blocks outside of the mask left out' : '';
   const lines = pass.phases.map((p) => {
-    const parts = p.computed.map((k) => `${pass.stages[k]!.stage} (${pass.stages[k]!.kind})`);
+    const kindOf = (k: number): string =>
+      p.scaled.has(k) ? 'reduce, scaled as the maximum rises' : pass.stages[k]!.kind;
+    const parts = p.computed.map((k) => `${pass.stages[k]!.stage} (${kindOf(k)})`);
     return `  pass over ${pass.wide}: ${parts.join(', ')}`;
   });
   return [

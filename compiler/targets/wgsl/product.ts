@@ -6,7 +6,6 @@
  * Which tile and how operands lie is the schedule's (schedule/wgsl-product.ts); few rows are in skinny.ts.
  */
 import { add, ceilDiv, mul, num, type Poly } from '../../sizes/poly.ts';
-import { walk } from '../../kernel/expr.ts';
 import type { Stage } from '../../kernel/types.ts';
 import {
   divides,
@@ -137,6 +136,32 @@ export const loadOf = (emitter: PassEmitter, side: ProductSide, load: OperandLoa
 export interface Staged {
   readonly load: (k: string) => readonly string[];
   readonly store: readonly string[];
+  readonly registers: readonly string[];
+}
+
+/** Threads that load a tile: so many from the first on, of all that there are. */
+interface Loaders {
+  readonly first: number;
+  readonly count: number;
+  readonly all: number;
+  readonly registers?: readonly string[];
+}
+
+/** Both tiles of a product on their way. Where each is loaded by half of the threads, each half has one, in the same registers. */
+export function stageBoth(
+  x: PassEmitter['x'],
+  threads: number,
+  left: readonly [tile: Tile, name: string, start: string],
+  right: readonly [tile: Tile, name: string, start: string],
+  from: string,
+): Staged[] {
+  const half = threads / 2;
+  const isHalved = left[0].turns && right[0].turns && left[0].loads <= half && right[0].loads <= half;
+  const all = { first: 0, count: threads, all: threads };
+  if (!isHalved) return [left, right].map(([tile, name, start]) => tile.stage(x, name, all, start, from));
+  const first = left[0].stage(x, left[1], { first: 0, count: half, all: threads }, left[2], from);
+  const { registers } = first;
+  return [first, right[0].stage(x, right[1], { first: half, count: half, all: threads, registers }, right[2], from)];
 }
 
 /**
@@ -146,15 +171,19 @@ export interface Staged {
  * prove, and one clamp for all of a loop's reads leaves them plain offsets of one address.
  */
 export class Tile {
-  private readonly name: string;
+  /** Of its memory: `[q][step][four][thread]`. */
+  readonly name: string;
   private readonly load: OperandLoad;
   private readonly threads: number;
   private readonly width: number;
   private readonly depth: number;
-  /** Elements of a vector lie a quarter of the tile apart: neighbours in memory are then loaded one by one by neighbours in number. */
+  /** Elements of a vector lie a quarter of the tile apart: where they are loaded one by one, neighbours in memory are then loaded by neighbours in number. */
   private readonly isApart: boolean;
 
-  /** `threads`: along the operand's own axis. `mayBeApart`: whether elements need not lie as in tiles of other operands. */
+  /**
+   * `threads`: along the operand's own axis. `mayBeApart`: whether elements need not lie as in tiles of other operands. `room`: steps for which
+   * there is memory.
+   */
   constructor(
     emitter: PassEmitter,
     which: string,
@@ -162,33 +191,52 @@ export class Tile {
     [width, depth]: readonly [number, number],
     threads: number,
     mayBeApart: boolean,
+    room = depth,
   ) {
     this.load = load;
     this.threads = threads;
     this.width = width;
     this.depth = depth;
-    this.isApart = mayBeApart && load.along === 'own' && !load.vector;
-    this.name = `${which}_tile${width}x${depth}_${threads}`;
-    const sizes = [threads, width / threads / 4, 4, depth / 4];
+    this.isApart = mayBeApart && !(load.along === 'own' && load.vector);
+    this.name = `${which}_tile${width}x${room}_${threads}`;
+    const sizes = [threads, width / threads / 4, 4, room / 4];
     const type = sizes.reduce((t, n) => `array<${t}, ${n}>`, 'vec4<f32>');
     emitter.shared.set(this.name, `var<workgroup> ${this.name}: ${type};`);
   }
 
+  /** Loads of vectors that turn: each is four rows by four steps. */
+  get turns(): boolean {
+    return this.load.along === 'depth' && this.load.vector;
+  }
+
+  /** How often a thread loads, all together: a load is of one vector of four, or of four that turn. */
+  get loads(): number {
+    return (this.width / 4) * (this.turns ? this.depth / 4 : this.depth);
+  }
+
   /**
-   * Registers for what this thread loads, filled by the function of that name at step `from` of the sum; gives the statements that fill them anew at another
-   * step, and those that put them into the tile. `start`: where the tile begins along the operand's own axis.
+   * Registers for what a thread loads, filled by the function of that name at step `from` of the sum; gives the statements that fill them anew at another
+   * step, and those that put them into the tile. `start`: where the tile begins along the operand's own axis. `by`: the threads that load; those of one half
+   * may use the registers of another tile that the other half loads.
    */
-  stage(x: PassEmitter['x'], name: string, threads: number, start: string, from: string): Staged {
+  stage(x: PassEmitter['x'], name: string, by: Loaders, start: string, from: string): Staged {
     const { along, vector } = this.load;
-    const turned = along === 'depth' && vector;
     const groups = this.width / 4;
-    const steps = turned ? this.depth / 4 : this.depth;
-    const count = groups * steps;
+    const steps = this.turns ? this.depth / 4 : this.depth;
+    const count = this.loads;
     const loads: ((k: string) => string)[] = [];
     const stores: string[] = [];
-    for (let l = 0; l * threads < count; l++) {
-      const e = l === 0 ? 'thread' : `(thread + ${l * threads}u)`;
-      const [own, step, group] = [x.fresh('next'), x.fresh('into'), x.fresh('fours')];
+    const registers: string[] = [];
+    const register = (): string => {
+      const own = by.registers?.[registers.length] ?? x.fresh('next');
+      if (by.registers === undefined) x.line(`var ${own} = vec4<f32>();`);
+      registers.push(own);
+      return own;
+    };
+    const me = by.first === 0 ? 'thread' : `(thread - ${by.first}u)`;
+    for (let l = 0; l * by.count < count; l++) {
+      const e = l === 0 ? me : `(${me} + ${l * by.count}u)`;
+      const [step, group] = [x.fresh('into'), x.fresh('fours')];
       const [inner, outer] =
         along === 'own' ? [`${e} % ${groups}u`, `${e} / ${groups}u`] : [`${e} / ${steps}u`, `${e} % ${steps}u`];
       x.line(`let ${group} = ${inner};`);
@@ -197,29 +245,40 @@ export class Tile {
         this.isApart
           ? `${start} + i32(${group})${c === 0 ? '' : ` + ${c * groups}`}`
           : `${start} + i32(${group}) * 4${c === 0 ? '' : ` + ${c}`}`;
-      const k = (from: string): string => `${from} + i32(${step})${turned ? ' * 4' : ''}`;
+      const k = (from: string): string => `${from} + i32(${step})${this.turns ? ' * 4' : ''}`;
       const fours = `[${group} / ${this.threads}u][${group} % ${this.threads}u]`;
       const put: string[] = [];
-      if (turned) {
+      const load: ((from: string) => string)[] = [];
+      if (this.turns) {
+        const own = [0, 1, 2, 3].map(() => register());
         for (let c = 0; c < 4; c++) {
-          x.line(`var ${own}_${c} = ${name}(batch, ${at(c)}, ${k(from)});`);
-          loads.push((from) => `${own}_${c} = ${name}(batch, ${at(c)}, ${k(from)});`);
-          const column = [0, 1, 2, 3].map((r) => `${own}_${r}.${LANES[c]!}`).join(', ');
+          load.push((from) => `${own[c]!} = ${name}(batch, ${at(c)}, ${k(from)});`);
+          const column = own.map((r) => `${r}.${LANES[c]!}`).join(', ');
           put.push(`${this.name}[${step}][${c}]${fours} = vec4<f32>(${column});`);
         }
       } else {
-        const call = (from: string): string =>
+        const own = register();
+        load.push((from) =>
           vector
-            ? `${name}(batch, ${at(0)}, ${k(from)})`
-            : `vec4<f32>(${[0, 1, 2, 3].map((c) => `${name}one(batch, ${at(c)}, ${k(from)})`).join(', ')})`;
-        x.line(`var ${own} = ${call(from)};`);
-        loads.push((from) => `${own} = ${call(from)};`);
+            ? `${own} = ${name}(batch, ${at(0)}, ${k(from)});`
+            : `${own} = vec4<f32>(${[0, 1, 2, 3].map((c) => `${name}one(batch, ${at(c)}, ${k(from)})`).join(', ')});`,
+        );
         put.push(`${this.name}[${step} / 4u][${step} % 4u]${fours} = ${own};`);
       }
-      const isPart = (l + 1) * threads > count;
-      stores.push(isPart ? `if (${e} < ${count}u) { ${put.join(' ')} }` : put.join(' '));
+      // Threads without a load load nothing.
+      const conditions = [
+        by.first > 0 ? `thread >= ${by.first}u` : null,
+        (l + 1) * by.count > count || by.first + by.count < by.all
+          ? `${e} < ${Math.min(count, (l + 1) * by.count)}u`
+          : null,
+      ].filter((c) => c !== null);
+      const guarded = (text: string): string =>
+        conditions.length === 0 ? text : `if (${conditions.join(' && ')}) { ${text} }`;
+      loads.push((from) => guarded(load.map((each) => each(from)).join(' ')));
+      stores.push(guarded(put.join(' ')));
     }
-    return { load: (k) => loads.map((load) => load(k)), store: stores };
+    for (const load of loads) x.line(load(from));
+    return { load: (k) => loads.map((load) => load(k)), store: stores, registers };
   }
 
   /** Four steps `q` of the sum into registers `name…`; `at`: the thread's place. */
@@ -228,12 +287,28 @@ export class Tile {
     return [0, 1, 2, 3].flatMap((s) => groups.map((g) => `let ${name}${s}_${g} = ${this.name}[q][${s}][${g}][${at}];`));
   }
 
-  /** Which element of the operand the thread's element `i` is, a number or a variable. */
-  own(at: string, i: number | string): string {
-    const [group, lane] =
-      typeof i === 'number'
-        ? [String((i >> 2) * this.threads), String(i & 3)]
-        : [`(${i} >> 2u) * ${this.threads}`, `(${i} & 3)`];
+  /** The tile's memory as vectors in a row, for what is kept there when the sum is finished. */
+  kept(at: string): string {
+    const groups = this.width / this.threads / 4;
+    const [threads, row] = [this.threads, this.width / 4];
+    const index = `u32(${at})`;
+    const group = groups === 1 ? '[0]' : `[${index} / ${threads}u % ${groups}u]`;
+    return `${this.name}[${index} / ${4 * row}u][${index} / ${row}u % 4u]${group}[${index} % ${threads}u]`;
+  }
+
+  keep(at: string, value: string): string {
+    return `${this.kept(at)} = ${value};`;
+  }
+
+  /** In which vector an element of the operand's own axis is, and where in it. */
+  find(at: string): readonly [vector: string, lane: string] {
+    const fours = this.width / 4;
+    return this.isApart ? [`${at} % ${fours}`, `${at} / ${fours}`] : [`${at} / 4`, `${at} % 4`];
+  }
+
+  /** Which element of the operand the thread's element `i` is. */
+  own(at: string, i: string): string {
+    const [group, lane] = [`(${i} >> 2u) * ${this.threads}`, `(${i} & 3)`];
     return this.isApart ? `${at} + ${group} + ${lane} * ${this.width / 4}` : `(${at} + ${group}) * 4 + ${lane}`;
   }
 }
@@ -256,7 +331,6 @@ export function advance(
 
 export function productLines(emitter: PassEmitter, pass: TiledProduct, entry: string): Emitted[] {
   const { x } = emitter;
-  const stage = emitter.stage(pass.stage);
   const [rows, columns, depth] = pass.tile;
   const [threadRows, threadColumns] = pass.threads;
   const [own, wide] = [rows / threadRows, columns / threadColumns];
@@ -306,10 +380,7 @@ export function productLines(emitter: PassEmitter, pass: TiledProduct, entry: st
   x.line(`let kFrom = ${isSplit ? 'part * share' : '0'};`);
   x.line(`let kTo = ${isSplit ? `min(${text.k}, kFrom + share)` : text.k};`);
   // The next tiles are on their way from memory into registers while these multiply.
-  const staged = [
-    left.stage(x, `${entry}left`, threads, 'mFrom', 'kFrom'),
-    right.stage(x, `${entry}right`, threads, 'nFrom', 'kFrom'),
-  ];
+  const staged = stageBoth(x, threads, [left, `${entry}left`, 'mFrom'], [right, `${entry}right`, 'nFrom'], 'kFrom');
   x.block(`for (var k0 = kFrom; k0 < kTo; k0 += ${depth})`, () => {
     advance(x, staged, 'k0', depth, 'kTo');
     x.block(`for (var q = 0; q < ${depth / 4}; q++)`, () => {
@@ -330,25 +401,25 @@ export function productLines(emitter: PassEmitter, pass: TiledProduct, entry: st
       : `${entry}finish(batch, ${m}, ${n}, ${value});`;
     x.line(parts.length === 0 ? line : `if (${parts.join(' && ')}) { ${line} }`);
   };
-  if (isSplit || isLight(stage)) {
-    for (let j = 0; j < wide; j++) x.line(`let n${j} = nFrom + ${right.own('bAt', j)};`);
+  // Row by row of every thread, the results pass through the left tile's memory, so that neighbours in number write (and read, in what follows) neighbours in memory.
+  x.block(`for (var i = 0; i < ${own}; i++)`, () => {
     for (let i = 0; i < own; i++) {
-      x.line(`let m${i} = mFrom + ${left.own('aAt', i)};`);
-      for (let j = 0; j < wide; j++) put(`m${i}`, `n${j}`, `sums${i}_${j >> 2}.${LANES[j & 3]!}`);
+      const lines = Array.from({ length: wide / 4 }, (_, g) =>
+        left.keep(`aAt * ${columns / 4} + bAt + ${g * threadColumns}`, `sums${i}_${g}`),
+      );
+      x.line(`if (i == ${i}) { ${lines.join(' ')} }`);
     }
-  } else {
-    // In a loop, so that what follows the sum is compiled once; the results are copied, so that the sums stay in registers until here.
-    x.line(`var results: array<vec4<f32>, ${(own * wide) / 4}>;`);
-    for (let i = 0; i < own; i++)
-      for (let g = 0; g < wide / 4; g++) x.line(`results[${(i * wide) / 4 + g}] = sums${i}_${g};`);
-    x.block(`for (var p = 0; p < ${own * wide}; p++)`, () => {
-      x.line(`let i = p / ${wide};`);
-      x.line(`let j = p % ${wide};`);
-      x.line(`let m = mFrom + ${left.own('aAt', 'i')};`);
-      x.line(`let n = nFrom + ${right.own('bAt', 'j')};`);
-      put('m', 'n', 'results[p >> 2u][p & 3]');
+    x.line('workgroupBarrier();');
+    x.block(`for (var e = i32(thread); e < ${threadRows * columns}; e += ${threads})`, () => {
+      x.line(`let m = mFrom + ${left.own(`e / ${columns}`, 'i')};`);
+      x.line(`let column = e % ${columns};`);
+      x.line('let n = nFrom + column;');
+      const [vector, lane] = right.find('column');
+      x.line(`let total = ${left.kept(`e / ${columns} * ${columns / 4} + ${vector}`)}[${lane}];`);
+      put('m', 'n', 'total');
     });
-  }
+    x.line('workgroupBarrier();');
+  });
   // Tiles of a row or column that end past its extent count whole: the dispatch is in rows of one tile each.
   const groups = mul(mul(counts.batch, tiles.m), mul(tiles.n, num(pass.split)));
   const main: Emitted = {
@@ -373,17 +444,4 @@ export function addingPass(emitter: PassEmitter, pass: TiledProduct, entry: stri
   x.line(`${entry}finish(at / (${m} * ${n}), at / ${n} % ${m}, at % ${n}, total);`);
   const own = `${entry}add`;
   return { lines: emitter.entry(own, ADDING, x.take()), pass: { entry: own, count: results, per: ADDING } };
-}
-
-/** Whether what follows the sum is little enough to be written out for each result. */
-function isLight(stage: Stage): boolean {
-  let count = 0;
-  const roots = [
-    ...[...stage.defs.values()].filter((d) => d.op === null).map((d) => d.value),
-    ...stage.writes.flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]),
-  ];
-  walk(roots, (e) => {
-    count += e.kind === 'op' && ['exp', 'log', 'tanh', 'erf', 'sin', 'cos', 'pow', 'random'].includes(e.op) ? 20 : 1;
-  });
-  return count <= 12;
 }

@@ -11,13 +11,15 @@ import { divides, type TiledProduct } from '../../schedule/wgsl-product.ts';
 import {
   resultDepth,
   resultWidth,
+  type Scaled,
+  type StreamPhase,
   type StreamProduct,
   type StreamStage,
   type WgslStream,
 } from '../../schedule/wgsl-stream.ts';
 import { partsOf } from '../../kernel/parts.ts';
 import type { PassEmitter } from './kernel.ts';
-import { advance, loadOf, operandLines, sumOf, Tile, type Emitted } from './product.ts';
+import { advance, loadOf, operandLines, stageBoth, sumOf, Tile, type Emitted } from './product.ts';
 import { constant, folds, registerType } from './scalar.ts';
 
 type Sums = Map<string, { readonly op: Combine; readonly value: Expr; readonly own: string }>;
@@ -74,7 +76,7 @@ class Streamer {
     emitter.split(pass.outer, 'batch');
     this.range(L, columns);
     this.readRows();
-    for (const phase of pass.phases) this.phase(phase.computed, new Set(phase.finished));
+    for (const phase of pass.phases) this.phase(phase);
     // At the end: a result may lie in the memory of an operand that a later phase still reads.
     for (const [k, s] of pass.stages.entries())
       if (s.kind === 'result') this.finishResult(s, k, emitter.stage(s.stage));
@@ -211,18 +213,21 @@ class Streamer {
 
   /** The same over its points: rows `i` and columns `c`. */
   private eachPoint(body: (i: number, c: number) => void): void {
-    const { x } = this.emitter;
     this.eachRow((i) => {
-      for (let c = 0; c < this.wide; c++)
-        x.block('', () => {
-          const L = x.poly(this.extent.columns);
-          const at = `l0 + ${this.columnAt(c)}`;
-          x.line(this.exactColumns ? `let column = ${at};` : `let column = min(${at}, ${L} - 1);`);
-          if (!this.exactColumns) x.line(`let inside = ${at} < ${L};`);
-          x.bind(this.pass.wide, 'column');
-          for (const [buffer, own] of this.points) x.local.set(buffer, `${own}_${i}_${c}`);
-          body(i, c);
-        });
+      for (let c = 0; c < this.wide; c++) this.point(i, c, () => body(i, c));
+    });
+  }
+
+  private point(i: number, c: number, body: () => void): void {
+    const { x } = this.emitter;
+    x.block('', () => {
+      const L = x.poly(this.extent.columns);
+      const at = `l0 + ${this.columnAt(c)}`;
+      x.line(this.exactColumns ? `let column = ${at};` : `let column = min(${at}, ${L} - 1);`);
+      if (!this.exactColumns) x.line(`let inside = ${at} < ${L};`);
+      x.bind(this.pass.wide, 'column');
+      for (const [buffer, own] of this.points) x.local.set(buffer, `${own}_${i}_${c}`);
+      body();
     });
   }
 
@@ -247,7 +252,7 @@ class Streamer {
     }
   }
 
-  private phase(computed: readonly number[], finished: ReadonlySet<number>): void {
+  private phase({ computed, finished, scaled }: StreamPhase): void {
     const { emitter, pass } = this;
     const { x, kernel } = emitter;
     const sums = new Map<number, Sums>();
@@ -256,6 +261,8 @@ class Streamer {
       if (kind === 'result') this.startResult(k);
       else sums.set(k, this.startSums(emitter.stage(stage)));
     }
+    const shifts = new Map([...scaled.keys()].map((k) => [k, this.ofRows('shift', 'f32', '0.0f')]));
+    const rising = new Set([...scaled.values()].map((by) => by.greatest));
     this.points.clear();
     for (const k of computed) {
       const stage = emitter.stage(pass.stages[k]!.stage);
@@ -274,15 +281,23 @@ class Streamer {
         const stage = emitter.stage(s.stage);
         if (s.kind === 'scores') this.scores(s, k, stage);
         else if (s.kind === 'each') this.eachStage(stage);
-        else if (s.kind === 'reduce') this.alongRow(stage, sums.get(k) ?? null);
-        else this.addResult(s, k);
+        else if (s.kind === 'reduce') {
+          const by = scaled.get(k);
+          if (by !== undefined) this.scaledRow(stage, sums.get(k)!, by, sums.get(by.greatest)!, shifts.get(k)!);
+          else if (!rising.has(k)) this.alongRow(stage, sums.get(k) ?? null);
+        } else this.addResult(s, k);
       }
     });
     this.points.clear();
     x.local.clear();
     for (const k of finished) {
       const s = pass.stages[k]!;
-      if (s.kind === 'reduce') this.finishSums(emitter.stage(s.stage), sums.get(k)!);
+      if (s.kind !== 'reduce') continue;
+      const by = scaled.get(k);
+      if (by !== undefined)
+        for (let i = 0; i < this.own; i++)
+          this.scale(sums.get(k)!, i, `${shifts.get(k)!}_${i} - ${this.rowValues.get(by.value)!}_${i}`);
+      this.finishSums(emitter.stage(s.stage), sums.get(k)!);
     }
   }
 
@@ -310,16 +325,15 @@ class Streamer {
     const [threadRows, threadColumns] = pass.threads;
     const threads = threadRows * threadColumns;
     const { load, over, left, right } = s.product;
-    const a = new Tile(emitter, 'left', loadOf(emitter, left, load.rows), [rows, depth], threadRows, false);
+    // The weights of a block are kept in the same memory, when its scores are known.
+    const a = new Tile(emitter, 'left', loadOf(emitter, left, load.rows), [rows, depth], threadRows, false, columns);
     const b = new Tile(emitter, 'right', loadOf(emitter, right, load.columns), [columns, depth], threadColumns, false);
     const groups = this.wide / 4;
     this.accumulators(`scores${k}`, groups);
     x.block('', () => {
       const end = x.poly(emitter.points(over));
-      const staged = [
-        a.stage(x, `${this.entry}left${k}`, threads, 'first', '0'),
-        b.stage(x, `${this.entry}right${k}`, threads, 'l0', '0'),
-      ];
+      const { entry } = this;
+      const staged = stageBoth(x, threads, [a, `${entry}left${k}`, 'first'], [b, `${entry}right${k}`, 'l0'], '0');
       x.block(`for (var k0 = 0; k0 < ${end}; k0 += ${depth})`, () => {
         advance(x, staged, 'k0', depth, end);
         x.block(`for (var q = 0; q < ${depth / 4}; q++)`, () => {
@@ -373,6 +387,50 @@ class Streamer {
       }
       this.keep(stage.each, i, c);
       for (const value of inside) x.values.delete(value);
+    });
+  }
+
+  /** Sums so far are of exponentials of distances from another value than from now on. There may be none, and then they may be far apart. */
+  private scale(sums: Sums, i: number, distance: string): void {
+    for (const { own } of sums.values()) {
+      const sum = `${own}_${i}`;
+      this.emitter.x.line(`${sum} = select(${sum} * exp(${distance}), 0.0f, ${sum} == 0.0f);`);
+    }
+  }
+
+  /** A maximum and the sums that are scaled as it rises, of this thread's columns alone. */
+  private scaledRow(stage: Stage, sums: Sums, by: Scaled, greatest: Sums, shift: string): void {
+    const { emitter, pass } = this;
+    const { x } = emitter;
+    const from = emitter.stage(pass.stages[by.greatest]!.stage);
+    const [name, top] = [...greatest][0]!;
+    const { before, inside } = partsOf(stage);
+    this.eachRow((i) => {
+      const best = `${top.own}_${i}`;
+      for (let c = 0; c < this.wide; c++)
+        this.point(i, c, () => {
+          x.begin([top.value]);
+          const next = folds[top.op].take(best, x.expr(top.value), top.value.dtype, x.use);
+          x.line(`${best} = ${this.exactColumns ? next : `select(${best}, ${next}, inside)`};`);
+        });
+      x.values.set(name, best);
+      for (const value of partsOf(from).after) this.define(from, value);
+      const moved = x.values.get(by.value)!;
+      this.scale(sums, i, `${shift}_${i} - ${moved}`);
+      x.line(`${shift}_${i} = ${moved};`);
+      for (let c = 0; c < this.wide; c++)
+        this.point(i, c, () => {
+          for (const value of [...before, ...inside]) this.define(stage, value);
+          for (const { op, value, own } of sums.values()) {
+            x.begin([value]);
+            const sum = `${own}_${i}`;
+            const next = folds[op].take(sum, x.expr(value), value.dtype, x.use);
+            x.line(`${sum} = ${this.exactColumns ? next : `select(${sum}, ${next}, inside)`};`);
+          }
+        });
+      for (const value of [...before, ...inside]) x.values.delete(value);
+      for (const value of partsOf(from).after) x.values.delete(value);
+      x.values.delete(name);
     });
   }
 
@@ -434,10 +492,7 @@ class Streamer {
     const { load, left, right } = s.product;
     const width = resultWidth(emitter.kernel, s, pass);
     const depth = resultDepth(width);
-    const memory = `weights${rows}x${columns}`;
-    const sizes = [threadRows, this.own / 4, 4, columns / 4];
-    const type = sizes.reduce((t, n) => `array<${t}, ${n}>`, 'vec4<f32>');
-    emitter.shared.set(memory, `var<workgroup> ${memory}: ${type};`);
+    const memory = new Tile(emitter, 'left', load.rows, [rows, columns], threadRows, false).name;
     this.accumulators(`weights${k}`, this.wide / 4);
     this.eachPoint((i, c) => {
       x.begin([left.value]);
@@ -461,7 +516,9 @@ class Streamer {
     );
     const end = String(columns);
     x.block('', () => {
-      const staged = [tile.stage(x, `${this.entry}right${k}`, threadRows * threadColumns, '0', 'l0')];
+      const threads = threadRows * threadColumns;
+      const by = { first: 0, count: threads, all: threads };
+      const staged = [tile.stage(x, `${this.entry}right${k}`, by, '0', 'l0')];
       x.block(`for (var k0 = 0; k0 < ${columns}; k0 += ${depth})`, () => {
         advance(x, staged, 'k0', depth, end, 'l0 + ');
         x.block(`for (var q = 0; q < ${depth / 4}; q++)`, () => {
