@@ -157,7 +157,7 @@ function uses(c: Context, body: Body, name: string): number {
 }
 
 /** How many values a layer of the library normalises over, from the shape of what it gets. */
-const NORMS: Readonly<
+export const NORMS: Readonly<
   Record<string, (t: TensorType, groups: Poly | null) => { over: string; axes: readonly number[]; divide: Poly | null }>
 > = {
   LayerNorm: (t) => ({ over: 'the last axis', axes: [t.shape.length - 1], divide: null }),

@@ -22,7 +22,7 @@ import type { CheckResult } from '../check/check.ts';
 import type { Program } from '../check/program.ts';
 import { formatSize } from '../check/types.ts';
 import { applied } from '../lint/idle.ts';
-import { ACTIVATIONS } from '../lint/layers.ts';
+import { ACTIVATIONS, NORMS } from '../lint/layers.ts';
 import { widthLayer } from './layers.ts';
 
 /** What writes candidates. */
@@ -139,8 +139,6 @@ function layers(pen: Pen, owner: Owner, name: string): void {
   }
 }
 
-const NORMS = new Set(['LayerNorm', 'RMSNorm', 'BatchNorm', 'GroupNorm', 'InstanceNorm']);
-
 /** A block that nothing uses, behind a normalisation with which a chain ends: `x + (x |> norm: LayerNorm)`. */
 export function chains(pen: Pen, owners: readonly Owner[], block: Callable): void {
   if (block.config?.some((p) => p.default === null) === true || block.parameters.length !== 1) return;
@@ -149,7 +147,7 @@ export function chains(pen: Pen, owners: readonly Owner[], block: Callable): voi
       if (n.kind !== 'pipe' || parent?.kind === 'pipe') return undefined;
       const { stage, label, span } = n as unknown as PipeExpr;
       const head: Expr = stage.kind === 'call' ? stage.callee : stage;
-      if (head.kind !== 'name' || !NORMS.has((head as NameExpr).name)) return undefined;
+      if (head.kind !== 'name' || !Object.hasOwn(NORMS, (head as NameExpr).name)) return undefined;
       const name = block.name.text;
       const labelled = label === null ? name : `${name.toLowerCase()}: ${name}`;
       pen.insert(`go on with \`${name}\``, span, span.end, ` |> ${labelled}`);

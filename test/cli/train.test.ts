@@ -216,7 +216,7 @@ describe('what is wrong is reported', () => {
       "
     `);
     writeFileSync(join(cwd, 'bad.csv'), rows().replace(/,\d\n/, ',7\n'));
-    const high = await nnc(cwd, ['train', 'net.nn', '--data', 'bad.csv']);
+    const high = await nnc(cwd, ['train', 'net.nn', '--data', 'bad.csv', '--width', '200']);
     expect(high.err).toMatchInlineSnapshot(`
       "error[NN525]: 7 in column label, row 0 (<here>/bad.csv:2) is no index below 3
       = note: input label is declared < 3, so its values are 0 to 2
@@ -241,7 +241,9 @@ describe('what is wrong is reported', () => {
       'there is no train block in model.nn',
     );
     writeFileSync(join(cwd, 'two.nn'), program + program.slice(program.indexOf('train')).replace('Fit', 'Again'));
-    expect((await nnc(cwd, ['train', 'two.nn', '--data', 'rows.csv'])).err).toContain('there are several: Fit, Again');
+    expect((await nnc(cwd, ['train', 'two.nn', '--data', 'rows.csv'])).err).toContain(
+      'has several train blocks: Fit, Again',
+    );
     expect((await nnc(cwd, ['train', 'two.nn', '--data', 'rows.csv', '--only', 'Again', '--epochs', '1'])).code).toBe(
       0,
     );

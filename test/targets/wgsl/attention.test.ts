@@ -113,7 +113,7 @@ train Fit { input x: float[B]
     passes: wgslSchedule(kernel, of).passes.map((p) => {
       if (p.kind !== 'stream') return p;
       const results = p.stages.filter((s) => s.kind === 'result').length;
-      const [rows, columns] = BLOCKS[results > 1 ? 1 : 0]!;
+      const [rows, columns] = BLOCKS[results > 1 ? 0 : 1]!;
       return { ...p, tile: [rows, columns, p.tile[2]] };
     }),
   });
