@@ -67,7 +67,8 @@ export const crossedAxes: Lint = {
   level: 'warn',
   looksFor:
     'a read in which one index runs over the size of another axis, and that one over the size of the first; an equation in which two letters have changed roles',
-  avoids: 'sizes without a name, indices that run over the axis they read, letters of other bodies',
+  avoids:
+    'sizes without a name, indices that run over the axis they read, letters of other bodies, two of the letters i to n, which name nothing',
   run(c) {
     for (const body of c.bodies) {
       for (const read of body.reads) crossedRead(c, body, read);
@@ -144,6 +145,9 @@ interface Lettered {
   readonly places: ReadonlyMap<string, IndexName>;
 }
 
+/** Letters that name places and nothing else: each equation of a page on matrices begins anew with them. */
+const PLAIN = new Set(['i', 'j', 'k', 'l', 'm', 'n']);
+
 /** `slope[d, b]` in a body where `b` runs over B and `d` over D everywhere else. */
 function crossedLetters(c: Context, body: Body): void {
   const reads = new Map<object, ReadExpr[]>();
@@ -167,7 +171,7 @@ function crossedLetters(c: Context, body: Body): void {
     const list = [...sizes];
     for (const [k, [x, a]] of list.entries())
       for (const [y, b] of list.slice(k + 1)) {
-        if (a === b) continue;
+        if (a === b || (PLAIN.has(x) && PLAIN.has(y))) continue;
         const contrary = before.find((o) => o.sizes.get(x) === b && o.sizes.get(y) === a);
         if (contrary === undefined) continue;
         const pair = (i: Index): boolean => i.kind === 'index' && !i.run && (i.name.text === x || i.name.text === y);

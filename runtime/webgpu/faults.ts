@@ -16,8 +16,8 @@ const amount = (bytes: number): string =>
       ? `${(bytes / 2 ** 20).toFixed(1)} MiB`
       : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 
-/** Of the first line: what follows says where in the driver's source. */
-const words = ({ message }: { readonly message: string }): string => message.trim();
+/** What the device says, but for the places in its own source. */
+const words = ({ message }: { readonly message: string }): string => message.replace(/\n\s+at .*/g, '').trim();
 
 export class GpuFaults {
   private readonly plan: Plan;

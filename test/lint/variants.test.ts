@@ -127,6 +127,14 @@ it.each(cases)('%s', (_, right, wrong, code, at, restores) => {
 });
 
 it.each([
+  [
+    'matrices in both orders by the letters i, j, k',
+    `model M(a: float[N, P], b: float[Q, P]) -> float[N, P] {
+  let y[i, j] = sum[k] a[i, k] * b[j, k]
+  let z[i, j] = sum[k] y[i, k] * b[k, j]
+  return z
+}`,
+  ],
   ['bins of a transform', 'model M(x: float[B, 257]) -> float[B, 257] { x |> Linear(257) |> relu |> Linear(257) }'],
   [
     'a named width',
