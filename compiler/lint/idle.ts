@@ -27,7 +27,7 @@ function copied(c: Context, s: LetStatement): NameExpr | null {
   const type = c.type(target);
   const made = c.checked.lets.get(s);
   if (type?.kind !== 'tensor' || made?.kind !== 'tensor' || type.shape.length === 0) return null;
-  if (indices === null) return target;
+  if (indices === null) return ROUND.test(s.name.text) ? null : target;
   if (value.kind !== 'read' || value.indices.length !== indices.length) return null;
   const same = (i: Index, k: number): boolean => {
     const j = value.indices[k]!;
@@ -36,6 +36,9 @@ function copied(c: Context, s: LetStatement): NameExpr | null {
   };
   return indices.every(same) && formatShape(type.shape) === formatShape(made.shape) ? target : null;
 }
+
+/** What goes round a block is given a name before it: `let skip = x`. */
+const ROUND = /^(skip|shortcut|identity|residual|input|before|original)/i;
 
 /** `weight`, `attention`, `p`: what a softmax was probably meant to make. */
 const SHARES = /weight|attend|attention|attn|prob|alpha|share/i;
@@ -46,7 +49,8 @@ export const copy: Lint = {
   level: 'warn',
   looksFor:
     'a `let` that gives a tensor another name and does nothing to it, and one that repeats another word for word: an operation is missing, or another value was meant',
-  avoids: 'names that are given another value later, states, values that are drawn, numbers of configuration',
+  avoids:
+    'names that are given another value later, names of what goes round a block (`let skip = x`), states, values that are drawn, numbers of configuration',
   run(c) {
     for (const body of c.bodies) {
       const rebound = new Set(body.assigns.map((a) => a.name.text));

@@ -7,9 +7,9 @@ import type { Lint } from './record.ts';
 /** What layers call the number of what they put out or keep. */
 const WIDTHS = new Set(['out', 'hidden', 'width']);
 
-/** 2^k, where 2^k + 1 or 2^k - 1 is given. Below 8 any number is as good as another. */
+/** 2^k, where 2^k + 1 or 2^k - 1 is given. Below 16 any number is as good as another. */
 function round(n: number): number | null {
-  for (let p = 8; p <= 1 << 20; p *= 2) {
+  for (let p = 16; p <= 1 << 20; p *= 2) {
     if (n === p + 1) return p;
     // 15 classes and 31 days are no slips.
     if (n === p - 1 && p >= 64) return p;
@@ -34,7 +34,7 @@ export const oddWidth: Lint = {
   looksFor:
     'a width of a layer that is one beside a power of two or beside a named size, and stands nowhere else in the file: 65, `width + 1`',
   avoids:
-    'widths that anything else in the file has too (a type, a number of classes), numbers of rows of a table, widths below 9',
+    'widths that anything else in the file has too (a type, a number of classes), numbers of rows of a table, widths below 17',
   whole: true,
   run(c) {
     for (const { ast, library } of c.program.modules) {

@@ -128,6 +128,14 @@ it.each(cases)('%s', (_, right, wrong, code, at, restores) => {
 
 it.each([
   [
+    'what goes round a block has a name',
+    `model M(x: float[B, 8]) -> float[B, 8] {
+  let skip = x
+  let y = x |> Linear(8) |> relu |> Linear(8)
+  return y + skip
+}`,
+  ],
+  [
     'matrices in both orders by the letters i, j, k',
     `model M(a: float[N, P], b: float[Q, P]) -> float[N, P] {
   let y[i, j] = sum[k] a[i, k] * b[j, k]
