@@ -189,7 +189,9 @@ export class ProgramBuilder {
     const origin = nodes.at(-1)!.origin;
     const known = like === null ? undefined : this.cache.alike.get(like.key);
     const { made, buffers, numbers } =
-      known === undefined ? this.drafted(like, draft(), nodes, origin) : { ...known, buffers: known.parameters.map((k) => like!.buffers[k]!) }; // prettier-ignore
+      known === undefined
+        ? this.drafted(like, draft(), nodes, origin)
+        : { ...known, buffers: known.parameters.map((k) => like!.buffers[k]!) };
     const { kernel, schedule } = made;
     steps.push({
       kind: 'call',

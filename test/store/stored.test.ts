@@ -6,8 +6,6 @@ import { join, resolve } from 'node:path';
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { compile, type Artifact } from '../../compiler/index.ts';
-import { evaluate } from '../../compiler/graph/evaluate.ts';
-import type { Tensor } from '../../compiler/ops/record.ts';
 import { verifyPlan } from '../../compiler/plan/verify.ts';
 import { verifyKernel } from '../../compiler/kernel/verify.ts';
 import { verifyWasmSchedule } from '../../compiler/schedule/verify-wasm.ts';
@@ -17,6 +15,7 @@ import { decodeWeights, encodeWeights } from '../../runtime/files.ts';
 import type { Weights } from '../../runtime/weights.ts';
 import { instantiate, loadModule, type Instance } from '../support/emitted.ts';
 import { folder, nnc } from '../cli/support.ts';
+import { inputs, reference } from './reference.ts';
 
 const source = `
 model M(x: float[B, 96], id: i32[B] < 50) -> (y: float[B, 50], z: float[B, 96]) {
@@ -37,22 +36,6 @@ function built(text: string, rules: readonly string[], bounds: Readonly<Record<s
 }
 
 const whole = built(source, []);
-const inputs = (B: number) => ({
-  x: Float32Array.from({ length: B * 96 }, (_, i) => Math.sin(i * i) * (i % 7 === 0 ? 4 : 1)),
-  id: Int32Array.from({ length: B }, (_, i) => (i * 17) % 50),
-});
-
-/** Outputs of the graph in float64, with these weights. */
-function reference(artifact: Artifact, weights: Weights, B: number): ReadonlyMap<string, Tensor> {
-  const given = new Map<string, Tensor>();
-  for (const [path, { shape, data }] of weights)
-    given.set(path, { dtype: 'f32', sizes: shape, data: Float64Array.from(data) });
-  const { x, id } = inputs(B);
-  given.set('x', { dtype: 'f32', sizes: [B, 96], data: Float64Array.from(x) });
-  given.set('id', { dtype: 'i32', sizes: [B], data: id });
-  return evaluate(artifact.graphs.get('forward')!, given, { B });
-}
-
 const rules = ['f16', 'int8', 'int8:16', 'int8:48', 'int4:32', 'int4:96', 'int4:6'];
 
 describe('numbers', () => {

@@ -4,8 +4,6 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compile, type CompileResult } from '../../../compiler/index.ts';
-import { evaluate } from '../../../compiler/graph/evaluate.ts';
-import type { Tensor } from '../../../compiler/ops/record.ts';
 import { printWgslSchedule, wgslSchedule } from '../../../compiler/schedule/wgsl.ts';
 import { emitWgsl } from '../../../compiler/targets/wgsl/emit.ts';
 import { gpuPlan } from '../../../compiler/targets/wgsl/layout.ts';
@@ -14,6 +12,7 @@ import type { Weights } from '../../../runtime/weights.ts';
 import { instantiate } from '../../support/emitted.ts';
 import { complaints, deviceOf, nullGpu, realGpu, shadersOf, skipLoudly } from './gpu.ts';
 import { onGpu } from './instance.ts';
+import { inputs, reference } from '../../store/reference.ts';
 
 const { gpu, reason } = await realGpu();
 if (gpu === null) skipLoudly('stored weights are not computed on WebGPU', reason);
@@ -47,22 +46,7 @@ function built(rules: readonly string[], B: number): CompileResult {
   return result;
 }
 
-const inputs = (B: number) => ({
-  x: Float32Array.from({ length: B * 96 }, (_, i) => Math.sin(i * i) * (i % 7 === 0 ? 4 : 1)),
-  id: Int32Array.from({ length: B }, (_, i) => (i * 17) % 50),
-});
-
 const whole = built([], 1).artifacts.get('M')!;
-
-function reference(weights: Weights, B: number): ReadonlyMap<string, Tensor> {
-  const given = new Map<string, Tensor>();
-  for (const [path, { shape, data }] of weights)
-    given.set(path, { dtype: 'f32', sizes: shape, data: Float64Array.from(data) });
-  const { x, id } = inputs(B);
-  given.set('x', { dtype: 'f32', sizes: [B, 96], data: Float64Array.from(x) });
-  given.set('id', { dtype: 'i32', sizes: [B], data: id });
-  return evaluate(whole.graphs.get('forward')!, given, { B });
-}
 
 /** Every storage, in groups of rows and of parts of them, those that are no whole vectors of four too; each for a product, a lookup and a crosswise operand somewhere. */
 const mixtures = [
@@ -85,7 +69,7 @@ describe('numbers', () => {
       expect(kept).toEqual(onCpu);
       for (const B of [1, bound]) {
         const results = await net.forward(inputs(B));
-        const wanted = reference(kept, B);
+        const wanted = reference(whole, kept, B);
         for (const name of ['y', 'z']) {
           const { data } = results[name] as { data: Float32Array };
           const exact = wanted.get(name)!.data;
