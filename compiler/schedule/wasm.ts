@@ -2,16 +2,18 @@
  * Schedules of the WebAssembly target, as plain data: which axis the four lanes of a vector lie along, how many vectors are computed together, and
  * which stages are products of matrices, with their blocks.
  *
- * Lanes: for every axis that the accesses could be vectorised along, a cost is counted: stride 0 is free, stride 1 a load, 2 two loads, anything
- * else four scalar loads; plain code costs four of everything. The least wins. Products: a sum over reduced axes of a · b in which a lacks
+ * Lanes: for every axis that the accesses could be vectorised along, a cost is counted (lanes.ts); the least wins. Products: a sum over reduced axes of a · b in which a lacks
  * some free axes and b lacks others; packed panels and register tiles of `rows` x `columns` (the machine's numbers in docs/performance.md).
  */
-import { asConst, coefficientOf, evaluate, names, terms, type Poly } from '../sizes/poly.ts';
-import { operands, walk } from '../kernel/expr.ts';
+import { asConst, names } from '../sizes/poly.ts';
+import { walk } from '../kernel/expr.ts';
 import type { Expr, Guard, Kernel, Stage } from '../kernel/types.ts';
+import { extent, hasValue, mentions, readsOf, rootsOf, stride, type Read, type SizeOf } from './access.ts';
 import { MACHINE } from './machine.ts';
 import { dotsLeaf, type DotsLeaf } from './dots.ts';
+import { hasHeavy, stageCost, wideEnough } from './lanes.ts';
 import { tileFor } from './panels.ts';
+import { outward, shareOfAxes, shareOfLeaf, shareOfStages } from './share.ts';
 
 export { printWasmSchedule } from './print-wasm.ts';
 
@@ -77,12 +79,7 @@ export interface WasmSchedule {
   readonly block: { readonly axis: string; readonly by: number } | null;
 }
 
-/** The value of a size parameter: its bound, where that is known. */
-export type SizeOf = (size: string) => number;
-
 const nominal: SizeOf = () => MACHINE.nominal;
-
-type Read = Extract<Expr, { kind: 'read' }>;
 
 /** `of`: what sizes are expected to be; `worth`: least cost of a kernel that threads share. */
 export function wasmSchedule(kernel: Kernel, of: SizeOf = nominal, worth: number = MACHINE.worthSharing): WasmSchedule {
@@ -120,79 +117,6 @@ export function wasmSchedule(kernel: Kernel, of: SizeOf = nominal, worth: number
   const leaves = kernel.stages.map((s) => loopsLeaf(kernel, s, rows, vector, of).leaf);
   return { rows: order, vector, leaves, share: shared(vector, best.cost / 4), block: null };
 }
-
-// ------------------------------------------------------------------------------------------------------------------------------- threads
-
-/** The axis that threads share: the outermost long enough, else the longest, of those that no two points of write to one place. */
-function shareOfAxes(
-  kernel: Kernel,
-  axes: readonly string[],
-  stages: readonly Stage[],
-  vector: string | null,
-  unit: number,
-  of: SizeOf,
-): WasmShare | null {
-  const open = axes
-    .filter((a) => stages.every((s) => s.axes.includes(a) && [...s.each, ...s.writes].every((w) => apartAlong(w, a))))
-    .map((axis) => {
-      const by = axis === vector ? unit : 1;
-      return { axis, by, units: extent(kernel, axis, of) / by };
-    });
-  const found = open.find((o) => o.units >= MACHINE.partsToShare) ?? open.sort((a, b) => b.units - a.units)[0];
-  return found === undefined || found.units < 2 ? null : { axis: found.axis, by: found.by };
-}
-
-/** Whether different points of the axis certainly write to different places. */
-function apartAlong(w: Stage['writes'][number], axis: string): boolean {
-  if (w.mode === 'store' && w.dynamic.length === 0) return names(w.at).has(axis);
-  if (w.dynamic.some((d) => depends(d.value, axis))) return false;
-  const s = coefficientOf(w.at, axis);
-  return s !== null && asConst(s.coefficient) !== 0;
-}
-
-function shareOfLeaf(kernel: Kernel, leaf: WasmLeaf, cost: number, of: SizeOf, worth: number): WasmShare | null {
-  const [stage] = kernel.stages;
-  const count = (axes: readonly string[]): number => axes.reduce((n, a) => n * extent(kernel, a, of), 1);
-  if (leaf.kind === 'loops') {
-    if (cost / 4 < worth) return null;
-    return shareOfAxes(kernel, leaf.free, [stage!], leaf.vector, 4 * leaf.count, of);
-  }
-  const rows = count(leaf.rows.axes);
-  const columns = count(leaf.columns.axes);
-  if (leaf.kind === 'dots')
-    return rows * columns * leaf.length * MACHINE.multiplyAdd < worth || columns < 32 ? null : { panels: 'columns' };
-  if (count(leaf.batch) * rows * columns * count(leaf.over) * MACHINE.multiplyAdd < worth) return null;
-  const batch = leaf.batch.find((a) => extent(kernel, a, of) >= 8);
-  if (batch !== undefined) return { axis: batch, by: leaf.few.leaf.vector === batch ? 4 * leaf.few.leaf.count : 1 };
-  // The other operand is packed by every thread: the shorter one, therefore. But of many rows that is little, and parts of rows lie in one piece: a weight
-  // that is updated so stays in the cache of the core that takes the same rows of it in the next step.
-  return { panels: rows >= Math.min(columns, MACHINE.rowsToShare) ? 'rows' : 'columns' };
-}
-
-/** Stages that know nothing of each other, along an axis that all have and none has its lanes along. */
-function shareOfStages(kernel: Kernel, leaves: readonly WasmLeaf[], of: SizeOf): WasmShare | null {
-  const { stages } = kernel;
-  const written = new Set(stages.flatMap((s) => [...s.each, ...s.writes].map((w) => w.buffer)));
-  const apart = stages.every((s) => {
-    let alone = true;
-    walk(rootsOf(s), (e) => {
-      if (e.kind === 'read' ? written.has(e.buffer) : e.kind === 'value' && !s.defs.has(e.name)) alone = false;
-    });
-    return alone;
-  });
-  if (!apart) return null;
-  const lanes = new Set(leaves.map((l) => (l.kind === 'loops' ? l.vector : null)));
-  if (leaves.some((l) => l.kind !== 'loops')) return null;
-  const axes = stages[0]!.axes.filter((a) => !lanes.has(a) && stages.every((s) => s.axes.includes(a)));
-  return shareOfAxes(kernel, axes, stages, null, 1, of);
-}
-
-function wideEnough(kernel: Kernel, axis: string): boolean {
-  const n = asConst(kernel.axes.get(axis)!);
-  return n === null || n >= 4;
-}
-
-const extent = (kernel: Kernel, axis: string, of: SizeOf): number => evaluate(kernel.axes.get(axis)!, of);
 
 function loopsLeaf(
   kernel: Kernel,
@@ -250,179 +174,9 @@ function sharesAcross(kernel: Kernel, stage: Stage, axis: string | undefined, re
   return sides.includes(true) && sides.includes(false) && reads.every((r) => r.dynamic.length === 0);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------------------- costs
-
-function rootsOf(stage: Stage): Expr[] {
-  return [
-    ...[...stage.defs.values()].map((d) => d.value),
-    ...[...stage.each, ...stage.writes].flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]),
-  ];
-}
-
-const heavyOps = new Set(['exp', 'log', 'tanh', 'erf', 'sin', 'cos', 'pow', 'random']);
-
-function hasHeavy(root: Expr): boolean {
-  let found = false;
-  walk([root], (e) => {
-    if (e.kind === 'op' && heavyOps.has(e.op)) found = true;
-  });
-  return found;
-}
-
-function readsOf(stage: Stage): Read[] {
-  const found: Read[] = [];
-  walk(rootsOf(stage), (e) => {
-    if (e.kind === 'read') found.push(e);
-  });
-  return found;
-}
-
-/** 0, a constant, or null: another one for every lane. Divisions by multiples of four are taken to be steady within a vector. */
-function stride(at: Poly, axis: string): number | null {
-  if (!names(at).has(axis)) return 0;
-  let sum = 0;
-  for (const t of terms(at)) {
-    for (const { atom, exponent } of t.factors) {
-      if (atom.kind === 'name') {
-        if (atom.name !== axis) continue;
-        if (exponent !== 1 || t.factors.length > 1) return null;
-        sum += t.coefficient;
-      } else if (atom.kind === 'floor') {
-        const linear = coefficientOf(atom.numerator, axis);
-        const d = asConst(atom.denominator);
-        if (linear === null) return null;
-        if (asConst(linear.coefficient) === 0) continue;
-        if (d === null || d % 4 !== 0 || asConst(linear.coefficient) !== 1) return null;
-        if (terms(linear.rest).some((u) => u.coefficient % 4 !== 0)) return null;
-      } else if (names(atom.exponent).has(axis)) return null;
-    }
-  }
-  return sum;
-}
-
-function guardCost(guards: readonly Guard[], axis: string): number {
-  let cost = 0;
-  for (const g of guards) {
-    if (names(g.lo).has(axis) || names(g.hi).has(axis)) return MACHINE.singly;
-    const s = stride(g.e, axis);
-    if (s === null) return MACHINE.singly;
-    if (names(g.e).has(axis) && s !== 0) cost += 1;
-  }
-  return cost;
-}
-
-/** Work for four points of the stage, times how many there are; `axis` null: one by one. Null: not possible. */
-function stageCost(kernel: Kernel, stage: Stage, axis: string | null, of: SizeOf): number | null {
-  const inside = [...stage.axes, ...stage.over].reduce((n, a) => n * extent(kernel, a, of), 1);
-  const outside = stage.axes.reduce((n, a) => n * extent(kernel, a, of), 1);
-  const reduced = [...stage.defs.values()].filter((d) => d.op !== null);
-  const isOver = axis !== null && stage.over.includes(axis);
-  if (isOver && (stage.order !== null || reduced.some((d) => d.op === 'argmax'))) return null;
-  const each: Expr[] = [
-    ...[...stage.defs.values()].map((d) => d.value),
-    ...stage.each.flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]),
-  ];
-  const late: Expr[] = stage.writes.flatMap((w) => [w.value, ...w.dynamic.map((d) => d.value)]);
-  const seen = new Set<Expr>();
-  const sum = (roots: readonly Expr[], lane: string | null): number => {
-    let cost = 0;
-    walk(
-      roots,
-      (e) => {
-        cost += lane === null ? scalarCost(e) : wideCost(kernel, e, lane);
-      },
-      seen,
-    );
-    return cost;
-  };
-  const writes = (list: readonly Stage['writes'][number][], lane: string | null): number =>
-    list.reduce((total, w) => {
-      if (lane === null) return total + 4;
-      const s = w.dynamic.length > 0 && w.dynamic.some((d) => depends(d.value, lane)) ? null : stride(w.at, lane);
-      const guarded = guardCost(w.guards, lane);
-      return total + (s === 1 && guarded === 0 ? 1.2 : 6);
-    }, 0);
-  const lateLane = isOver ? null : axis;
-  // Loops cost too: one round for four points, or four rounds.
-  const round = axis === null ? 4 : 1;
-  const insideCost = sum(each, axis) + writes(stage.each, axis) + round;
-  const lateCost = sum(late, lateLane) + writes(stage.writes, lateLane) + (isOver ? 12 : 0);
-  if (stage.over.length === 0) return (insideCost + lateCost) * outside;
-  // Short reductions along the lanes end in their combination.
-  const n = isOver ? extent(kernel, axis, of) : 1;
-  const ragged = axis === null ? 1 : Math.ceil(extent(kernel, axis, of) / 4) / (extent(kernel, axis, of) / 4);
-  return insideCost * inside * (isOver && n < 8 ? 2 : ragged) + lateCost * outside;
-}
-
-function depends(e: Expr, axis: string): boolean {
-  let found = false;
-  walk([e], (x) => {
-    if (x.kind === 'index' && names(x.at).has(axis)) found = true;
-    if (x.kind === 'read' && [x.at, ...x.guards.flatMap((g) => [g.e, g.lo, g.hi])].some((p) => names(p).has(axis)))
-      found = true;
-  });
-  return found;
-}
-
-function scalarCost(e: Expr): number {
-  if (e.kind === 'op')
-    return e.op === 'exp' || e.op === 'log' || e.op === 'tanh' || e.op === 'erf'
-      ? MACHINE.heavy.scalar
-      : heavyOps.has(e.op)
-        ? MACHINE.heavy.rare
-        : MACHINE.scalar;
-  if (e.kind === 'read') return 4 + 3 * e.guards.length;
-  return e.kind === 'guarded' ? 8 : 0;
-}
-
-function wideCost(kernel: Kernel, e: Expr, lane: string): number {
-  if (!depends(e, lane) && e.kind !== 'value') return 0.2;
-  switch (e.kind) {
-    case 'op':
-      if (['sin', 'cos', 'pow', 'mod'].includes(e.op) || (e.op === 'div' && e.dtype === 'i32'))
-        return scalarCost(e) + MACHINE.singly;
-      return heavyOps.has(e.op) ? MACHINE.heavy.lanes : 1;
-    case 'read': {
-      if (e.dynamic.some((d) => depends(d.value, lane))) return MACHINE.singly + 3 * e.guards.length;
-      const s = stride(e.at, lane);
-      const guarded = guardCost(e.guards, lane);
-      const isBool = kernel.buffers[e.buffer]!.dtype === 'bool';
-      if (s === null || s < 0 || s > 2 || (isBool && s !== 1) || (guarded > 0 && s !== 1))
-        return MACHINE.singly + 4 * e.guards.length;
-      return (s === 2 ? 2.5 : isBool ? 2 : 1) + 2 * guarded;
-    }
-    case 'guarded':
-      return guardCost(e.guards, lane) > 0 ? 3 * MACHINE.singly : 2;
-    case 'index':
-      return stride(e.at, lane) === null ? MACHINE.singly : 1;
-    default:
-      return 0;
-  }
-}
-
 // ------------------------------------------------------------------------------------------------------------------------------- products
 
-function mentions(root: Expr): Set<string> {
-  const found = new Set<string>();
-  walk([root], (e) => {
-    const polys =
-      e.kind === 'index' ? [e.at] : e.kind === 'read' ? [e.at, ...e.guards.flatMap((g) => [g.e, g.lo, g.hi])] : [];
-    for (const p of polys) for (const s of names(p)) found.add(s);
-  });
-  return found;
-}
-
 const isZero = (e: Expr): boolean => e.kind === 'const' && e.value === 0;
-
-function hasValue(root: Expr): boolean {
-  let found = false;
-  const go = (e: Expr): void => {
-    if (e.kind === 'value') found = true;
-    for (const x of operands(e)) go(x);
-  };
-  go(root);
-  return found;
-}
 
 /** The stage as a product of matrices, where it is one that is large enough to be packed. */
 export function productLeaf(
@@ -578,12 +332,3 @@ function streamSchedule(kernel: Kernel, of: SizeOf, worth: number): WasmSchedule
     block: { axis, by: MACHINE.rowsTogether },
   };
 }
-
-/** The stage without its writes to buffers of the row: those of different threads are different ones. */
-const outward =
-  (kernel: Kernel) =>
-  (stage: Stage): Stage => ({
-    ...stage,
-    each: stage.each.filter((w) => !kernel.buffers[w.buffer]!.row),
-    writes: stage.writes.filter((w) => !kernel.buffers[w.buffer]!.row),
-  });
