@@ -438,13 +438,15 @@ past[B, L] and the size used, and keeps in carries what it has written (examples
       .addOption(bounds())
       .addOption(memory('at most 512MB, 2GiB …, or least, as in nnc build'))
       .addOption(consts())
+      .addOption(threads())
       .addOption(new Option('--seconds <n>', 'about how long to measure').default(30).argParser(natural(1, 3600)))
       .option('-o, --out <file>', 'where to write (default: NAME.tune.json beside the program)'),
   ).addHelpText(
     'after',
     `
-What is tried: the size of packed blocks of products, vectors computed together, rows of streamed kernels computed together. Sums keep their
-order, so results have the same bits. build, train, run and profile use the file with --target wasm, on the machine that it was made on;
+What is tried: of products the register tile's height, the operands in each other's place, the size of packed blocks; vectors and points computed
+together; rows of streamed kernels computed together; with more than one thread what they share, each one's part measured by itself. Sums keep
+their order, so results have the same bits. build, train, run and profile use the file with --target wasm, on the machine that it was made on;
 nnc explain FILE --schedule shows it. Measure when nothing else runs.`,
   );
 

@@ -87,6 +87,15 @@ export interface CliProblems {
   };
   /** A tuning that cannot be read. */
   NN947: { readonly path: string; readonly reason: string };
+  /** Choices of a tuning for kernels that a block no longer has, or that its kernels cannot have. */
+  NN949: {
+    readonly path: string;
+    readonly unit: string;
+    /** Kernels of the block in the file. */
+    readonly of: number;
+    readonly gone: readonly string[];
+    readonly wrong: readonly string[];
+  };
   /** Data that are no numbers, before training. */
   NN944: { readonly places: readonly string[] };
   /** Weights that training cannot begin with. */
@@ -102,6 +111,9 @@ const listText = (items: readonly TensorFacts[], most = 20): string =>
     ...items.slice(0, most).map(({ name, type }) => `${name} ${type}`),
     ...(items.length > most ? [`and ${items.length - most} more`] : []),
   ].join('\n');
+
+const few = (names: readonly string[], most = 8): string =>
+  [...names.slice(0, most), ...(names.length > most ? [`${names.length - most} more`] : [])].join(', ');
 
 const count = (n: number, word: string): string => `${n.toLocaleString('en-US')} ${word}${n === 1 ? '' : 's'}`;
 
@@ -354,6 +366,24 @@ engine, or of the kernels of another version of nnc, says little here: it is not
     render: ({ path, what, was, is }) => ({
       message: `${path} is not used: it was measured ${what === 'machine' ? 'on another machine' : 'with another version of nnc'}`,
       notes: [`it says ${was}; this is ${is}`, 'nnc tune measures anew; removing the file ends this report'],
+    }),
+  },
+  NN949: {
+    severity: 'warning',
+    title: 'schedules that are for other kernels',
+    explain: `\`model.tune.json\`, which \`nnc tune model.nn\` writes beside the program, has what was measured of kernels that the program no longer has: it was changed since, or is
+built for other sizes (\`--bound\`, \`--const\`, a batch), or with other options. Or it chooses what a kernel cannot have: it was changed by hand. Those choices are not used, all others
+are; for the rest the compiler's own choice stands. Results are the same either way.`,
+    render: ({ path, unit, of, gone, wrong }) => ({
+      message: `${path} is used in part: of ${count(of, 'kernel')} of ${unit}, ${[
+        ...(gone.length === 0 ? [] : [`${gone.length} ${gone.length === 1 ? 'is' : 'are'} no longer there`]),
+        ...(wrong.length === 0 ? [] : [`${wrong.length} cannot be as it says`]),
+      ].join(' and ')}`,
+      notes: [
+        ...(gone.length === 0 ? [] : [`no longer there: ${few(gone)}`]),
+        ...wrong.map((w) => `cannot be so: ${w}`),
+        'nnc tune measures anew; removing the file ends this report',
+      ],
     }),
   },
   NN947: {

@@ -18,7 +18,7 @@ import { located, readText } from './files.ts';
 import { wantedByTrain } from './inputs.ts';
 import { lookOf, type Io, type LookOptions } from './io.ts';
 import { refuse, refuseProblems, Refusal } from './problems.ts';
-import { readTuning, type Read } from './tune/file.ts';
+import { NO_TUNING, readTuning, tuningPath, unusedOf, type Read } from './tune/file.ts';
 
 /** `--const width=128`: values in place of the source's. */
 export type Consts = Readonly<Record<string, number>>;
@@ -113,7 +113,7 @@ export interface Compiled {
 export function compiled({ path, text, host, tuning }: Project, wishes: CompileWishes): Compiled {
   const { otherwise, demanded: _, tuned, ...given } = wishes;
   const wanted = tuned ?? given.targets?.some((t) => t === 'wasm' || t === 'auto') === true;
-  const measured = wanted ? tuning() : { tuning: null, problem: null };
+  const measured = wanted ? tuning() : NO_TUNING;
   const options = measured.tuning === null ? given : { ...given, tuning: measured.tuning };
   let bounds = options.bounds ?? {};
   for (;;) {
@@ -124,7 +124,9 @@ export function compiled({ path, text, host, tuning }: Project, wishes: CompileW
       ];
       const strange = (wishes.demanded ?? []).find((name) => !known.includes(name));
       if (strange !== undefined) refuse('NN933', { what: 'size', name: strange, path, known });
-      return measured.problem === null ? result : { ...result, reports: [...result.reports, measured.problem] };
+      const unused = [...result.artifacts.values()].map((a) => unusedOf(tuningPath(path), measured, a));
+      const said = [measured.problem, ...unused].filter((r) => r !== null);
+      return said.length === 0 ? result : { ...result, reports: [...result.reports, ...said] };
     }
     // A model beside the train block may have sizes of its own.
     const unbound = result.problems.flatMap((p) => (p.code === 'NN520' ? [p.data.size] : []));

@@ -1,10 +1,11 @@
 /** `nnc tune`: measures schedules of the WebAssembly target on this machine and keeps what is quicker beside the program. */
+import { availableParallelism } from 'node:os';
 import type { Artifact } from '../../compiler/index.ts';
 import { choiceText } from '../../compiler/targets/wasm/tuning.ts';
 import { writeFile } from '../files.ts';
 import type { Io, LookOptions } from '../io.ts';
 import { batchBounds, checkedProgram, compiled, openProject, showReports } from '../project.ts';
-import { machineKey, tuningPath, tuningText } from '../tune/file.ts';
+import { machineKey, tuningPath, tuningText, type TunedOf } from '../tune/file.ts';
 import { tune as measure, type Tuned } from '../tune/measure.ts';
 
 export interface TuneOptions extends LookOptions {
@@ -13,6 +14,8 @@ export interface TuneOptions extends LookOptions {
   readonly const?: Readonly<Record<string, number>>;
   readonly memory?: number | 'least';
   readonly seconds: number;
+  /** That modules will be run with. */
+  readonly threads: number | 'auto';
   readonly out?: string;
 }
 
@@ -30,21 +33,24 @@ export function tune(io: Io, file: string, options: TuneOptions): number {
     otherwise: 64,
   });
   showReports(io, reports, sources, options);
-  const found = new Map<string, Tuned>();
+  const threads = options.threads === 'auto' ? availableParallelism() : options.threads;
+  const found = new Map<string, TunedOf>();
   const time = (ms: number): string => (ms >= 1 ? `${ms.toPrecision(3)} ms` : `${(1000 * ms).toPrecision(3)} µs`);
   const tell = (t: Tuned): void => {
     const what = Object.keys(t.choice).length === 0 ? 'as it is' : `${time(t.best)}, ${choiceText(t.choice)}`;
     io.stdout.write(`  ${t.kernel.padEnd(36)} ${time(t.usual).padStart(9)}  ${what}\n`);
   };
   for (const artifact of artifacts.values()) {
-    io.stdout.write(
-      `${artifact.kind} ${artifact.name}: the usual time of each kernel on one thread, and what is quicker\n`,
-    );
-    for (const t of measure(artifact, () => io.now(), share(artifact, options.seconds, artifacts.size), tell))
-      found.set(t.key, t);
+    const on = threads === 1 ? 'on one thread' : `on ${threads} threads, by the longest part`;
+    io.stdout.write(`${artifact.kind} ${artifact.name}: the usual time of each kernel ${on}, and what is quicker\n`);
+    const milliseconds = share(artifact, options.seconds, artifacts.size);
+    for (const t of measure(artifact, { clock: () => io.now(), milliseconds, threads, told: tell })) {
+      const units = [...(found.get(t.key)?.units ?? []), artifact.name];
+      found.set(t.key, { ...t, units });
+    }
   }
   const out = options.out ?? tuningPath(project.path);
-  writeFile(io, out, tuningText([...found.values()], machineKey(), io.date()));
+  writeFile(io, out, tuningText([...found.values()], { machine: machineKey(), date: io.date(), threads }));
   const better = [...found.values()].filter((t) => Object.keys(t.choice).length > 0).length;
   io.stdout.write(`${better} of ${found.size} kernels are quicker otherwise: ${out}\n`);
   return 0;

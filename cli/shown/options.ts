@@ -183,11 +183,16 @@ checkpoint other for Net {
     files: net,
     wrong: {
       files: {
-        'net.tune.json': '{ "format": "nnc tuning 1", "compiler": "0.0.1", "machine": "abacus", "kernels": [] }',
+        'net.tune.json': '{ "format": "nnc tuning 2", "compiler": "0.0.1", "machine": "abacus", "kernels": [] }',
       },
       commands: [tuned],
     },
     mended: { commands: [tuned] },
   },
+  NN949: commands(
+    { 'net.nn': 'model Net(x: float[B, 64]) -> float[B, 64] { return x |> out: Linear(64) }\n' },
+    ['nnc tune net.nn --bound B=64 --seconds 1', 'nnc build net.nn --bound B=32 --target wasm'],
+    ['nnc tune net.nn --bound B=32 --seconds 1', 'nnc build net.nn --bound B=32 --target wasm'],
+  ),
   NN999: { none: 'No input should bring this about. Where one does, it is a bug.' },
 } as const satisfies Readonly<Record<string, Shown>>;

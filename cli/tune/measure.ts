@@ -1,6 +1,9 @@
 /**
- * Measures kernels of the WebAssembly target under several schedules, each kernel by itself, on one thread: in turns, so that a spell of noise meets all, by
+ * Measures kernels of the WebAssembly target under several schedules, each kernel by itself: in turns, so that a spell of noise meets all, by
  * the least time of each. The clock is given, so that tests can have one of their own.
+ *
+ * For several threads each one's part is measured by itself, and the longest counts: what a split is worth can so be told on a machine that has other things
+ * to do. What the threads' sharing of caches and memory takes is not in it.
  */
 import type { Artifact } from '../../compiler/index.ts';
 import { evaluateSize } from '../../compiler/plan/sizes.ts';
@@ -8,8 +11,7 @@ import { prepareAll, type Prepared } from '../../compiler/targets/wasm/emit.ts';
 import { FIRST, WasmModule } from '../../compiler/targets/wasm/module.ts';
 import { workspaceBytes } from '../../compiler/targets/wasm/product.ts';
 import { tileModule } from '../../compiler/targets/wasm/tile.ts';
-import { chosen, neighbours, tuningKey, type Choice } from '../../compiler/targets/wasm/tuning.ts';
-import type { WasmSchedule } from '../../compiler/schedule/wasm.ts';
+import { chosen, neighbours, tuningKey, type Choice, type Extent } from '../../compiler/targets/wasm/tuning.ts';
 import type { PlanStep } from '../../runtime/plan.ts';
 import { engine } from './engine.ts';
 
@@ -26,6 +28,9 @@ export interface Tuned {
 
 /** Less than this is noise, not a reason. */
 export const WORTH = 0.03;
+
+/** Things that can be changed at once. */
+const MOST_STEPS = 5;
 
 /** Milliseconds of one sample, at least. */
 const SAMPLE = 0.2;
@@ -49,27 +54,37 @@ export function race(runs: readonly (() => void)[], clock: Clock, milliseconds: 
   return least;
 }
 
+/** A kernel under one choice: what each thread does. */
+export type Parts = readonly (() => void)[];
+
+/** The same for kernels in parts: of each the longest part. */
+function raceOfParts(kernels: readonly Parts[], clock: Clock, milliseconds: number): number[] {
+  const times = race(kernels.flat(), clock, milliseconds);
+  let at = 0;
+  return kernels.map((parts) => Math.max(...times.slice(at, (at += parts.length))));
+}
+
 /**
  * From the usual choice to the best by steps, each the best of what differs in one thing; `make` gives null where a choice is not possible. What is not
  * clearly quicker is not taken.
  */
 export function climb(
-  schedule: WasmSchedule,
-  make: (choice: Choice) => (() => void) | null,
+  near: (choice: Choice) => readonly Choice[],
+  make: (choice: Choice) => Parts | null,
   clock: Clock,
   milliseconds: number,
 ): { choice: Choice; usual: number; best: number } {
   let choice: Choice = {};
   let first: number | null = null;
   let best = 0;
-  for (let step = 0; step < 4; step++) {
-    const options = neighbours(schedule, choice).flatMap((c) => {
-      const run = make(c);
-      return run === null ? [] : [{ c, run }];
+  for (let step = 0; step < MOST_STEPS; step++) {
+    const options = near(choice).flatMap((c) => {
+      const parts = make(c);
+      return parts === null ? [] : [{ c, parts }];
     });
     const own = make(choice)!;
     if (options.length === 0 && first !== null) break;
-    const times = race([own, ...options.map((o) => o.run)], clock, milliseconds);
+    const times = raceOfParts([own, ...options.map((o) => o.parts)], clock, milliseconds);
     first ??= times[0]!;
     best = times[0]!;
     const winner = options.map((o, k) => ({ c: o.c, time: times[k + 1]! })).sort((a, b) => a.time - b.time)[0];
@@ -79,25 +94,37 @@ export function climb(
   }
   if (Object.keys(choice).length === 0) return { choice, usual: first ?? 0, best };
   // The quickest of many is quick by luck, too: once more, against the usual alone.
-  const [usual, again] = race([make({})!, make(choice)!], clock, milliseconds);
+  const [usual, again] = raceOfParts([make({})!, make(choice)!], clock, milliseconds);
   return again! > usual! * (1 - WORTH)
     ? { choice: {}, usual: usual!, best: usual! }
     : { choice, usual: usual!, best: again! };
 }
 
-/** Kernels with anything to choose, each measured for about so long a step. */
-export function tune(artifact: Artifact, clock: Clock, milliseconds: number, told: (t: Tuned) => void): Tuned[] {
+export interface Wanted {
+  readonly clock: Clock;
+  /** About so long a step of the search. */
+  readonly milliseconds: number;
+  readonly threads: number;
+  readonly told: (t: Tuned) => void;
+}
+
+/** Kernels with anything to choose. */
+export function tune(artifact: Artifact, { clock, milliseconds, threads, told }: Wanted): Tuned[] {
   const { plan, kernels } = artifact;
   const prepared = prepareAll(plan, kernels);
   const calls = firstCalls(artifact);
+  // Kernels that a loop's alignment has cut alike: what they are cut along is not theirs to choose.
+  const aligned = new Set([...prepared.cuts.keys()].flatMap((s) => (s.kind === 'call' ? [s.kernel] : [])));
   const found: Tuned[] = [];
   for (const [i, kernel] of kernels.entries()) {
-    const schedule = prepared.usual[i]!;
+    const chooser = { kernel: prepared.joined[i]!, schedule: prepared.usual[i]!, of: prepared.of[i]! };
+    const what: Extent = aligned.has(i) ? 'aligned' : threads > 1 ? 'all' : 'alone';
     const call = calls.get(i);
-    if (call === undefined || neighbours(schedule, {}).length === 0) continue;
-    const bench = benchOf(artifact, prepared, i, call);
+    if (call === undefined || neighbours(chooser, {}, what).length === 0) continue;
+    const bench = benchOf(artifact, prepared, i, call, threads);
     if (bench === null) continue;
-    const { choice, usual, best } = climb(schedule, bench, clock, milliseconds);
+    const near = (choice: Choice): Choice[] => neighbours(chooser, choice, what);
+    const { choice, usual, best } = climb(near, bench, clock, milliseconds);
     const tuned = { key: tuningKey(kernel, prepared.of[i]!), kernel: kernel.name, choice, usual, best };
     found.push(tuned);
     told(tuned);
@@ -128,7 +155,8 @@ function benchOf(
   { joined, usual, of }: Prepared,
   i: number,
   call: Call,
-): ((choice: Choice) => (() => void) | null) | null {
+  threads: number,
+): ((choice: Choice) => Parts | null) | null {
   const kernel = joined[i]!;
   const align = (n: number): number => Math.ceil(n / 64) * 64 + 128;
   const addresses: number[] = [];
@@ -150,9 +178,9 @@ function benchOf(
   const relaxed = tileModule(true);
   const tile = new engine.Module(engine.validate(relaxed) ? relaxed : tileModule(false));
   const tiles = new engine.Instance(tile, { e: { m: memory } });
-  const given = [...addresses, ...sizes, end, 0, 1];
+  const given = [...addresses, ...sizes, end];
   return (choice) => {
-    const schedule = chosen(kernel, usual[i]!, choice);
+    const schedule = chosen({ kernel, schedule: usual[i]!, of: of[i]! }, choice);
     if (schedule === null || workspaceBytes(kernel, schedule, of[i]!) > room) return null;
     const module = new WasmModule({ pages, shared: false });
     module.kernel({ ...kernel, name: 'kernel' }, true, schedule);
@@ -160,6 +188,7 @@ function benchOf(
       e: { m: memory, ...tiles.exports },
     });
     const run = exports['kernel'] as (...given: number[]) => void;
-    return () => run(...given);
+    const team = schedule.share === null ? 1 : threads;
+    return Array.from({ length: team }, (_, thread) => () => run(...given, thread, team));
   };
 }

@@ -29,10 +29,17 @@ export function printWasmSchedule(schedule: WasmSchedule): string {
     const batch = leaf.batch.length === 0 ? '' : ` batch ${leaf.batch.join(' ')}`;
     lines.push(
       `${indent}${leaf.stage}: product${batch} rows ${leaf.rows.axes.join(' ')} columns ${leaf.columns.axes.join(' ')} over ${leaf.over.join(' ')}` +
-        ` tile ${leaf.tile.join('x')} unroll ${leaf.unroll}`,
+        ` tile ${leaf.tile.join('x')} unroll ${leaf.unroll}${blockText(leaf.block)}`,
     );
   }
   const { share } = schedule;
-  if (share !== null) lines.push('axis' in share ? `threads share ${share.axis}` : `threads share ${share.panels}`);
+  if (share !== null) {
+    const units = share.by === undefined || share.by === 1 ? '' : ` by ${share.by}`;
+    lines.push(`threads share ${'axis' in share ? share.axis : share.panels}${units}`);
+  }
   return lines.join('\n');
 }
+
+/** Greatest bytes of packed blocks, where a product chooses them: within a block of rows it does not. */
+const blockText = ([rows, columns]: readonly [number, number]): string =>
+  rows === 0 ? '' : ` blocks ${rows / 1024} and ${columns / 1024} KiB`;

@@ -28,6 +28,23 @@ describe('nnc tune', () => {
     // At another size it is another kernel.
     const other = await nnc(cwd, ['explain', 'm.nn', '--bound', 'B=32', '--schedule']);
     expect(other.out).not.toMatch(/tuned/);
+    expect(other.err).toMatch(/warning\[NN949\].*of 2 kernels of M, 2 are no longer there/);
+    expect(other.err).toContain('no longer there: linear_relu, linear_2');
+
+    // Everything that can be chosen, as the compiler prints it.
+    const whole = { share: { panels: 'columns' }, stages: { sum: { height: 4, turned: true } } };
+    file.kernels[0]!.choice = whole;
+    file.kernels[1]!.choice = { stages: { sum: { height: 6 } } };
+    writeFileSync(path, JSON.stringify(file));
+    const mixed = await nnc(cwd, ['explain', 'm.nn', '--bound', 'B=64', '--schedule']);
+    expect(mixed.err).toMatch(/warning\[NN949\].*of 2 kernels of M, 2 cannot be as it says/);
+    expect(mixed.err).toContain('linear_2: sum: tiles of 6 rows');
+    delete (whole.stages.sum as { turned?: true }).turned;
+    writeFileSync(path, JSON.stringify(file));
+    const fits = await nnc(cwd, ['explain', 'm.nn', '--bound', 'B=64', '--schedule']);
+    expect(fits.err).toMatch(/of 2 kernels of M, 1 cannot be as it says/);
+    expect(fits.out).toMatch(/wasm, tuned: sum: tiles of 4 rows, threads share panels of columns/);
+    expect(fits.out).toMatch(/tile 4x8[^\n]*\n *threads share columns/);
   });
 
   it('a file of another machine or version, or a broken one, is said not to be used', async () => {
@@ -41,7 +58,15 @@ describe('nnc tune', () => {
     for (const [text, code, why] of [
       [{ ...file, machine: 'abacus' }, 'NN948', /on another machine[\s\S]*it says abacus/],
       [{ ...file, compiler: '0.0.1' }, 'NN948', /another version of nnc[\s\S]*it says 0\.0\.1/],
-      [{ ...file, kernels: [{ key: 'a', choice: { speed: 9 } }] }, 'NN947', /kernel 1 has no key, or a choice/],
+      ...[{ speed: 9 }, { share: { panels: 'all' } }, { stages: { sum: { turned: false } } }, { stages: [] }].map(
+        (choice) =>
+          [
+            { ...file, kernels: [{ key: 'a', kernel: 'a', units: [], choice }] },
+            'NN947',
+            /kernel 1 has no key, or a choice/,
+          ] as const,
+      ),
+      [{ ...file, kernels: [{ key: 'a', choice: {} }] }, 'NN947', /kernel 1 has no key, or a choice/],
       [{ ...file, format: 'none' }, 'NN947', /it does not begin with/],
     ] as const) {
       writeFileSync(path, JSON.stringify(text));

@@ -223,5 +223,17 @@ export const facts: Table = {
     { path: 'net.tune.json', what: 'machine', was: 'x86-64, 8 cores', is: 'arm64, 4 cores' },
     { path: 'net.tune.json', what: 'compiler', was: '0.1.0', is: '0.2.0' },
   ],
+  NN949: [
+    { path: 'net.tune.json', unit: 'Fit', of: 12, gone: ['linear_relu', 'grad_linear_relu'], wrong: [] },
+    { path: 'net.tune.json', unit: 'Fit', of: 1, gone: ['linear'], wrong: [] },
+    { path: 'net.tune.json', unit: 'Fit', of: 12, gone: [], wrong: ['linear_relu: sum: tiles of 9 rows'] },
+    {
+      path: 'net.tune.json',
+      unit: 'Fit',
+      of: 12,
+      gone: ['softmax'],
+      wrong: ['linear_relu: sum: tiles of 9 rows', 'linear_2: sum: 3 vectors together'],
+    },
+  ],
   NN999: [{ message: 'cannot read properties of null' }],
 };

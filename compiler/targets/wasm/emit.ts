@@ -25,7 +25,7 @@ import { isParallel, type Parallel } from './meetings.ts';
 import { bodySignature, programFunction, programSignature, type Callee, type Layout, type Packing } from './program.ts';
 import { callFunction, meetFunction, meetSignature, MOST_SIZES, SYNC, workFunction } from './threads.ts';
 import { tileModule } from './tile.ts';
-import { chosen, tuningKey, type Choice, type Tuning } from './tuning.ts';
+import { chosen, isOfItsOwn, tuningKey, type Choice, type Tuning } from './tuning.ts';
 
 export interface EmittedWasm {
   /** An ES module without imports; it compiles its WebAssembly while it is loaded (top-level `await`). */
@@ -127,11 +127,11 @@ export function prepareAll(plan: Plan, kernels: readonly Kernel[], tuning?: Tuni
   const choices: (Choice | null)[] = usual.map(() => null);
   const scheduled = usual.map((schedule, i) => {
     const choice = tuning?.get(tuningKey(kernels[i]!, of[i]!));
-    const made = choice === undefined ? null : chosen(joined[i]!, schedule, choice);
+    const made = choice === undefined ? null : chosen({ kernel: joined[i]!, schedule, of: of[i]! }, choice);
     if (made !== null) choices[i] = choice!;
     return made ?? schedule;
   });
-  const fixed = new Set(choices.flatMap((c, k) => (c === null ? [] : [k])));
+  const fixed = new Set(choices.flatMap((c, k) => (c === null || !isOfItsOwn(c) ? [] : [k])));
   const { schedules, cuts } = alignLoops(plan, joined, scheduled, of, fixed);
   const rooms = joined.map((k, i) => workspaceBytes(k, schedules[i]!, of[i]!));
   const room = align(Math.max(0, ...rooms) + MARGIN);

@@ -41,15 +41,15 @@ test('linear and relu with gradients: products, columns along the results', () =
   expect(schedules(b, withGradients(b, m.relu(b, m.linear(b, x, w, c)), [x, w, c]))).toMatchInlineSnapshot(`
     "
     product_max_select_gradient
-      sum: product rows i columns j over r tile 5x8 unroll 1
+      sum: product rows i columns j over r tile 5x8 unroll 1 blocks 1024 and 1024 KiB
       threads share rows
     sum_gradient
       sum: i over r vector i x 4
     product_gradient
-      sum: product rows i columns j over r tile 5x8 unroll 1
+      sum: product rows i columns j over r tile 5x8 unroll 1 blocks 1024 and 1024 KiB
       threads share rows
     product_gradient_2
-      sum: product rows i columns j over r tile 5x8 unroll 1
+      sum: product rows i columns j over r tile 5x8 unroll 1 blocks 1024 and 1024 KiB
       threads share rows
     "
   `);
@@ -91,15 +91,15 @@ test('convolution and its gradients: channels as rows, pixels as columns', () =>
   expect(schedules(b, withGradients(b, m.conv(b, x, w), [x, w]))).toMatchInlineSnapshot(`
     "
     product
-      sum: product rows j columns i k l over r s u tile 4x8 unroll 1
+      sum: product rows j columns i k l over r s u tile 4x8 unroll 1 blocks 1024 and 1024 KiB
       threads share columns
     mul_gradient
       each: i vector i x 2
     product_gradient
-      sum: product rows i columns j k l over r s u tile 4x8 unroll 1
+      sum: product rows i columns j k l over r s u tile 4x8 unroll 1 blocks 1024 and 1024 KiB
       threads share columns
     fold_gradient
-      sum: product rows j columns i k l over r s u tile 5x8 unroll 1
+      sum: product rows j columns i k l over r s u tile 5x8 unroll 1 blocks 1024 and 1024 KiB
       threads share columns
     slice_gradient
       each: i k l vector l x 2

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { climb, race } from '../../../cli/tune/measure.ts';
 import { compile, type Artifact } from '../../../compiler/index.ts';
-import type { WasmSchedule } from '../../../compiler/schedule/wasm.ts';
 import { prepareAll } from '../../../compiler/targets/wasm/emit.ts';
 import { chosen, choiceText, neighbours, tuningKey, type Choice } from '../../../compiler/targets/wasm/tuning.ts';
 import { evaluateSize } from '../../../compiler/plan/sizes.ts';
+import { loadModule } from '../../support/emitted.ts';
 
 const programs = {
   cnn: readFileSync('bench/wasm/programs/cnn.nn', 'utf8'),
@@ -25,6 +25,13 @@ train Fit {
   optimizer SGD(lr: 1e-2)
   batch B = 2
 }`,
+  vector: `
+model M(x: float[96]) -> float[131] { return x |> Linear(131) |> tanh }
+train Fit {
+  input x: float[96]
+  minimize mean(M(x) ^ 2)
+  optimizer SGD(lr: 1e-2)
+}`,
 };
 
 function build(source: string, tuning?: ReadonlyMap<string, Choice>): Artifact {
@@ -34,13 +41,22 @@ function build(source: string, tuning?: ReadonlyMap<string, Choice>): Artifact {
   return result.artifacts.get('Fit')!;
 }
 
-async function results(artifact: Artifact): Promise<Uint8Array[]> {
-  const { javascript } = artifact.modules.get('wasm')!;
-  const address = `data:text/javascript;base64,${Buffer.from(javascript).toString('base64')}`;
-  const { Fit } = (await import(/* @vite-ignore */ address)) as {
-    Fit: { create(o: object): { step(i: object, s: object): object; weights(): Map<string, { data: Float32Array }> } };
-  };
-  const net = Fit.create({ seed: 1 });
+/** Threads that have reported (targets/wasm/threads.ts). */
+const READY = 1088;
+
+interface Net {
+  step(inputs: object, sizes: object): object;
+  weights(): Map<string, { data: Float32Array }>;
+  close(): void;
+  readonly machine: { memory: { persistent: SharedArrayBuffer } };
+}
+
+async function results(artifact: Artifact, threads = 1): Promise<Uint8Array[]> {
+  const module = await loadModule(artifact.modules.get('wasm')!.javascript);
+  const { Fit } = module as unknown as { Fit: { create(o: object): Net } };
+  const net = Fit.create({ seed: 1, threads });
+  while (threads > 1 && Atomics.load(new Int32Array(net.machine.memory.persistent, READY, 1), 0) < threads - 1)
+    await new Promise((resolve) => setTimeout(resolve, 2));
   const sizes = Object.fromEntries(artifact.plan.sizes.map((s) => [s.name, s.bound]));
   const inputs = Object.fromEntries(
     artifact.plan.inputs.map((i) => {
@@ -50,10 +66,12 @@ async function results(artifact: Artifact): Promise<Uint8Array[]> {
     }),
   );
   const losses = [1, 2, 3].map(() => Object.values(net.step(inputs, sizes)) as number[]).flat();
-  return [
+  const found = [
     new Uint8Array(Float64Array.from(losses).buffer),
     ...[...net.weights().values()].map(({ data }) => new Uint8Array(Float32Array.from(data).buffer)),
   ];
+  net.close();
+  return found;
 }
 
 describe('what is chosen', () => {
@@ -61,19 +79,36 @@ describe('what is chosen', () => {
     const usual = build(source);
     const { joined, usual: schedules, of } = prepareAll(usual.plan, usual.kernels);
     const wanted = await results(usual);
-    for (const nth of [0, 3]) {
+    const choosers = joined.map((kernel, i) => ({ kernel, schedule: schedules[i]!, of: of[i]! }));
+    const able = choosers.map((c) => neighbours(c, {}).filter((choice) => chosen(c, choice) !== null));
+    const most = Math.max(...able.map((list) => list.length));
+    expect(most).toBeGreaterThan(1);
+    for (let nth = 0; nth < most; nth++) {
       const tuning = new Map<string, Choice>();
       usual.kernels.forEach((kernel, i) => {
-        const able = neighbours(schedules[i]!, {}).filter((c) => chosen(joined[i]!, schedules[i]!, c) !== null);
-        const choice = able[nth % Math.max(1, able.length)];
+        const choice = able[i]![nth % Math.max(1, able[i]!.length)];
         if (choice !== undefined) tuning.set(tuningKey(kernel, of[i]!), choice);
       });
-      expect(tuning.size).toBeGreaterThan(5);
+      expect(tuning.size).toBeGreaterThan(1);
       const tuned = build(source, tuning);
       expect(prepareAll(tuned.plan, tuned.kernels, tuning).choices.filter((c) => c !== null)).toHaveLength(tuning.size);
       expect(tuned.modules.get('wasm')!.javascript).not.toBe(usual.modules.get('wasm')!.javascript);
-      expect(await results(tuned)).toEqual(wanted);
+      expect(await results(tuned, 1 + (nth % 2))).toEqual(wanted);
     }
+  });
+
+  it('is everything there is to choose', () => {
+    const kinds = new Set<string>();
+    for (const source of Object.values(programs)) {
+      const { plan, kernels } = build(source);
+      const { joined, usual, of } = prepareAll(plan, kernels);
+      joined.forEach((kernel, i) => {
+        for (const { stages = {}, ...whole } of neighbours({ kernel, schedule: usual[i]!, of: of[i]! }, {}))
+          for (const key of [...Object.keys(whole), ...Object.values(stages).flatMap((s) => Object.keys(s))])
+            kinds.add(key);
+      });
+    }
+    expect([...kinds].sort()).toEqual(['block', 'count', 'height', 'points', 'share', 'together', 'turned']);
   });
 
   it('does not fit: the usual schedule stands', () => {
@@ -81,47 +116,62 @@ describe('what is chosen', () => {
     const { joined, usual, of } = prepareAll(plan, kernels);
     const bad: Choice[] = [
       { together: 40 },
+      { share: { axis: 'nowhere' } },
+      ...usual.map((s) => ({ stages: { [s.leaves[0]!.stage]: { height: 6 } } })),
+      ...usual.map((s) => ({ stages: { [s.leaves[0]!.stage]: { points: 3 } } })),
       { stages: { nothing: { count: 2 } } },
       ...usual.map((s) => ({ stages: { [s.leaves[0]!.stage]: { block: [1, 1] as const, count: 3 } } })),
     ];
-    for (const choice of bad) joined.forEach((kernel, i) => expect(chosen(kernel, usual[i]!, choice)).toBeNull());
+    for (const choice of bad)
+      joined.forEach((kernel, i) => expect(chosen({ kernel, schedule: usual[i]!, of: of[i]! }, choice)).toBeNull());
     const tuning = new Map(kernels.map((k, i) => [tuningKey(k, of[i]!), bad[1]!]));
     expect(prepareAll(plan, kernels, tuning).schedules).toEqual(usual);
   });
 });
 
-/** A product whose time is told by a table: milliseconds by the text of the choice. */
-function fake(table: Readonly<Record<string, number>>, otherwise: number) {
+/** A product whose time is told by a table: milliseconds by the text of the choice, of each of two parts. */
+function fake(table: Readonly<Record<string, readonly [number, number]>>, otherwise: number) {
   let time = 0;
-  const schedule = {
-    ...{ rows: [], vector: null, share: null, block: null },
-    leaves: [{ kind: 'product', stage: 'sum', block: [256 * 1024, 1024 * 1024] }],
-  } as unknown as WasmSchedule;
+  const source = 'model M(x: float[512, 512]) -> float[512, 300] { return x |> Linear(300) }';
+  const built = compile(source, { only: 'M' });
+  if (!built.ok) throw new Error(built.reports.map((r) => r.message).join('\n'));
+  const { plan, kernels } = built.artifacts.get('M')!;
+  const { joined, usual, of } = prepareAll(plan, kernels);
+  const i = usual.findIndex((s) => s.leaves[0]!.kind === 'product');
+  const chooser = { kernel: joined[i]!, schedule: usual[i]!, of: of[i]! };
   const tried: string[] = [];
   const make = (choice: Choice) => {
     const text = choiceText(choice);
     tried.push(text);
-    return () => void (time += table[text] ?? otherwise);
+    return [0, 1].map((part) => () => void (time += table[text]?.[part] ?? otherwise));
   };
-  return { schedule, make, clock: () => time, tried };
+  return { near: (choice: Choice) => neighbours(chooser, choice), make, clock: () => time, tried };
 }
 
 describe('the search', () => {
-  it('goes by single steps to the quickest', () => {
-    const { schedule, make, clock, tried } = fake(
-      { '': 10, 'sum: blocks of 128 and 1024 KiB': 8, 'sum: blocks of 128 and 2048 KiB': 6 },
+  it('goes by single steps to the quickest, of which the longer part counts', () => {
+    const { near, make, clock, tried } = fake(
+      {
+        '': [5, 10],
+        'sum: tiles of 4 rows': [8, 8],
+        'threads share panels of rows': [1, 9],
+        'threads share panels of columns': [1, 9],
+        'sum: tiles of 4 rows, sum: blocks of 128 and 1024 KiB': [6, 5],
+      },
       12,
     );
-    const found = climb(schedule, make, clock, 100);
-    expect(choiceText(found.choice)).toBe('sum: blocks of 128 and 2048 KiB');
+    const found = climb(near, make, clock, 100);
+    expect(choiceText(found.choice)).toBe('sum: tiles of 4 rows, sum: blocks of 128 and 1024 KiB');
     expect(found.usual).toBeCloseTo(10);
     expect(found.best).toBeCloseTo(6);
     expect(tried).toContain('sum: blocks of 512 and 1024 KiB');
+    expect(tried).toContain('sum: operands turned');
+    expect(tried.some((t) => t.startsWith('threads share panels of'))).toBe(true);
   });
 
   it('stays where nothing is clearly quicker', () => {
-    const { schedule, make, clock } = fake({ '': 10, 'sum: blocks of 64 and 1024 KiB': 9.8 }, 12);
-    expect(climb(schedule, make, clock, 100).choice).toEqual({});
+    const { near, make, clock } = fake({ '': [10, 9], 'sum: blocks of 64 and 1024 KiB': [9.8, 9] }, 12);
+    expect(climb(near, make, clock, 100).choice).toEqual({});
   });
 
   it('repeats what is too short for the clock, and runs in turns', () => {
