@@ -17,6 +17,7 @@ import { parseArgs } from 'node:util';
 import { profileGpu } from '../../dist/cli/profile/gpu.js';
 import { gpuRoofs } from '../../dist/cli/profile/gpu-roofs.js';
 import { floats, weights, whole } from '../lib/random.mjs';
+import { decode } from './decode.mjs';
 import { file, openGpu, tell } from './device.mjs';
 import { attempt, compare, firstLines } from './measure.mjs';
 import { compilerFor, dispatches } from './own.mjs';
@@ -104,9 +105,6 @@ const forms = {
 const CHAIN = 4;
 /** Such chains that are under way at once. */
 const FLYING = small ? 2 : 4;
-
-/** Calls of a text that is written on the GPU. */
-const UNDER_WAY = 4;
 
 /** Both operands stay on the GPU: A B, A (A B), and so on; the sum of squares comes back. */
 async function product(n, form, half, data) {
@@ -289,85 +287,8 @@ train Fit {
 // ----------------------------------------------------------------------------------------------------------------------------------- decode
 
 if (wants('decode')) {
-  const consts = small ? { vocab: 61, width: 32, heads: 2, layers: 1, context: 64 } : {};
-  const name = small ? 'decoding, small' : "decoding, GPT-2 small's shape";
-  await attempt(name, async () => {
-    const bounds = { T: small ? 8 : 64 };
-    const { gpu: GPT2 } = await load(source('examples/design/decode.nn'), 'GPT2', { consts, bounds });
-    const net = await GPT2.create({ gpu, seed: 1 });
-    const [prompt, length] = small ? [8, 16] : [64, 128];
-    const token = whole(5, prompt, consts.vocab ?? 50257);
-    const likeliest = ({ logits: { data } }) => {
-      let best = 0;
-      for (let k = 1; k < data.length; k++) if (data[k] > data[best]) best = k;
-      return best;
-    };
-    const write = async () => {
-      net.reset();
-      const text = [likeliest(await net.stream({ token }, { S: prompt }))];
-      const begun = performance.now();
-      for (let S = prompt + 1; S <= prompt + length; S++)
-        text.push(likeliest(await net.stream({ token: Int32Array.of(text.at(-1)) }, { S })));
-      return { time: (performance.now() - begun) / length, text };
-    };
-    const count = dispatches(net, 'stream');
-    // What the processor needs to hand a token's dispatches over, and what the GPU needs for them.
-    const blind = async () => {
-      net.reset();
-      await net.stream({ token }, { S: prompt });
-      const begun = performance.now();
-      for (let S = prompt + 1; S <= prompt + length; S++)
-        net.machine.submit('stream', { token: new Int32Array(1) }, { S }, []);
-      const handed = performance.now();
-      await net.finished();
-      return { all: (performance.now() - begun) / length, handed: (handed - begun) / length };
-    };
-    await write();
-    await blind();
-    const middle = (list, of) => list.sort((a, b) => of(a) - of(b))[1];
-    const read = middle([await write(), await write(), await write()], (w) => w.time);
-    const unread = middle([await blind(), await blind(), await blind()], (w) => w.all);
-    net.close();
-    console.log(
-      `${name}: ${show(1000 / read.time)} tokens/s behind ${prompt} to ${prompt + length} cached ones, logits read each time; ${count} dispatches a token`,
-    );
-    console.log(
-      `${name}: ${show(1000 / unread.all)} tokens/s with nothing read; ${(unread.handed * 1000).toFixed(0)} µs of the processor's time a token (${((unread.handed * 1000) / count).toFixed(1)} µs a dispatch)`,
-    );
-    // The token stays on the GPU: calls follow each other, and tokens are read as they come.
-    const { gpu: Writer } = await load(source('bench/gpu/writer.nn'), 'Writer', { consts, bounds });
-    const writer = await Writer.create({ gpu, seed: 1 });
-    const flow = async () => {
-      writer.reset();
-      const { next } = await writer.stream({ token, given: Uint8Array.of(1) }, { S: prompt });
-      const text = [next.data[0]];
-      const waiting = [];
-      const begun = performance.now();
-      for (let S = prompt + 1; S <= prompt + length; S++) {
-        waiting.push(writer.stream({ token: new Int32Array(1), given: new Uint8Array(1) }, { S }));
-        if (waiting.length >= UNDER_WAY) text.push((await waiting.shift()).next.data[0]);
-      }
-      for (const each of waiting) text.push((await each).next.data[0]);
-      return { time: (performance.now() - begun) / length, text };
-    };
-    await flow();
-    const flown = middle([await flow(), await flow(), await flow()], (w) => w.time);
-    writer.close();
-    // The null backend computes nothing: what it gives are the bytes that were there.
-    const same = options.backend === 'null' || read.text.every((t, k) => t === flown.text[k]);
-    if (!same) process.exitCode = 1;
-    console.log(
-      `${name}: ${show(1000 / flown.time)} tokens/s where the token stays on the GPU, ${UNDER_WAY} calls under way; the same text${same ? '' : ': WRONG'}`,
-    );
-    record.decode = {
-      milliseconds: read.time,
-      unread: unread.all,
-      handed: unread.handed,
-      flowing: flown.time,
-      dispatches: count,
-    };
-    console.log('  (no peer here keeps keys and values from call to call)');
-  });
+  const bandwidth = roofs?.bandwidth[0].rate ?? 0;
+  record.decode = await decode({ gpu, load, source, small, computes: options.backend !== 'null', bandwidth });
 }
 
 // -------------------------------------------------------------------------------------------------------------------------------- attention

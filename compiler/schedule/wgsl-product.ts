@@ -18,6 +18,9 @@ export interface OperandLoad {
   readonly vector: boolean;
 }
 
+/** Elements of a load of several words. */
+export type Wide = 8 | 16;
+
 interface Product {
   readonly stage: string;
   readonly batch: readonly string[];
@@ -46,8 +49,10 @@ export interface SkinnyProduct extends Product {
   /** Threads along the columns of a workgroup, and parts of the sum; their product is its threads. */
   readonly across: number;
   readonly parts: number;
-  /** Columns of a thread: 4 where the matrix is read in vectors along them. */
-  readonly each: 1 | 4;
+  /** Columns of a thread: several where the matrix is read in vectors along them. */
+  readonly each: 1 | 4 | 8;
+  /** Elements of a matrix stored in fewer bytes that one load brings; null: four, or one. */
+  readonly wide: Wide | null;
   /** Elements (or vectors) of the matrix that a thread has on their way at once. */
   readonly ahead: number;
 }
@@ -110,7 +115,7 @@ export function productPass(kernel: Kernel, stage: Stage, of: SizeOf): TiledProd
   const common = { stage: stage.name, batch, rows, columns, over, load };
   if (m <= FEW) {
     if (k < 64) return null;
-    return { kind: 'skinny', ...common, few: m, ...skinnyTile(load.columns, k) };
+    return { kind: 'skinny', ...common, few: m, ...skinnyTile(kernel, columns, over.at(-1)!, load.columns, k) };
   }
   // A tile that is mostly empty is slower than plain rows.
   if (m < 16 || n < 16 || k < 16) return null;
@@ -125,11 +130,19 @@ export function productPass(kernel: Kernel, stage: Stage, of: SizeOf): TiledProd
  * Memory is the limit, and waiting for it: as many threads as there may be, each with several loads on their way, and few columns a workgroup, so that there are many.
  * Neighbouring threads read neighbouring elements of the matrix.
  */
-function skinnyTile(load: OperandLoad, k: number): Pick<SkinnyProduct, 'across' | 'parts' | 'each' | 'ahead'> {
+function skinnyTile(
+  kernel: Kernel,
+  side: ProductSide,
+  unit: string,
+  load: OperandLoad,
+  k: number,
+): Pick<SkinnyProduct, 'across' | 'parts' | 'each' | 'wide' | 'ahead'> {
   const vector = load.along === 'own' && load.vector;
   const [across, parts] = load.along === 'depth' || vector ? [4, 64] : [16, 16];
-  const rounds = k / parts / (load.along === 'depth' ? 4 : 1);
-  return { across, parts, each: vector ? 4 : 1, ahead: Math.max(1, Math.min(4, Math.floor(rounds))) };
+  const wide = wideOf(kernel, side, load.along === 'own' ? side.axes.at(-1)! : unit);
+  const rounds = k / parts / (load.along === 'depth' ? (wide ?? 4) : 1);
+  const each = vector ? (wide ?? 4) : 1;
+  return { across, parts, each, wide, ahead: Math.max(1, Math.min(4, Math.floor(rounds))) };
 }
 
 /** Thirty-two threads, as nearly square as they divide the tile's. */
@@ -217,8 +230,23 @@ export function readByFour(kernel: Kernel, e: Expr): Read | null {
   return null;
 }
 
-/** Whether four neighbours along the axis, from a multiple of four on, are four neighbours in memory that begin at a multiple of 16 bytes. */
-function isAligned(kernel: Kernel, side: ProductSide, axis: string): boolean {
+type Storage = NonNullable<Kernel['buffers'][number]['storage']>;
+
+/** Words of so many elements that are stored in fewer bytes. */
+export const wideWords = (storage: Storage, by: Wide): 1 | 2 | 4 =>
+  (by / { f16: 2, i8: 4, i4: 8 }[storage]) as 1 | 2 | 4;
+
+/** Whether eight neighbours of what is stored in fewer bytes are one load, with one scale. */
+function wideOf(kernel: Kernel, side: ProductSide, axis: string): 8 | null {
+  const read = readByFour(kernel, side.value);
+  if (read === null) return null;
+  const { storage, scale } = kernel.buffers[read.buffer]!;
+  if (storage === undefined || (scale !== undefined && scale.group % 8 !== 0)) return null;
+  return isAligned(kernel, side, axis, 8) ? 8 : null;
+}
+
+/** Whether four (or more) neighbours along the axis, from a multiple of as many on, are neighbours in memory that begin at such a multiple. */
+function isAligned(kernel: Kernel, side: ProductSide, axis: string, by = 4): boolean {
   const e = readByFour(kernel, side.value);
   if (e === null || e.dtype !== 'f32' || e.dynamic.length > 0) return false;
   const buffer = kernel.buffers[e.buffer]!;
@@ -227,10 +255,10 @@ function isAligned(kernel: Kernel, side: ProductSide, axis: string): boolean {
   if ([...e.guards, ...side.guards].some((g) => [g.e, g.lo, g.hi].some((p) => names(p).has(axis)))) return false;
   const linear = coefficientOf(e.at, axis);
   if (linear === null || asConst(linear.coefficient) !== 1 || names(linear.rest).has(axis)) return false;
-  return isMultiple(linear.rest) && isMultiple(kernel.axes.get(axis)!);
+  return isMultiple(linear.rest, by) && isMultiple(kernel.axes.get(axis)!, by);
 }
 
-const isMultiple = (p: Poly): boolean => terms(p).every((t) => t.coefficient % 4 === 0);
+const isMultiple = (p: Poly, by: number): boolean => terms(p).every((t) => t.coefficient % by === 0);
 
 // ---------------------------------------------------------------------------------------------------------------------------------- counts
 
@@ -270,12 +298,13 @@ export function workgroupBytes(pass: TiledProduct | SkinnyProduct): number {
   return 4 * (rows + columns) * depth;
 }
 
-const loadText = (load: OperandLoad): string => `along ${load.along}${load.vector ? ' by 4' : ''}`;
+const loadText = (load: OperandLoad, wide: Wide | null = null): string =>
+  `along ${load.along}${load.vector ? ` by ${wide ?? 4}` : ''}`;
 
 export function printProduct(pass: TiledProduct | SkinnyProduct): string {
   const lists =
     `${pass.batch.length > 0 ? ` batch [${pass.batch.join(' ')}]` : ''} rows [${pass.rows.axes.join(' ')}] ${loadText(pass.load.rows)}` +
-    ` columns [${pass.columns.axes.join(' ')}] ${loadText(pass.load.columns)} over [${pass.over.join(' ')}]`;
+    ` columns [${pass.columns.axes.join(' ')}] ${loadText(pass.load.columns, pass.kind === 'skinny' ? pass.wide : null)} over [${pass.over.join(' ')}]`;
   if (pass.kind === 'skinny')
     return `${pass.stage}: product of ${pass.few} rows${lists} ${pass.across * pass.each} columns a workgroup, sums in ${pass.parts} parts, ${pass.ahead} loads ahead`;
   const [rows, columns] = pass.tile;

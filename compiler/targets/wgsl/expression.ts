@@ -10,6 +10,7 @@ import type { DType } from '../../graph/types.ts';
 import { walk } from '../../kernel/expr.ts';
 import type { Helper } from './helpers.ts';
 import { constant, registerType, scalarCode } from './scalar.ts';
+import { wideWords, type Wide } from '../../schedule/wgsl-product.ts';
 import type { Slot } from './slots.ts';
 import { inWindow, itemOf, lengthText, type Lie } from './windows.ts';
 
@@ -306,27 +307,29 @@ export class Expressions {
       return `${this.use(one)}(${this.word(buffer, `(${place} >> ${shift}u)`)}, ${place})`;
     }
     at = this.shifted(buffer, at);
-    if (slot.vector) {
-      const place = `at${this.count++}`;
-      this.line(`let ${place} = ${at};`);
-      return `${itemOf(slot, `${place} >> 2u`)}[${place} & 3]`;
-    }
-    const element = itemOf(slot, at);
+    const element = this.item(slot, at);
     if (dtype === 'bool') return slot.type === 'u32' ? `(${element} != 0u)` : `(bitcast<u32>(${element}) != 0u)`;
     const type = registerType(dtype);
     return slot.type === type ? element : `bitcast<${type}>(${element})`;
   }
 
+  /** One number of a slot, in vectors or not. */
+  private item(slot: Slot, at: string): string {
+    if (slot.lanes === 1) return itemOf(slot, at);
+    const place = `at${this.count++}`;
+    this.line(`let ${place} = ${at};`);
+    return `${itemOf(slot, `${place} >> ${slot.lanes / 2}u`)}[${place} & ${slot.lanes - 1}]`;
+  }
+
   /** A word of what is stored in fewer bytes. */
   private word(buffer: number, at: string): string {
-    return itemOf(this.slots[this.slotOf[buffer]!]!, this.shifted(buffer, at));
+    return this.item(this.slots[this.slotOf[buffer]!]!, this.shifted(buffer, at));
   }
 
   /** Four elements from an aligned place, where the guards of what is read hold: of a slot in vectors, or stored in fewer bytes, times their scale. */
   vector(e: Expr): string {
     if (e.kind === 'op') {
-      const [a, b] = e.args as [Read, Read];
-      const [q, scale] = this.kernel.buffers[a.buffer]!.storage === undefined ? [b, a] : [a, b];
+      const [q, scale] = this.scaled(e);
       const four = this.vector(q);
       return `(${four} * ${this.load(scale.buffer, this.poly(scale.at), 'f32')})`;
     }
@@ -344,9 +347,42 @@ export class Expressions {
     return `${this.use(four)}(${word}, ${this.word(buffer, `((${place} >> ${shift}u) + 1)`)})`;
   }
 
-  /** A place in a buffer as a place in its slot. */
-  private shifted(buffer: number, at: string): string {
-    const base = this.lie.bases?.[buffer] ?? 0;
+  /** Eight elements or sixteen of what is stored in fewer bytes, in the columns of a matrix: one load of a slot in vectors of as many words. */
+  wide(e: Expr, by: Wide): string {
+    if (e.kind === 'op') {
+      const [q, scale] = this.scaled(e);
+      const all = this.wide(q, by);
+      return `(${all} * ${this.load(scale.buffer, this.poly(scale.at), 'f32')})`;
+    }
+    const { buffer, at } = e as Read;
+    const storage = this.kernel.buffers[buffer]!.storage!;
+    const words = wideWords(storage, by);
+    const { four } = STORED[storage];
+    const own = `words${this.count++}`;
+    const place = `(${this.poly(at)} >> ${Math.log2(by)}u)`;
+    this.line(`let ${own} = ${itemOf(this.slots[this.slotOf[buffer]!]!, this.shifted(buffer, place, words))};`);
+    const word = (i: number): string => (words === 1 ? own : `${own}[${i}]`);
+    const fours = Array.from({ length: by / 4 }, (_, c) =>
+      storage === 'i8'
+        ? word(c)
+        : storage === 'f16'
+          ? `${word(2 * c)}, ${word(2 * c + 1)}`
+          : c % 2 === 0
+            ? word(c / 2)
+            : `${word((c - 1) / 2)} >> 16u`,
+    );
+    return `mat${by / 4}x4<f32>(${fours.map((args) => `${this.use(four)}(${args})`).join(', ')})`;
+  }
+
+  /** Stored integers, and their scale. */
+  private scaled({ args }: Extract<Expr, { kind: 'op' }>): readonly [Read, Read] {
+    const [a, b] = args as [Read, Read];
+    return this.kernel.buffers[a.buffer]!.storage === undefined ? [b, a] : [a, b];
+  }
+
+  /** A place in a buffer as a place in its slot, both in units of `by` words. */
+  private shifted(buffer: number, at: string, by = 1): string {
+    const base = (this.lie.bases?.[buffer] ?? 0) / by;
     return base === 0 ? at : `(${base} + ${at})`;
   }
 

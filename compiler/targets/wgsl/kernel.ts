@@ -9,7 +9,7 @@
  */
 import { add, mul, name as nameOf, num, type Poly } from '../../sizes/poly.ts';
 import type { Def, Expr, Kernel, Stage } from '../../kernel/types.ts';
-import { readByFour } from '../../schedule/wgsl-product.ts';
+import { readByFour, wideWords, type Wide } from '../../schedule/wgsl-product.ts';
 import type { MatrixProduct, MatrixSchedule } from '../../schedule/wgsl-matrix.ts';
 import type { WgslPass } from '../../schedule/wgsl.ts';
 import { partsOf, type Parts } from '../../kernel/parts.ts';
@@ -21,7 +21,7 @@ import { productLines, type Emitted } from './product.ts';
 import { reduceLines } from './reduce.ts';
 import { constant, folds, registerType, type RegisterType } from './scalar.ts';
 import { skinnyLines } from './skinny.ts';
-import { slotsOf, type Slot, type SlotMap } from './slots.ts';
+import { slotsOf, type Lanes, type Slot, type SlotMap } from './slots.ts';
 import { streamLines } from './stream.ts';
 
 /** Threads of a workgroup whose rows are one invocation each. */
@@ -58,7 +58,7 @@ export class PassEmitter {
   private readonly map: SlotMap;
 
   /** `vectors`: buffers of which aligned vectors are read. */
-  constructor(kernel: Kernel, map: SlotMap, vectors: ReadonlySet<number>, lie: Lie) {
+  constructor(kernel: Kernel, map: SlotMap, vectors: ReadonlyMap<number, Lanes>, lie: Lie) {
     this.kernel = kernel;
     this.map = map;
     const names = new Set<string>();
@@ -89,9 +89,18 @@ export class PassEmitter {
   hasVectors(e: Expr): boolean {
     const read = readByFour(this.kernel, e);
     if (read === null) return false;
-    return (
-      this.kernel.buffers[read.buffer]!.storage !== undefined || (this.slots[this.map[read.buffer]!]?.vector ?? false)
-    );
+    return this.kernel.buffers[read.buffer]!.storage !== undefined || this.lanes(read.buffer) === 4;
+  }
+
+  /** Whether so many neighbours of what is stored in fewer bytes are one load here. */
+  hasWide(e: Expr, by: Wide): boolean {
+    const read = readByFour(this.kernel, e);
+    const storage = read === null ? undefined : this.kernel.buffers[read.buffer]!.storage;
+    return storage !== undefined && this.lanes(read!.buffer) === wideWords(storage, by);
+  }
+
+  private lanes(buffer: number): number {
+    return this.slots[this.map[buffer]!]?.lanes ?? 1;
   }
 
   needScratch(elements: Poly): void {
@@ -384,9 +393,9 @@ export interface Accumulator {
   readonly type: RegisterType;
 }
 
-/** Buffers that a schedule reads in aligned vectors. */
-function vectorsOf(schedule: MatrixSchedule): ReadonlySet<number> {
-  const found = new Set<number>();
+/** Buffers that a schedule reads in aligned vectors, and how long those are. */
+function vectorsOf(kernel: Kernel, schedule: MatrixSchedule): ReadonlyMap<number, Lanes> {
+  const found = new Map<number, Lanes>();
   for (const pass of schedule.passes) {
     if (pass.kind === 'rows' || pass.kind === 'reduce') continue;
     if (pass.kind === 'stream') {
@@ -396,14 +405,18 @@ function vectorsOf(schedule: MatrixSchedule): ReadonlySet<number> {
           [s.product.left, s.product.load.rows],
           [s.product.right, s.product.load.columns],
         ] as const;
-        for (const [{ value }, load] of sides) if (load.vector && value.kind === 'read') found.add(value.buffer);
+        for (const [{ value }, load] of sides) if (load.vector && value.kind === 'read') found.set(value.buffer, 4);
       }
       continue;
     }
     const product = pass.kind === 'matrix' ? pass.product : pass;
     for (const which of ['rows', 'columns'] as const) {
       const { value } = product[which];
-      if (product.load[which].vector && value.kind === 'read') found.add(value.buffer);
+      if (product.load[which].vector && value.kind === 'read') found.set(value.buffer, 4);
+    }
+    if (pass.kind === 'skinny' && pass.wide !== null) {
+      const { buffer } = readByFour(kernel, pass.columns.value)!;
+      found.set(buffer, wideWords(kernel.buffers[buffer]!.storage!, pass.wide));
     }
   }
   return found;
@@ -417,7 +430,7 @@ export function emitKernel(
   place: string | null,
   lie: Lie = {},
 ): EmittedKernel {
-  const emitter = new PassEmitter(kernel, map, vectorsOf(schedule), lie);
+  const emitter = new PassEmitter(kernel, map, vectorsOf(kernel, schedule), lie);
   const passes: EmittedPass[] = [];
   const bodies: string[] = [];
   for (const pass of schedule.passes) {

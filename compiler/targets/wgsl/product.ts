@@ -13,6 +13,7 @@ import {
   type OperandLoad,
   type SkinnyProduct,
   type TiledProduct,
+  type Wide,
 } from '../../schedule/wgsl-product.ts';
 import type { ProductSide } from '../../schedule/wasm.ts';
 import type { EmittedPass, PassEmitter } from './kernel.ts';
@@ -65,7 +66,7 @@ const inFunction = (head: string, lines: readonly string[]): string[] => [
 
 /**
  * `fn NAME(batch, own, k) -> vec4<f32>`: four elements of an operand, neighbours along `load.along`, zeros beyond the end of the sum. Beyond the end of the own axes
- * it repeats the last element: no result that it goes into is kept.
+ * it repeats the last element: no result that it goes into is kept. `wide`: more of them, in the columns of a matrix.
  */
 export function operandLines(
   emitter: PassEmitter,
@@ -73,6 +74,7 @@ export function operandLines(
   which: 'rows' | 'columns',
   name: string,
   exact: { readonly own: boolean; readonly depth: boolean },
+  wide: Wide | null = null,
 ): string[] {
   const { x } = emitter;
   const side: ProductSide = pass[which];
@@ -100,15 +102,17 @@ export function operandLines(
     x.line('return element;');
   };
   if (isVector) {
-    place(load.along === 'own' ? 4 : 1);
+    place(load.along === 'own' ? (wide ?? 4) : 1);
+    const type = wide === null ? 'vec4<f32>' : `mat${wide / 4}x4<f32>`;
+    const read = (): string => (wide === null ? x.vector(side.value) : x.wide(side.value, wide));
     const condition = x.condition(readByFour(emitter.kernel, side.value)!.guards);
-    if (condition === null) guarded('vec4<f32>', () => x.vector(side.value));
+    if (condition === null) guarded(type, read);
     else {
-      x.line('var inside = vec4<f32>();');
-      x.block(`if (${condition})`, () => x.line(`inside = ${x.vector(side.value)};`));
-      guarded('vec4<f32>', () => 'inside');
+      x.line(`var inside = ${type}();`);
+      x.block(`if (${condition})`, () => x.line(`inside = ${read()};`));
+      guarded(type, () => 'inside');
     }
-    return inFunction(`${name}(batch: i32, own: i32, k: i32) -> vec4<f32>`, x.take());
+    return inFunction(`${name}(batch: i32, own: i32, k: i32) -> ${type}`, x.take());
   }
   place(1);
   guarded('f32', () => {

@@ -1,6 +1,7 @@
 /**
  * A product of few rows (a vector and a matrix, mostly): memory is the limit, so each element of the matrix is loaded once, by neighbouring threads side by side,
- * for all rows. A thread sums a part of its column, or of four, with several loads on their way at once; the workgroup adds the parts.
+ * for all rows. A thread sums a part of its column, or of several, with several loads on their way at once; the workgroup adds the parts. Of a matrix that is stored in fewer
+ * bytes a load is of eight elements or more.
  */
 import { ceilDiv, mul, num } from '../../sizes/poly.ts';
 import { divides, type SkinnyProduct } from '../../schedule/wgsl-product.ts';
@@ -14,9 +15,10 @@ export function skinnyLines(emitter: PassEmitter, pass: SkinnyProduct, entry: st
   const counts = countsOf(emitter, pass);
   // The matrix is read four elements at a time along the sum or along its columns, or one by one.
   const byFour = pass.load.columns.along === 'depth';
-  const each = emitter.hasVectors(pass.columns.value) ? pass.each : 1;
-  const step = byFour ? 4 : 1;
-  const type = each === 4 ? 'vec4<f32>' : 'f32';
+  const wide = pass.wide !== null && emitter.hasWide(pass.columns.value, pass.wide) ? pass.wide : null;
+  const each = emitter.hasVectors(pass.columns.value) ? (wide === null ? Math.min(4, pass.each) : pass.each) : 1;
+  const step = byFour ? (wide ?? 4) : 1;
+  const type = each === 8 ? 'mat2x4<f32>' : each === 4 ? 'vec4<f32>' : 'f32';
   const partial = `partial_sums${threads}x${each}`;
   emitter.shared.set(partial, `var<workgroup> ${partial}: array<${type}, ${threads}>;`);
   const exact = { own: false, depth: divides(counts.k, parts * step * ahead) };
@@ -30,10 +32,10 @@ export function skinnyLines(emitter: PassEmitter, pass: SkinnyProduct, entry: st
   const lines = [
     ...finishLines(emitter, pass, entry),
     ...operandLines(emitter, rows, 'rows', `${entry}left`, exact),
-    ...operandLines(emitter, pass, 'columns', `${entry}right`, exact),
+    ...operandLines(emitter, pass, 'columns', `${entry}right`, exact, wide),
   ];
   const left = byFour ? `${entry}left` : `${entry}leftone`;
-  const right = byFour || each === 4 ? `${entry}right` : `${entry}rightone`;
+  const right = byFour || each > 1 ? `${entry}right` : `${entry}rightone`;
   const text = { m: x.poly(counts.m), n: x.poly(counts.n), k: x.poly(counts.k) };
   const tiles = ceilDiv(counts.n, num(across * each));
   x.line(`let tiles = ${x.poly(tiles)};`);
@@ -46,15 +48,17 @@ export function skinnyLines(emitter: PassEmitter, pass: SkinnyProduct, entry: st
     : [`thread % ${across}u`, `thread / ${across}u`];
   x.line(`let column = i32(${column});`);
   x.line(`let part = i32(${part});`);
-  x.line(`let n = (number % tiles * ${across} + column)${each === 4 ? ' * 4' : ''};`);
+  x.line(`let n = (number % tiles * ${across} + column)${each > 1 ? ` * ${each}` : ''};`);
   for (let i = 0; i < few; i++) x.line(`var sum${i} = ${type}();`);
   x.block(`for (var k = part * ${step}; k < ${text.k}; k += ${parts * step * ahead})`, () => {
     const at = (a: number): string => (a === 0 ? 'k' : `k + ${a * parts * step}`);
     for (let a = 0; a < ahead; a++) x.line(`let weight${a} = ${right}(batch, n, ${at(a)});`);
     for (let a = 0; a < ahead; a++)
       for (let i = 0; i < few; i++) {
-        const own = `${left}(batch, ${i}, ${at(a)})`;
-        x.line(byFour ? `sum${i} += dot(weight${a}, ${own});` : `sum${i} += ${own} * weight${a};`);
+        const own = (c: number): string => `${left}(batch, ${i}, ${c === 0 ? at(a) : `${at(a)} + ${4 * c}`})`;
+        if (!byFour) x.line(`sum${i} += ${own(0)} * weight${a};`);
+        else if (wide === null) x.line(`sum${i} += dot(weight${a}, ${own(0)});`);
+        else for (let c = 0; c < wide / 4; c++) x.line(`sum${i} += dot(weight${a}[${c}], ${own(c)});`);
       }
   });
   // Parts are added in two rounds: by `first` threads of a column, then by one.
@@ -74,7 +78,8 @@ export function skinnyLines(emitter: PassEmitter, pass: SkinnyProduct, entry: st
     x.block(`if (part == 0 && n < ${text.n} && ${i} < ${text.m})`, () => {
       x.line(`var total${i} = sum${i};`);
       x.line(`for (var p = 1; p < ${first > 1 ? first : parts}; p++) { total${i} += ${partial}[${at('p')}]; }`);
-      const lanes = each === 4 ? ['.x', '.y', '.z', '.w'] : [''];
+      const four = ['.x', '.y', '.z', '.w'];
+      const lanes = each === 8 ? [0, 1].flatMap((c) => four.map((l) => `[${c}]${l}`)) : each === 4 ? four : [''];
       for (const [c, lane] of lanes.entries())
         x.line(`${entry}finish(batch, ${i}, ${c === 0 ? 'n' : `n + ${c}`}, total${i}${lane});`);
     });

@@ -5,12 +5,14 @@
 import type { Kernel } from '../../kernel/types.ts';
 import { registerType } from './scalar.ts';
 
+export type Lanes = 1 | 2 | 4;
+
 export interface Slot {
   readonly name: string;
   readonly type: 'f32' | 'i32' | 'u32';
   readonly atomic: boolean;
-  /** Declared as vectors of four f32. */
-  readonly vector: boolean;
+  /** Declared as vectors of so many. */
+  readonly lanes: Lanes;
   /** Its bindings: the first one's number among those of all slots, and how many there are. */
   readonly first: number;
   readonly windows: number;
@@ -83,14 +85,14 @@ export function slotMap(places: readonly (string | null)[]): SlotMap {
 }
 
 /**
- * `vectors`: buffers that are read in vectors; those that the kernel also writes, or that share their place with such, stay arrays of numbers. `windows`: of each slot, 1 where left
- * out.
+ * `vectors`: buffers that are read in vectors, and how long those are; what the kernel also writes, or what shares its place with such or with vectors of another length, stays an
+ * array of numbers. `windows`: of each slot, 1 where left out.
  */
 export function slotsOf(
   kernel: Kernel,
   map: SlotMap,
   nameOf: (text: string) => string,
-  vectors: ReadonlySet<number> = new Set(),
+  vectors: ReadonlyMap<number, Lanes> = new Map(),
   windows: readonly number[] = [],
 ): Slot[] {
   let first = 0;
@@ -105,13 +107,11 @@ export function slotsOf(
     );
     const atomic = combined.has(k);
     const only = [...types][0] as 'f32' | 'i32' | 'u32';
-    const vector =
-      only === 'f32' &&
-      types.size === 1 &&
-      !written.has(k) &&
-      kernel.buffers.some((_b, i) => map[i] === k && vectors.has(i));
+    const lengths = new Set(kernel.buffers.flatMap((_b, i) => (map[i] === k ? (vectors.get(i) ?? []) : [])));
+    const isVector = types.size === 1 && lengths.size === 1 && !written.has(k);
+    const lanes = isVector ? [...lengths][0]! : 1;
     const own = { first, windows: windows[k] ?? 1 };
     first += own.windows;
-    return { name: nameOf(members[0]!.name), type: atomic || types.size > 1 ? 'u32' : only, atomic, vector, ...own };
+    return { name: nameOf(members[0]!.name), type: atomic || types.size > 1 ? 'u32' : only, atomic, lanes, ...own };
   });
 }

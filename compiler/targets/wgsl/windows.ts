@@ -16,11 +16,11 @@ export interface Lie {
 
 const nameOf = (slot: Slot, window: number): string => (window === 0 ? slot.name : `${slot.name}w${window}`);
 
-const lengthOf = (slot: Slot, bytes: number): number => bytes / (slot.vector ? 16 : 4);
+const lengthOf = (slot: Slot, bytes: number): number => bytes / (4 * slot.lanes);
 
 /** Declarations of a slot's bindings, and the function that reads it where there are several. */
 export function slotLines(slot: Slot, { bytes = 0 }: Lie): string[] {
-  const element = slot.atomic ? 'atomic<u32>' : slot.vector ? 'vec4<f32>' : slot.type;
+  const element = slot.atomic ? 'atomic<u32>' : slot.lanes > 1 ? `vec${slot.lanes}<${slot.type}>` : slot.type;
   const lines = Array.from(
     { length: slot.windows },
     (_, w) =>
@@ -74,5 +74,5 @@ export function inWindow(
 /** Elements of a slot, where only the device knows. */
 export const lengthText = (slot: Slot): string => {
   const sum = Array.from({ length: slot.windows }, (_, w) => `i32(arrayLength(&${nameOf(slot, w)}))`).join(' + ');
-  return `(${slot.windows > 1 ? `(${sum})` : sum}${slot.vector ? ' * 4' : ''})`;
+  return `(${slot.windows > 1 ? `(${sum})` : sum}${slot.lanes > 1 ? ` * ${slot.lanes}` : ''})`;
 };

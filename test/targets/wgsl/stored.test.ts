@@ -4,7 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compile, type CompileResult } from '../../../compiler/index.ts';
-import { printWgslSchedule, wgslSchedule } from '../../../compiler/schedule/wgsl.ts';
+import type { Kernel } from '../../../compiler/kernel/types.ts';
+import { printWgslSchedule, wgslSchedule, type SizeOf, type WgslSchedule } from '../../../compiler/schedule/wgsl.ts';
 import { emitWgsl } from '../../../compiler/targets/wgsl/emit.ts';
 import { gpuPlan } from '../../../compiler/targets/wgsl/layout.ts';
 import type { GpuDevice } from '../../../runtime/webgpu/api.ts';
@@ -55,15 +56,26 @@ const mixtures = [
   ['merge=int4:96', 'e.weight=f16', '**=int8:48'],
 ];
 
+/** Products along the sum with loads of sixteen elements, where the schedule has eight. */
+const bySixteen = (kernel: Kernel, of: SizeOf): WgslSchedule => ({
+  passes: wgslSchedule(kernel, of).passes.map((p) =>
+    p.kind === 'skinny' && p.wide !== null && p.load.columns.along === 'depth' ? { ...p, wide: 16 } : p,
+  ),
+});
+
 describe('numbers', () => {
   // Products of few rows; and in tiles, which drivers without a GPU are slow to compile.
-  const cases = mixtures.map((rules, k) => ({ rules, bound: k < 2 ? 3 : 20 }));
-  for (const { rules, bound } of cases)
-    it.runIf(gpu !== null)(`${rules.join(' ')}, up to ${bound} rows`, async () => {
+  const cases = [
+    ...mixtures.map((rules, k) => ({ rules, bound: k < 2 ? 3 : 20, wide: 8 })),
+    { rules: ['b.weight=int4:32', 'merge=int4', '**=int8:48'], bound: 2, wide: 16 },
+  ];
+  for (const { rules, bound, wide } of cases)
+    it.runIf(gpu !== null)(`${rules.join(' ')}, up to ${bound} rows, loads of ${wide}`, async () => {
       const { artifacts, sources } = built(rules, bound);
       const artifact = artifacts.get('M')!;
       const weights = (await instantiate(whole, 3)).weights();
-      const net = await onGpu(artifact, sources, device!, { weights });
+      const schedule = wide === 16 ? bySixteen : undefined;
+      const net = await onGpu(artifact, sources, device!, { weights }, undefined, schedule);
       const kept = await net.weights();
       const onCpu = (await instantiate(artifact, 1, weights)).weights() as Weights;
       expect(kept).toEqual(onCpu);
@@ -135,6 +147,24 @@ it('four elements are one load, and the operands are products still', () => {
   expect(text.match(/product/g)!.length).toBeGreaterThan(4);
   expect(text).toMatch(/columns \[\w+\] along depth by 4/);
   expect(artifacts.get('M')!.modules.get('wgsl')!.javascript).toContain('int8Four(');
+});
+
+it('eight elements are one load where there are few rows, along the sum and along the columns', () => {
+  const { artifacts } = built(['cross=int4', 'int8:48'], 1);
+  const { kernels, modules } = artifacts.get('M')!;
+  const text = kernels
+    .map((k) =>
+      printWgslSchedule(
+        wgslSchedule(k, () => 1),
+        k,
+      ),
+    )
+    .join('\n');
+  expect(text).toMatch(/product of 1 rows .* columns \[\w+\] along depth by 8/);
+  expect(text).toMatch(/product of 1 rows .* columns \[\w+\] along own by 8/);
+  const { javascript } = modules.get('wgsl')!;
+  expect(javascript).toMatch(/array<vec2<u32>>/);
+  expect(javascript).toContain('-> mat2x4<f32>');
 });
 
 it('takes a quarter and an eighth of the memory, and says so', () => {
