@@ -8,16 +8,17 @@ import type { Artifact, Sources } from '../compiler/index.ts';
 import type { OriginId, Origins } from '../compiler/graph/origin.ts';
 import { print as printGraph } from '../compiler/graph/print.ts';
 import { printKernel, printProgram } from '../compiler/kernel/print.ts';
-import type { Buffer, KernelStep } from '../compiler/kernel/types.ts';
+import type { Buffer } from '../compiler/kernel/types.ts';
 import { layout, WIDTH } from '../compiler/plan/place.ts';
-import { crowdOf } from '../compiler/plan/within.ts';
+import { BYTES, CALL, crowdOf, FLOPS } from '../compiler/plan/within.ts';
 import { sizeText } from '../compiler/plan/sizes.ts';
-import { evaluate, format } from '../compiler/sizes/poly.ts';
+import { evaluate } from '../compiler/sizes/poly.ts';
 import { printSchedule } from '../compiler/schedule/print.ts';
 import { printWasmSchedule } from '../compiler/schedule/wasm.ts';
 import { prepareAll } from '../compiler/targets/wasm/emit.ts';
 import { choiceText } from '../compiler/targets/wasm/tuning.ts';
 import type { Plan, PlanStep } from '../runtime/plan.ts';
+import { fusionText } from './fusion.ts';
 import { formatBytes } from './problems.ts';
 
 export interface Shown {
@@ -45,35 +46,9 @@ function kernels({ artifact }: Shown): string {
   );
 }
 
-/** Which values get memory of their own, why, in which kernel and from which line; all others are computed where they are used. */
+/** What is stored and what is computed again, with what decided it. */
 function fusion({ artifact, sources }: Shown): string {
-  const lines = [`${artifact.kind} ${artifact.name}: ${artifact.kernels.length} kernels`];
-  for (const [name, { buffers, steps: all }] of artifact.kernelPrograms) {
-    const byId = new Map(buffers.map((b) => [b.id, b]));
-    const rows: (readonly [string, string, string, string])[] = [];
-    const visit = (list: readonly KernelStep[]): void => {
-      for (const step of list) {
-        if (step.kind === 'loop') visit(step.body);
-        if (step.kind !== 'call') continue;
-        for (const [parameter, reason] of step.kernel.reasons) {
-          const buffer = byId.get(step.buffers[parameter] ?? -1);
-          if (buffer === undefined) continue;
-          const value = `${buffer.name}: ${buffer.dtype}[${buffer.sizes.map((size) => format(size)).join(', ')}]`;
-          rows.push([value, reason, step.kernel.name, placeOf(artifact.origins, step.origin, sources)]);
-        }
-      }
-    };
-    visit(all);
-    const width = (column: 0 | 1 | 2) => Math.max(0, ...rows.map((row) => row[column].length));
-    const widths = [width(0), width(1), width(2)] as const;
-    lines.push('', `${name}:`);
-    for (const [value, reason, kernel, place] of rows) {
-      lines.push(
-        `  ${value.padEnd(widths[0])}  ${reason.padEnd(widths[1])}  ${kernel.padEnd(widths[2])}  ${place}`.trimEnd(),
-      );
-    }
-  }
-  return lines.join('\n');
+  return fusionText(artifact, (origin) => placeOf(artifact.origins, origin, sources));
 }
 
 function schedule({ artifact }: Shown): string {
@@ -152,7 +127,10 @@ function memory({ artifact, sources }: Shown): string {
     const again = recomputations.find((r) => r.program === program.name);
     if (again === undefined) continue;
     const saved = `${formatBytes(again.before)} without, ${formatBytes(again.after)} with`;
-    lines.push(`${name}: computed again, ${(100 * again.share).toPrecision(2)} % more work; to work in: ${saved}`);
+    lines.push(
+      `${name}: computed again, ${(100 * again.share).toPrecision(2)} % more work; to work in: ${saved}. First what takes least time a byte and is wanted last, by`,
+      `${FLOPS / 1e9} GFLOP/s or ${BYTES / 1e9} GB/s, whichever takes longer, and ${1e6 * CALL} µs a call:`,
+    );
     table(
       again.repeats
         .toSorted((a, b) => b.bytes - a.bytes)
@@ -160,6 +138,7 @@ function memory({ artifact, sources }: Shown): string {
           formatBytes(r.bytes),
           r.buffer,
           r.times === 1 ? '' : `${r.times} times`,
+          `${(1e3 * r.seconds).toPrecision(2)} ms`,
           placeOf(origins, r.origin, sources),
         ]),
     );

@@ -9,7 +9,7 @@
  */
 import { ONE, ZERO, name, type Poly } from '../sizes/poly.ts';
 import { ExprTable } from '../kernel/expr.ts';
-import type { Reason } from '../kernel/types.ts';
+import type { Reason, Weighing } from '../kernel/types.ts';
 import type { Graph, Node, OpName } from '../graph/types.ts';
 import type { LowerContext, Lowering } from '../ops/record.ts';
 import { ops } from '../ops/registry.ts';
@@ -45,7 +45,15 @@ export interface Materialisation {
   readonly named: Map<Node, Reason>;
   /** Sums that are added up by another sum. */
   readonly merged: ReadonlySet<Node>;
+  /** Values whose costs decided, outputs first. */
+  readonly weighed: readonly Weighed[];
+  /** Elementwise values without a name, outputs first. */
+  readonly inlined: readonly Node[];
 }
+
+export type Weighed = Pick<Weighing, 'places' | 'elements' | 'wanted' | 'cost' | 'again' | 'stored' | 'reason'> & {
+  readonly node: Node;
+};
 
 export function liveNodes(graph: Graph): Node[] {
   const needed = new Set<Node>(graph.outputs.map((o) => o.node));
@@ -130,6 +138,8 @@ export function materialise(
 
   const named = new Map<Node, Reason>();
   const merged = new Set<Node>();
+  const weighed: Weighed[] = [];
+  const inlined: Node[] = [];
   const forced = new Map<Node, Reason>();
   for (const o of graph.outputs) forced.set(o.node, 'output');
   const sites = new Map<Node, Set<Site>>();
@@ -219,6 +229,7 @@ export function materialise(
         const reread = [...own].some((s) => s.evaluations > count * 1.5);
         reason = reread ? 're-read along a broadcast axis' : 'costly and shared';
       }
+      weighed.push({ node, places: own.size, elements: count, wanted, cost: cone, again, stored, reason });
     }
     if (reason !== null) {
       named.set(node, reason);
@@ -226,9 +237,10 @@ export function materialise(
       const root = site(count, false);
       for (let k = 0; k < node.inputs.length; k++) give(node, k, derived(node, k, root));
     } else {
+      if (cost.isElementwise(node.op)) inlined.push(node);
       nest(below);
       for (const s of own) for (let k = 0; k < node.inputs.length; k++) give(node, k, derived(node, k, s));
     }
   }
-  return { live, named, merged };
+  return { live, named, merged, weighed, inlined };
 }

@@ -8,7 +8,7 @@
  */
 import { ONE, ZERO, add, mul, name as nameOf, num, type Poly } from '../sizes/poly.ts';
 import { ExprTable } from '../kernel/expr.ts';
-import type { Buffer, BufferKind, Expr, KernelProgram, KernelStep, Reason } from '../kernel/types.ts';
+import type { Buffer, BufferKind, Expr, KernelProgram, KernelStep, Reason, Weighing } from '../kernel/types.ts';
 import type { Graph, Node, NodeOf, TensorType } from '../graph/types.ts';
 import type { OriginId, Origins } from '../graph/origin.ts';
 import { Assembly, type Draft, type Location } from './assemble.ts';
@@ -16,7 +16,7 @@ import { likeness, type Likeness } from './again.ts';
 import { KernelCache } from './cache.ts';
 import { Clusterer, NotStreamed, type Cluster, type Item } from './cluster.ts';
 import { Lowerer, type LeafValue, type Unit } from './lower.ts';
-import { liveNodes, materialise } from './materialise.ts';
+import { liveNodes, materialise, type Materialisation } from './materialise.ts';
 import { kernelName, operationName } from './names.ts';
 import { cumulateUnit, topkDraft } from './opaque.ts';
 import { delayUpdates, together } from './order.ts';
@@ -86,13 +86,14 @@ export class ProgramBuilder {
   private readonly origins: Origins;
   private readonly cache: KernelCache;
   private readonly maxBuffers: number;
-  private readonly fusing: boolean;
+  private readonly together: boolean;
+  private readonly fusing = { weighed: [] as Weighing[], inlined: [] as TensorType[] };
 
   constructor(options: FuseOptions) {
     this.origins = options.origins;
     this.cache = options.cache ?? new KernelCache();
     this.maxBuffers = options.maxBuffers ?? 8;
-    this.fusing = options.fuse ?? true;
+    this.together = options.fuse ?? true;
   }
 
   /** `groups`: what is streamed; `whole`: large products that are not. */
@@ -139,7 +140,14 @@ export class ProgramBuilder {
     });
     const steps: KernelStep[] = [];
     this.run({ graph, homes, leaf: () => null, variables: new Map(), targets, steps, depth: 0, groups, whole });
-    return { name: graph.name, buffers: this.buffers, steps, outputs };
+    return { name: graph.name, fusing: this.fusing, buffers: this.buffers, steps, outputs };
+  }
+
+  /** What a scope decided by its costs, for `nnc explain`. */
+  decided({ weighed, inlined }: Materialisation): void {
+    for (const { node, ...costs } of weighed.toReversed())
+      this.fusing.weighed.push({ value: operationName(node), ...node.type, origin: node.origin, ...costs });
+    for (const { type } of inlined) this.fusing.inlined.push(type);
   }
 
   // ------------------------------------------------------------------------------------------------------------------- buffers
@@ -169,7 +177,7 @@ export class ProgramBuilder {
   // Used by the runs below; not part of what others see.
 
   limits(): { readonly maxBuffers: number; readonly fusing: boolean } {
-    return { maxBuffers: this.maxBuffers, fusing: this.fusing };
+    return { maxBuffers: this.maxBuffers, fusing: this.together };
   }
 
   temporaryOf(node: Node, type?: TensorType): Location {
@@ -244,6 +252,7 @@ class ScopeRun {
     this.scope = scope;
     const decided = materialise(scope.graph, builder.limits().fusing, scope.groups);
     for (const n of scope.whole) if (decided.named.get(n) === 'reduction') decided.named.set(n, 'needed whole');
+    builder.decided(decided);
     this.live = decided.live;
     this.lowerer = new Lowerer(decided, { leaf: scope.leaf, variables: scope.variables }, builder.shapes);
   }

@@ -241,8 +241,40 @@ export type KernelStep =
   /** Whole tensors of one type. */
   | { readonly kind: 'copy'; readonly from: number; readonly to: number; readonly origin: OriginId };
 
+/**
+ * An elementwise value that several places want: what it costs to compute it at each of them, and to store it once and read it there. In the units of
+ * fuse/cost.ts; sizes known at run time are taken as there.
+ */
+export interface Weighing {
+  readonly value: string;
+  readonly dtype: DType;
+  readonly sizes: readonly Poly[];
+  readonly origin: OriginId;
+  /** Loop nests that would compute it. */
+  readonly places: number;
+  readonly elements: number;
+  /** Elements that those ask for. */
+  readonly wanted: number;
+  /** Of computing one element. */
+  readonly cost: number;
+  readonly again: number;
+  readonly stored: number;
+  /** null: it is computed again. */
+  readonly reason: Reason | null;
+}
+
+/** How a graph came to be kernels (`nnc explain --fusion`). */
+export interface Fusing {
+  /** In the order of the graph. */
+  readonly weighed: readonly Weighing[];
+  /** Elementwise values that have no memory: computed where they are used. */
+  readonly inlined: readonly { readonly dtype: DType; readonly sizes: readonly Poly[] }[];
+}
+
 export interface KernelProgram {
   readonly name: string;
+  /** Absent where the program was not made from a graph. */
+  readonly fusing?: Fusing;
   readonly buffers: readonly Buffer[];
   readonly steps: readonly KernelStep[];
   /** Result name → buffer; `updates` as in the graph. A persistent update is written by `steps` (directly or by a last copy). */

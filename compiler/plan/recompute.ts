@@ -31,6 +31,8 @@ export interface Repeat {
   readonly origin: OriginId;
   readonly bytes: number;
   times: number;
+  /** Of work that its making again takes, in all; values that are made together share it. */
+  seconds: number;
 }
 
 export interface Recomputed {
@@ -407,7 +409,7 @@ class Run {
     for (const id of lacking) {
       this.pin(id, -1);
       this.current.set(id, names.get(id)!);
-      pass.note(id);
+      pass.note(id, maker.seconds / lacking.length);
     }
     for (const input of maker.inputs) this.pin(input, -1);
     this.held = null;
@@ -503,11 +505,14 @@ class Pass {
     return this.buffers.length - 1;
   }
 
-  note(id: number): void {
+  note(id: number, share: number): void {
     const known = this.repeats.get(id);
     const { name, origin } = this.buffers[id]!;
-    if (known !== undefined) known.times++;
-    else this.repeats.set(id, { buffer: name, origin, bytes: this.bytesOf(id), times: 1 });
+    const seconds = share * this.rounds;
+    if (known === undefined)
+      return void this.repeats.set(id, { buffer: name, origin, bytes: this.bytesOf(id), times: 1, seconds });
+    known.times++;
+    known.seconds += seconds;
   }
 
   done(seconds: number): void {

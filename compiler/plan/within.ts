@@ -43,10 +43,10 @@ export interface Within {
 }
 
 /** Operations a second of one core, and bytes: only their ratio matters. */
-const FLOPS = 4e10;
-const BYTES = 2e10;
+export const FLOPS = 4e10;
+export const BYTES = 2e10;
 /** A call takes some time whatever it does. */
-const CALL = 3e-7;
+export const CALL = 3e-7;
 
 export function costsOf(bytes: (b: Buffer) => number, buffers: readonly Buffer[], of: (size: string) => number): Costs {
   const known = new Map<KernelStep, number>();

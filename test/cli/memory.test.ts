@@ -36,7 +36,7 @@ describe('--memory', () => {
     );
     const explain = await nnc(cwd, ['explain', 'm.nn', '--only', 'Fit', '--memory', '500kB']);
     expect(explain.out).toMatch(/step: computed again, /);
-    expect(explain.out).toMatch(/65\.5 kB {2}tanh\w* +m\.nn:4/);
+    expect(explain.out).toMatch(/65\.5 kB {2}tanh\w* +[\d.]+ ms +m\.nn:4/);
   });
 
   it('that cannot be is refused with the lines of the largest tensors', async () => {
