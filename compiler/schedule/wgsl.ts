@@ -2,13 +2,14 @@
  * Schedules of the WGSL target, as plain data: the dispatches that a kernel becomes, and what an invocation or a workgroup of each computes.
  *
  * A pass over rows gives every row (a point of its axes) to one invocation, or to a workgroup that shares the reductions and the inner points
- * among its threads. A product of matrices is computed in tiles held in workgroup memory. Stages without common rows become passes of
+ * among its threads; rows that fit stay in their registers (wgsl-row.ts). A product of matrices is computed in tiles held in workgroup memory. Stages without common rows become passes of
  * their own, one after the other, which is what they must look like.
  */
 import { evaluate, mul, names, num, type Poly } from '../sizes/poly.ts';
 import { stageRoots, walk } from '../kernel/expr.ts';
 import type { Kernel, Stage } from '../kernel/types.ts';
 import { printReduction, reducePass, type WgslReduction } from './wgsl-reduce.ts';
+import { heldPass, printHeld, type HeldRows } from './wgsl-row.ts';
 import { printStream, streamPass, type WgslStream } from './wgsl-stream.ts';
 import { printProduct, productPass, productTraffic, type SkinnyProduct, type TiledProduct } from './wgsl-product.ts';
 
@@ -22,6 +23,7 @@ export type WgslPass =
       /** Rows of a workgroup, where one invocation has one: 64 if left out. */
       readonly local?: number;
     }
+  | HeldRows
   | WgslReduction
   | TiledProduct
   | SkinnyProduct
@@ -53,6 +55,8 @@ export function wgslSchedule(kernel: Kernel, sizeOf: SizeOf = () => NOMINAL): Wg
     return { passes: [pass] };
   }
   if (kernel.stages.length > 1 && (rows.length > 0 || sharesValues(kernel))) {
+    const held = heldPass(kernel, rows, sizeOf);
+    if (held !== null) return { passes: [held] };
     const threads = threadsFor(kernel, rows, kernel.stages, sizeOf);
     return { passes: [{ kind: 'rows', rows, stages: kernel.stages.map((s) => s.name), threads }] };
   }
@@ -146,9 +150,11 @@ export function printWgslSchedule(schedule: WgslSchedule, kernel: Kernel): strin
         ? printStream(p, kernel)
         : p.kind === 'reduce'
           ? printReduction(p)
-          : p.kind !== 'rows'
-            ? printProduct(p)
-            : `${p.stages.join(' ')}: rows [${p.rows.join(' ')}]${p.threads > 1 ? ` a workgroup of ${p.threads} each` : p.local === undefined ? '' : ` ${p.local} a workgroup`}`,
+          : p.kind === 'held'
+            ? printHeld(p)
+            : p.kind !== 'rows'
+              ? printProduct(p)
+              : `${p.stages.join(' ')}: rows [${p.rows.join(' ')}]${p.threads > 1 ? ` a workgroup of ${p.threads} each` : p.local === undefined ? '' : ` ${p.local} a workgroup`}`,
     )
     .join('\n');
 }
@@ -159,7 +165,7 @@ export function explainWgslSchedule(kernel: Kernel, of: SizeOf): string {
   return wgslSchedule(kernel, of)
     .passes.map((p) => {
       const text = printWgslSchedule({ passes: [p] }, kernel);
-      if (p.kind === 'rows' || p.kind === 'reduce' || p.kind === 'stream') return text;
+      if (p.kind !== 'product' && p.kind !== 'skinny') return text;
       const { flops, bytes } = productTraffic(kernel, p, of);
       return `${text}; ${(bytes / 1e6).toFixed(1)} MB, ${(flops / bytes).toFixed(1)} flop/byte`;
     })

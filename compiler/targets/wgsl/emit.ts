@@ -90,6 +90,7 @@ export function emitWgsl(
   const calls: Record<string, number[]> = {};
   for (const [name, program] of Object.entries(own.programs)) {
     const list: number[] = (calls[name] = []);
+    const alone = ofOneCall(own, name);
     const go = (steps: readonly PlanStep[]): void => {
       for (const step of steps) {
         if (step.kind === 'loop') go(step.body);
@@ -100,10 +101,11 @@ export function emitWgsl(
         );
         const kernel = kernels[step.kernel]!;
         const halves = (e: Expr): boolean => holdsHalves(kernel, (k) => rounded.has(step.buffers[k]!), e);
+        const unread = new Set(step.buffers.flatMap((b, i) => (alone.has(b) ? [i] : [])));
         const held = options.matrices ? `: ${step.buffers.map((b) => (rounded.has(b) ? 1 : 0)).join('')}` : '';
         // Training has the batch that it was compiled for.
         const mayBeFew = name === 'forward' || name === 'stream';
-        const key = `${step.kernel}: ${map.join()}: ${bases.join()}: ${windows.join()}${held}${mayBeFew ? ' few' : ''}`;
+        const key = `${step.kernel}: ${map.join()}: ${bases.join()}: ${windows.join()}: ${[...unread].join()}${held}${mayBeFew ? ' few' : ''}`;
         let position = positions.get(key);
         if (position === undefined) {
           position = variants.length;
@@ -111,7 +113,7 @@ export function emitWgsl(
           const place = placeOf(kernel.origin);
           const sizeOf: SizeOf = (s) => bounds.get(s) ?? 64;
           const emitted = (schedule: MatrixSchedule): EmittedKernel =>
-            emitKernel(kernel, schedule, map, place, { bases, windows, bytes: limits.binding });
+            emitKernel(kernel, schedule, map, place, { bases, windows, bytes: limits.binding, own: unread });
           const emit = (schedule: WgslSchedule): Variant => {
             const own = options.matrices ? onMatrixUnits(kernel, schedule, sizeOf, halves) : null;
             const matrix = own === null ? null : { emitted: emitted(own.schedule), bytes: own.bytes };
@@ -319,6 +321,24 @@ function onMatrixUnits(
     return own ?? pass;
   });
   return bytes === 0 ? null : { schedule: { passes }, bytes };
+}
+
+/** Buffers that one call of a program has for itself. */
+function ofOneCall(plan: Plan, name: string): ReadonlySet<number> {
+  const program = plan.programs[name]!;
+  const calls = new Map<number, number>();
+  const touch = (b: number): void => void calls.set(b, (calls.get(b) ?? 0) + 1);
+  for (const b of [...Object.values(program.inputs), ...Object.values(program.outputs)]) touch(b);
+  const go = (steps: readonly PlanStep[]): void => {
+    for (const step of steps) {
+      if (step.kind === 'loop') go(step.body);
+      else for (const b of new Set(step.kind === 'call' ? step.buffers : [step.from, step.to])) touch(b);
+      // What ends a loop is read by its gate.
+      if (step.kind === 'loop') for (const b of [step.until, step.limit]) if (b != null) touch(b);
+    }
+  };
+  go(program.steps);
+  return new Set([...calls].flatMap(([b, n]) => (n === 1 && plan.buffers[b]!.kind === 'temporary' ? [b] : [])));
 }
 
 /** Buffers into which kernels write numbers of f16 only, and nobody else writes. */

@@ -25,6 +25,17 @@ interface Block {
   readonly known: Map<Expr, string>;
 }
 
+/** Registers that stand for elements of a row in memory (row.ts). */
+export interface RowMemory {
+  /** Null: they do not. */
+  readonly key: (buffer: number, at: Poly) => string | null;
+  readonly known: Map<string, string>;
+  /** Whether nobody reads it afterwards: it need not be written. */
+  readonly isOwn: (buffer: number) => boolean;
+  /** What must hold for this thread to write. */
+  readonly mask: string | null;
+}
+
 export class Expressions {
   readonly helpers = new Set<Helper>();
   readonly values = new Map<string, string>();
@@ -37,6 +48,7 @@ export class Expressions {
   private readonly mutable: boolean;
   /** Buffers of the row: what the point at hand has there. */
   readonly local = new Map<number, string>();
+  row: RowMemory | null = null;
   private blocks: Block[] = [{ lines: [], known: new Map() }];
   private readonly held = new Map<Expr, string>();
   private uses = new Map<Expr, number>();
@@ -264,12 +276,27 @@ export class Expressions {
             if (isDynamic) at = `clamp(${at}, 0, ${this.length(e.buffer)} - 1)`;
             return this.load(e.buffer, at, dtype);
           };
-          if (e.guards.length === 0 || e.otherwise === null) return load();
+          if (e.guards.length === 0 || e.otherwise === null) return isDynamic ? load() : this.kept(e, load);
           const { otherwise } = e;
           return this.choose(e, e.guards, load, () => this.expr(otherwise));
         });
       }
     }
+  }
+
+  /** What is read of a row once. */
+  private kept(e: Read, load: () => string): string {
+    const key = this.row?.key(e.buffer, e.at) ?? null;
+    if (key === null) return load();
+    const known = this.row!.known.get(key);
+    if (known !== undefined) return known;
+    const text = load();
+    // What is named in a branch is not known behind it.
+    if (this.blocks.length > 1) return text;
+    const name = `t${this.count++}`;
+    this.line(`let ${name} = ${text};`);
+    this.row!.known.set(key, name);
+    return name;
   }
 
   /** `inside` where the guards hold, else `outside`; each is computed only where it is wanted. */
@@ -395,6 +422,7 @@ export class Expressions {
       return;
     }
     const stores: (() => void)[] = [];
+    const kept: (readonly [string, string])[] = [];
     for (const w of writes) {
       const { dtype } = this.kernel.buffers[w.buffer]!;
       this.withDynamic(w.dynamic, () => {
@@ -409,14 +437,23 @@ export class Expressions {
           const inside = `${at} >= 0 && ${at} < ${this.length(w.buffer)}`;
           condition = condition === null ? inside : `${condition} && ${inside}`;
         }
+        const isPlain = condition === null && w.mode === 'store' && this.blocks.length === 1;
+        const key = isPlain ? (this.row?.key(w.buffer, w.at) ?? null) : null;
+        const mask = this.row?.mask ?? null;
+        if (mask !== null) condition = condition === null ? mask : `${mask} && ${condition}`;
         let value = this.expr(w.value);
         // A register holds f32: what was computed has to be rounded, what was read or cast is.
         const isRounded = w.value.dtype === 'f16' && isHalf(w.value);
         if (dtype === 'f16' && !isRounded) value = `${this.use('toHalf')}(${value})`;
-        if (writes.length > 1 || w.mode !== 'store' || this.slots[this.slotOf[w.buffer]!]!.windows > 1) {
+        const isNamed = writes.length > 1 || key !== null || w.mode !== 'store';
+        if (isNamed || this.slots[this.slotOf[w.buffer]!]!.windows > 1) {
           const name = `next${this.count++}`;
           this.line(`let ${name} = ${value};`);
           value = name;
+        }
+        if (key !== null) {
+          kept.push([key, value]);
+          if (this.row!.isOwn(w.buffer)) return;
         }
         stores.push(() => {
           if (condition === null) this.store(w, at, value, dtype);
@@ -425,6 +462,7 @@ export class Expressions {
       });
     }
     for (const s of stores) s();
+    for (const [key, value] of kept) this.row!.known.set(key, value);
   }
 
   private store(w: Write, at: string, value: string, dtype: DType): void {

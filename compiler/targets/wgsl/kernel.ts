@@ -19,6 +19,7 @@ import type { Helper } from './helpers.ts';
 import { matrixLines } from './matrix.ts';
 import { productLines, type Emitted } from './product.ts';
 import { reduceLines } from './reduce.ts';
+import { rowLines } from './row.ts';
 import { constant, folds, registerType, type RegisterType } from './scalar.ts';
 import { skinnyLines } from './skinny.ts';
 import { slotsOf, type Lanes, type Slot, type SlotMap } from './slots.ts';
@@ -55,12 +56,14 @@ export class PassEmitter {
   readonly shared = new Map<string, string>();
   scratchElements: Poly | null = null;
   private readonly stages: ReadonlyMap<string, Stage>;
+  readonly lie: Lie;
   private readonly map: SlotMap;
 
   /** `vectors`: buffers of which aligned vectors are read. */
   constructor(kernel: Kernel, map: SlotMap, vectors: ReadonlyMap<number, Lanes>, lie: Lie) {
     this.kernel = kernel;
     this.map = map;
+    this.lie = lie;
     const names = new Set<string>();
     this.slots = slotsOf(
       kernel,
@@ -103,6 +106,11 @@ export class PassEmitter {
     return this.slots[this.map[buffer]!]?.lanes ?? 1;
   }
 
+  /** Equal for buffers at one place. */
+  placeOf(buffer: number): string {
+    return `${this.map[buffer]!} ${this.lie.bases?.[buffer] ?? 0}`;
+  }
+
   needScratch(elements: Poly): void {
     // Passes run one after another, and none leaves values for more than the next: they use the same memory.
     this.scratchElements = this.scratchElements === null ? elements : add(this.scratchElements, elements);
@@ -127,9 +135,10 @@ export class PassEmitter {
     return axes.reduce<Poly>((p, a) => add(mul(p, this.extent(a)), nameOf(a)), num(0));
   }
 
-  /** Binds axes to the digits of a linear index. */
-  split(axes: readonly string[], index: string): void {
+  /** Binds axes to the digits of a linear index; their texts. */
+  split(axes: readonly string[], index: string): string[] {
     const { x } = this;
+    const texts: string[] = [];
     let rest = index;
     for (let i = axes.length - 1; i >= 0; i--) {
       const axis = axes[i]!;
@@ -143,7 +152,9 @@ export class PassEmitter {
         rest = next;
       }
       x.bind(axis, own);
+      texts.unshift(own);
     }
+    return texts;
   }
 
   // -------------------------------------------------------------------------------------------------------------------------------- rows
@@ -397,7 +408,7 @@ export interface Accumulator {
 function vectorsOf(kernel: Kernel, schedule: MatrixSchedule): ReadonlyMap<number, Lanes> {
   const found = new Map<number, Lanes>();
   for (const pass of schedule.passes) {
-    if (pass.kind === 'rows' || pass.kind === 'reduce') continue;
+    if (pass.kind === 'rows' || pass.kind === 'reduce' || pass.kind === 'held') continue;
     if (pass.kind === 'stream') {
       for (const s of pass.stages) {
         if (s.kind !== 'scores' && s.kind !== 'result') continue;
@@ -469,6 +480,8 @@ function passLines(emitter: PassEmitter, pass: WgslPass | MatrixProduct, entry: 
       return productLines(emitter, pass, entry);
     case 'skinny':
       return [skinnyLines(emitter, pass, entry)];
+    case 'held':
+      return [rowLines(emitter, pass, entry)];
     case 'reduce':
       return reduceLines(emitter, pass, entry);
     case 'matrix':

@@ -143,7 +143,11 @@ const unpacked = (type: string, text: string): string =>
   type === 'f32' ? text : type === 'i32' ? `bitcast<i32>(${text})` : `(${text} != 0.0f)`;
 
 /** The shares of all threads into one, which the threads of the result get. */
-function tree(emitter: PassEmitter, { across, down, along }: WgslReduction, sum: Accumulator): void {
+export function tree(
+  emitter: PassEmitter,
+  { across, down, along }: Pick<WgslReduction, 'across' | 'down' | 'along'>,
+  sum: Accumulator,
+): void {
   if (down === 1) return;
   const { x } = emitter;
   const { def, name, best, type } = sum;

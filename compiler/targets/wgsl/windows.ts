@@ -12,6 +12,8 @@ export interface Lie {
   readonly windows?: readonly number[];
   /** Bytes of a window. */
   readonly bytes?: number;
+  /** Buffers that no other call reads. */
+  readonly own?: ReadonlySet<number>;
 }
 
 const nameOf = (slot: Slot, window: number): string => (window === 0 ? slot.name : `${slot.name}w${window}`);

@@ -41,6 +41,15 @@ const families: readonly Family[] = [
     sizes: { B: 2, C: 67 },
   },
   {
+    name: 'rows in registers, several in a workgroup',
+    source: trained(
+      model('x: float[B, 3, 50]) -> float[B, 3, 50]', '  return x |> LayerNorm |> softmax'),
+      'input x: float[B, 3, 50]',
+      'sum(Net(x) ^ 2)',
+    ),
+    sizes: { B: 2 },
+  },
+  {
     name: 'a sum of everything, and a maximum',
     source: model('x: float[B, C]) -> float[]', '  return mean(x ^ 2) + max(x)'),
     sizes: { B: 3, C: 30 },
@@ -147,7 +156,7 @@ describe('data races', { timeout: 200_000 }, () => {
     if (f === families[0]) values.forEach((v, k) => expect(v).toBeCloseTo(expected[k]!, 5));
   });
 
-  it.each(families.slice(2, 4).map((f) => [f.name, f] as const))('%s: a missing barrier is found', async (_name, f) => {
+  it.each(families.slice(2, 5).map((f) => [f.name, f] as const))('%s: a missing barrier is found', async (_name, f) => {
     const { races } = await run(f, (code) => code.replaceAll('workgroupBarrier();', ''));
     expect(races.length).toBeGreaterThan(0);
   });

@@ -23,12 +23,13 @@ describe('schedules for WebGPU', () => {
 
   it('shares long rows among the threads of a workgroup, and gives short ones to one thread each', () => {
     const norm = kernels.find((k) => (k.rows ?? []).length > 0 && k.stages.length > 1)!;
-    expect(printWgslSchedule(wgslSchedule(norm), norm)).toMatch(/a workgroup of 64 each/);
-    const shared = emitKernel(norm, wgslSchedule(norm), slotMap(norm.buffers.map((_b, i) => String(i))), null);
+    expect(printWgslSchedule(wgslSchedule(norm), norm)).toMatch(/kept in registers/);
+    const rows = { kind: 'rows', rows: norm.rows!, stages: norm.stages.map((s) => s.name), threads: 64 } as const;
+    const long = { passes: [rows] };
+    expect(printWgslSchedule(long, norm)).toMatch(/a workgroup of 64 each/);
+    const shared = emitKernel(norm, long, slotMap(norm.buffers.map((_b, i) => String(i))), null);
     expect(shared.lines.join('\n')).toMatch(/workgroupUniformLoad/);
-    const plain = {
-      passes: [{ kind: 'rows', rows: norm.rows!, stages: norm.stages.map((s) => s.name), threads: 1 }],
-    } as const;
+    const plain = { passes: [{ ...rows, threads: 1 }] };
     const alone = emitKernel(norm, plain, slotMap(norm.buffers.map((_b, i) => String(i))), null);
     expect(alone.lines.join('\n')).not.toMatch(/Barrier/);
   });

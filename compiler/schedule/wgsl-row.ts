@@ -1,0 +1,69 @@
+/**
+ * Rows that a workgroup's threads keep in registers, as data: softmax, normalisations, their gradients. Every thread has some elements of a row, the same in every stage; what one
+ * stage read or wrote there the next finds in a register, so memory is read once and written once. Short rows lie several in a workgroup.
+ *
+ * Not here: rows too long for that (rows of wgsl.ts), and the text (targets/wgsl/row.ts).
+ */
+import { asConst, evaluate, mul, num, type Poly } from '../sizes/poly.ts';
+import { stageRoots, walk } from '../kernel/expr.ts';
+import type { Kernel, Stage } from '../kernel/types.ts';
+import type { SizeOf } from './wgsl.ts';
+
+export interface HeldRows {
+  readonly kind: 'held';
+  readonly rows: readonly string[];
+  readonly stages: readonly string[];
+  /** Threads of a row; a power of two. */
+  readonly threads: number;
+  /** Elements of a row that a thread has. */
+  readonly held: number;
+  /** Rows of a workgroup. */
+  readonly side: number;
+}
+
+/** Below that a row is one thread's work. */
+const SHORT = 48;
+const THREADS = 256;
+/** Elements that a thread has where there are more than so many; threads are added first. */
+const EACH = 8;
+const MOST = 16;
+/** Expressions of all stages times elements: what is written out for each of them. */
+const TEXT = 1600;
+/** So few rows have the device to themselves. */
+const FEW_ROWS = 1024;
+
+/** The axes of a stage along its row: those it is computed for, or those it reduces. */
+export const along = (stage: Stage, rows: readonly string[]): readonly string[] => {
+  const inner = stage.axes.filter((a) => !rows.includes(a));
+  return inner.length > 0 ? inner : stage.over;
+};
+
+/** Null: a stage is of another form, or rows are too long, too short, or of a length that is told later. */
+export function heldPass(kernel: Kernel, rows: readonly string[], of: SizeOf): HeldRows | null {
+  let length: number | null = null;
+  let nodes = 0;
+  const points = (axes: readonly string[]): Poly => axes.reduce((n, a) => mul(n, kernel.axes.get(a)!), num(1));
+  if (kernel.spans !== undefined && kernel.spans.size > 0) return null;
+  for (const stage of kernel.stages) {
+    const inner = stage.axes.filter((a) => !rows.includes(a));
+    if (stage.order !== null || (inner.length > 0 && stage.over.length > 0)) return null;
+    if ([...stage.each, ...stage.writes].some((w) => w.mode !== 'store')) return null;
+    walk(stageRoots(stage), () => nodes++);
+    const own = along(stage, rows);
+    if (own.length === 0) continue;
+    const n = asConst(points(own));
+    if (n === null || (length !== null && n !== length)) return null;
+    length = n;
+  }
+  if (length === null || length < SHORT) return null;
+  const count = evaluate(points(rows), of);
+  const few = count <= FEW_ROWS;
+  const threads = Math.min(THREADS, Math.max(32, 2 ** Math.ceil(Math.log2(length / (few ? 2 : EACH)))));
+  const held = Math.ceil(length / threads);
+  if (held > MOST || held * nodes > TEXT) return null;
+  const side = few ? 1 : Math.max(1, 128 / threads);
+  return { kind: 'held', rows, stages: kernel.stages.map((s) => s.name), threads, held, side };
+}
+
+export const printHeld = ({ rows, stages, threads, held, side }: HeldRows): string =>
+  `${stages.join(' ')}: rows [${rows.join(' ')}] kept in registers, ${held} ${held === 1 ? 'element' : 'elements'} in each of ${threads} threads${side > 1 ? `, ${side} rows a workgroup` : ''}`;
