@@ -97,8 +97,16 @@ export interface PlanLeaf {
   readonly dtype: PlanDType;
   readonly shape: readonly SizeExpr[];
   readonly buffer: number;
-  /** Absent: as its type says. `scales`: the buffer with one scale for every `group` elements in row-major order; null for f16. */
-  readonly stored?: { readonly as: Storage; readonly group: number; readonly scales: number | null };
+  /**
+   * Absent: as its type says. `scales`: the buffer with one scale for every `group` elements in row-major order; null for f16. `turned`: of i4 in this program's memory, the
+   * first bit of every word of four elements is the other one.
+   */
+  readonly stored?: {
+    readonly as: Storage;
+    readonly group: number;
+    readonly scales: number | null;
+    readonly turned?: boolean;
+  };
 }
 
 export interface PlanRequirement {

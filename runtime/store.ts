@@ -7,6 +7,7 @@
  * networks", 2018; for every group as in Shen et al., "Q-BERT", 2020). Halves are rounded to nearest, ties to even.
  */
 import { f16Bits, halfValue } from './half.ts';
+import type { Held } from './memory.ts';
 import type { PlanLeaf, Storage } from './plan.ts';
 import type { Store } from './execute.ts';
 import type { WeightTensor } from './weights.ts';
@@ -90,18 +91,26 @@ export function storedProblem({ path, stored }: PlanLeaf, tensor: WeightTensor):
   return why === null ? null : `${path}: ${why}.`;
 }
 
+/** From the form of `Quantised` to the one that a program has in memory, and back. */
+function turn(bytes: Held): void {
+  for (let i = 1; i < bytes.length; i += 2) bytes[i]! ^= 128;
+}
+
 export const store: Store = {
   problem: storedProblem,
   put({ memory }, { buffer, stored }, tensor) {
-    const { as, group, scales } = stored!;
+    const { as, group, scales, turned } = stored!;
     const own = tensor.stored ?? quantise(tensor.data, as, group);
-    memory.views[buffer]!.set(own.data);
+    const view = memory.views[buffer]!;
+    view.set(own.data);
+    if (turned) turn(view);
     if (scales !== null) memory.views[scales]!.set(own.scales);
   },
   take(machine, { buffer, dtype, stored }) {
-    const { as, group, scales } = stored!;
+    const { as, group, scales, turned } = stored!;
     const { views } = machine.memory;
     const data = views[buffer]!.slice() as Quantised['data'];
+    if (turned) turn(data);
     const own = { data, scales: scales === null ? new Float32Array(0) : (views[scales]!.slice() as Float32Array) };
     return {
       dtype,

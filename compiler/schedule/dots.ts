@@ -1,9 +1,10 @@
 /**
  * Products with weights that are kept as integers, as products of integers: y[r, n] = sum over k of x[r, k] * q[n, k] * s[n, group of k]. Every row of x
- * is rounded to 16 bits in blocks with a scale of their own; dots of 16-bit integers are exact, and blocks are added in f32. So each weight is
- * read once, unpacked by one instruction, and never becomes an f32: where a row is multiplied with a matrix, memory is the limit.
+ * is rounded to integers in blocks with a scale of their own; dots of 16-bit integers are exact, and blocks are added in f32. So each weight is
+ * read once, unpacked by one instruction at most, and never becomes an f32: where a row is multiplied with a matrix, memory is the limit.
  *
- * The error of rounding x is at most 2^-16 of the largest |x| of its block for every term, far below what the weights have lost.
+ * Rounding x is off by at most the largest |x| of its block / (2 m) for every term, m being 32767 with weights of a byte and 1927 with those of half a byte: 2^-16 and 2^-11.9,
+ * far below what the weights have lost (2^-8 and 2^-3.8 of the largest of their group).
  */
 import { asConst, coefficientOf, evaluate, mul, names, num, ZERO, type Poly } from '../sizes/poly.ts';
 import { polysOf, walk } from '../kernel/expr.ts';
@@ -29,9 +30,13 @@ export interface DotsLeaf {
   readonly group: number;
 }
 
+/** Columns that are computed one after the other, before what follows the sum: of one row of x, of several. */
+export const COLUMNS = { one: 4096, several: 512 } as const;
 /** Elements that one vector of weights holds. */
 export const CHUNK = { i8: 16, i4: 32 } as const;
-/** Dots of so many pairs stay within 32 bits: 1024 / 8 sums of 2 * 127 * 32767, and 1024 / 32 * 2 of 2 * 240 * 32767. */
+/** What the largest |x| of a block becomes: 1927, since seventeen times that are 16 bits (targets/wasm/dots-library.ts). */
+export const GREATEST = { i8: 32767, i4: 1927 } as const;
+/** Dots of so many elements stay within 32 bits: a lane has a quarter of them, 256 products of 127 * 32767, or of 8 * 1927. */
 const GREATEST_BLOCK = 1024;
 const USUAL_BLOCK = 512;
 
@@ -153,5 +158,5 @@ export function dotsBytes(kernel: Kernel, leaf: DotsLeaf, of: (size: string) => 
   const rows = leaf.rows.axes.reduce((n, axis) => n * evaluate(kernel.axes.get(axis)!, of), 1);
   const { values, row } = dotsLayout(leaf);
   // The strip of results, and margins.
-  return values + rows * row.bytes + 4 * 512 + 256;
+  return values + rows * row.bytes + 4 * COLUMNS.one + 256;
 }

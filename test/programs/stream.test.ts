@@ -6,6 +6,7 @@ import { compile, type Artifact } from '../../compiler/index.ts';
 import { verifyKernel } from '../../compiler/kernel/verify.ts';
 import { kernelCost } from '../../compiler/plan/cost.ts';
 import { verifyPlan } from '../../compiler/plan/verify.ts';
+import { GREATEST } from '../../compiler/schedule/dots.ts';
 import { decode } from '../../runtime/decode.ts';
 import { instantiate, type Instance } from '../support/emitted.ts';
 
@@ -27,11 +28,11 @@ const cached = (weights: string[] = []): Artifact =>
   built(text('examples/design/decode.nn'), { bounds: { T: 8 }, consts, weights });
 
 describe('cached decoding', () => {
-  for (const [rules, products] of [
+  for (const [rules, rounding] of [
     [[], 0],
-    // Nine products one after the other round their other operand to 2^-16 of its greatest value.
-    [['int8'], 9],
-    [['h.**=int4:32', 'int8'], 9],
+    // Nine products one after the other round their other operand by so much of its greatest value.
+    [['int8'], 9 / (2 * GREATEST.i8)],
+    [['h.**=int4:32', 'int8'], 8 / (2 * GREATEST.i4) + 1 / (2 * GREATEST.i8)],
   ] as const)
     it.each(['ts', 'wasm'] as const)(
       `${rules.join() || 'f32'} on %s: the logits of the whole text at once`,
@@ -47,7 +48,7 @@ describe('cached decoding', () => {
         const check = (own: ArrayLike<number>, at: number): void => {
           for (let i = 0; i < V; i++)
             expect(Math.abs(own[i]! - data[at * V + i]!), `place ${at}`).toBeLessThan(
-              size * (1e-6 + (target === 'ts' ? 0 : products * 2 ** -16)),
+              size * (1e-6 + (target === 'ts' ? 0 : rounding)),
             );
         };
         // Twice the same net; prompts of several lengths, one of them in two parts.

@@ -9,9 +9,11 @@ import { compile, type Artifact } from '../../compiler/index.ts';
 import { verifyPlan } from '../../compiler/plan/verify.ts';
 import { verifyKernel } from '../../compiler/kernel/verify.ts';
 import { verifyWasmSchedule } from '../../compiler/schedule/verify-wasm.ts';
+import { GREATEST } from '../../compiler/schedule/dots.ts';
 import { wasmSchedule } from '../../compiler/schedule/wasm.ts';
 import { prepare } from '../../compiler/targets/wasm/prepare.ts';
 import { decodeWeights, encodeWeights } from '../../runtime/files.ts';
+import { dequantise } from '../../runtime/store.ts';
 import type { Weights } from '../../runtime/weights.ts';
 import { instantiate, loadModule, type Instance } from '../support/emitted.ts';
 import { folder, nnc } from '../cli/support.ts';
@@ -38,6 +40,9 @@ function built(text: string, rules: readonly string[], bounds: Readonly<Record<s
 const whole = built(source, []);
 const rules = ['f16', 'int8', 'int8:16', 'int8:48', 'int4:32', 'int4:96', 'int4:6'];
 
+/** How far an operand of a product with integers is off at most, by the greatest of its block. */
+const rounding = (rule: string): number => 1 / (2 * GREATEST[rule.startsWith('int8') ? 'i8' : 'i4']);
+
 describe('numbers', () => {
   for (const rule of rules)
     it.each(['ts', 'wasm'] as const)(`${rule} on %s, within the rounding of what it computes with`, async (target) => {
@@ -51,8 +56,9 @@ describe('numbers', () => {
           const { data } = results[name]!;
           const exact = wanted.get(name)!.data;
           const size = Math.max(...Array.from(exact, Math.abs));
-          // 16 bits for the other operand of a product with integers: 2^-16 of the block's greatest for every term, over four products one after the other.
-          const bound = size * (target === 'wasm' && rule.startsWith('int') ? 2 ** -13 : 2 ** -19);
+          // The other operand of a product with integers is rounded, to so much of the block's greatest for every term, over four products one after the other.
+          const integers = target === 'wasm' && rule.startsWith('int');
+          const bound = size * (integers ? 8 * rounding(rule) : 2 ** -19);
           for (let i = 0; i < data.length; i++)
             expect(Math.abs(data[i]! - exact[i]!), `${name}[${i}] of B = ${B}`).toBeLessThan(bound);
         }
@@ -89,12 +95,55 @@ describe('numbers', () => {
             sum += Math.abs(q[j * k + i]!);
           }
           expect(Math.abs(data[b * n + j]! - exact)).toBeLessThanOrEqual(
-            sum * top * 2 ** -16 + Math.abs(exact) * 2 ** -20,
+            sum * top * rounding(rule) + Math.abs(exact) * 2 ** -20,
           );
         }
       }
     }
   });
+
+  it.each(['i8', 'i4'] as const)(
+    '%s: whole numbers come out exactly, whatever is stored, in all remainders',
+    async (as) => {
+      const most = GREATEST[as];
+      const k = 96;
+      for (const [n, group] of [
+        [2, 96],
+        [3, 32],
+        [4, 96],
+        [7, 96],
+        [9, 32],
+      ] as const) {
+        const text = `model M(x: float[B, ${k}]) -> float[B, ${n}] { return x |> w: Linear(${n}, bias: false) }`;
+        const artifact = built(text, [`${as === 'i8' ? 'int8' : 'int4'}:${group}`], { B: 2 });
+        expect(printed(artifact)).toContain('dots');
+        // Every byte there is, -8 and -128 among them.
+        const data = as === 'i8' ? new Int8Array(n * k) : new Uint8Array((n * k) / 2);
+        for (let i = 0; i < data.length; i++) data[i] = i * 167 + (i >> 4);
+        const scales = new Float32Array((n * k) / group).fill(1);
+        const stored = { as, group, data, scales };
+        const q = dequantise(stored, as, group);
+        const net = await instantiate(
+          artifact,
+          1,
+          new Map([['w.weight', { dtype: 'f32', shape: [n, k], data: q, stored }]]),
+          'wasm',
+        );
+        expect(net.weights().get('w.weight')!.data).toEqual(q);
+        // One in each block is the greatest that becomes itself; with bytes sums stay within the whole numbers of f32.
+        const x = Float32Array.from({ length: 2 * k }, (_, i) =>
+          i % 32 === 5 ? -most : Math.round(Math.sin(i * 1.3) * (as === 'i8' ? 300 : most)),
+        );
+        const { data: y } = Object.values(net.forward({ x }))[0]!;
+        for (let b = 0; b < 2; b++)
+          for (let j = 0; j < n; j++) {
+            let exact = 0;
+            for (let i = 0; i < k; i++) exact += x[b * k + i]! * q[j * k + i]!;
+            expect(y[b * n + j], `${n} columns, groups of ${group}: [${b}, ${j}]`).toBe(exact);
+          }
+      }
+    },
+  );
 
   it.each(['int8', 'int4:32'])('%s: the same bits with one thread and with two', async (rule) => {
     const text = 'model M(x: float[R, 768]) -> float[R, 1030] { return x |> w: Linear(1030) |> gelu }';

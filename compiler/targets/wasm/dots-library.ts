@@ -1,16 +1,17 @@
 /**
  * The inner functions of products with integers.
  *
- * `round8`, `round4` (values, integers, scales, corrections, blocks, chunks): a row of f32 as 16-bit integers, block by block, q = x 32767 / max |x|. `round4` lays
- * every 32 of them out as four vectors of each fourth element, which is how four bits after four bits leave a word, and keeps -8 times their sum: the
- * stored numbers have 8 added.
+ * `round8`, `round4` (values, integers, scales, corrections, blocks, chunks): a row of f32 as integers q = x m / max |x|, block by block. For `round8` m is 32767.
+ *
+ * `round4` has the work of taking four bits from 16 done beforehand. A word of weights w holds n0 + 8, n1 + 8, n2 + 8 and, signed, n3 (stored.ts), so w, w >> 4, w >> 8 and
+ * w >> 12, shifts that keep the sign, are sums of those from some on: w >> 8 = (n2 + 8) + 16 n3. With q0, q1 - 16 q0, q2 - 16 q1 and q3 - 16 q2 in place of the q's, sums of their
+ * products are q0 n0 + … + q3 n3, exactly, modulo 2^32; so no bits have to be masked. Seventeen times q is to be 16 bits: m = 1927. 8 (q0 + q1 + q2) is subtracted beforehand.
  *
  * `dots8`, `dots4` (integers, scales, corrections, weights, weights' scales, to, columns, blocks, chunks, step of the weights' scales from block to block, bytes of a row of
- * weights, bytes of its scales): a row's product with so many columns. Four (two) columns at a time share the loads of the row. Four columns of bytes lie
- * a quarter of all apart, so that each is a stream through memory whose continuation the processor sees. Two of half bytes are bound by arithmetic, thirteen
- * instructions for 32 weights; short ones lie side by side, as one stream, long ones half of all apart: where a stream leaps over the other's column every
- * 1,536 bytes, memory answers half as fast.
+ * weights, bytes of its scales): a row's product with so many columns. Four columns at a time share the loads of the row; they lie a quarter of all apart, so that each
+ * is a stream through memory whose continuation the processor sees. Bytes are bound by memory, half bytes by arithmetic: eleven instructions for 32 weights.
  */
+import { GREATEST } from '../../schedule/dots.ts';
 import type { FunctionBody, Signature } from './encoder.ts';
 import { Fn } from './function.ts';
 
@@ -19,8 +20,10 @@ const signature = (count: number): Signature => ({
   results: [],
 });
 
-/** Bytes of a row of half bytes from which two at a time are two streams. */
-const LONG = 1024;
+/** Columns at a time. */
+const AT_ONCE = 4;
+/** The bits of 1.5 * 2^23: a number below 2^22 added to that is rounded to a whole one, which is how far the bits of the sum are from these. */
+const WHOLE = 0x4b400000;
 const ROUND = signature(6);
 const DOTS = signature(12);
 
@@ -45,14 +48,89 @@ function advance(fn: Fn, pointer: number, by: number | { readonly local: number 
   fn.code.set(pointer);
 }
 
+/** A vector of f32 times `by`, rounded to whole numbers, on the stack. What is no number becomes any. */
+function whole(fn: Fn, from: number, offset: number, by: number): void {
+  fn.code.get(from);
+  fn.code.access('v128.load', offset);
+  fn.code.get(by);
+  fn.code.op('f32x4.mul');
+  fn.code.v128([WHOLE, WHOLE, WHOLE, WHOLE]);
+  fn.code.op('f32x4.add');
+  fn.code.v128([WHOLE, WHOLE, WHOLE, WHOLE]);
+  fn.code.op('i32x4.sub');
+}
+
+/** Four vectors as the columns of four others. */
+function transpose(fn: Fn, rows: readonly number[], columns: readonly number[]): void {
+  const pairs = vectors(fn, 4);
+  const into = (to: number, a: number, b: number, lanes: readonly [number, number, number, number]): void => {
+    fn.code.get(a);
+    fn.code.get(b);
+    fn.code.shuffle(lanes);
+    fn.code.set(to);
+  };
+  for (const half of [0, 1]) {
+    into(pairs[half]!, rows[2 * half]!, rows[2 * half + 1]!, [0, 4, 1, 5]);
+    into(pairs[2 + half]!, rows[2 * half]!, rows[2 * half + 1]!, [2, 6, 3, 7]);
+  }
+  for (const k of [0, 1]) {
+    into(columns[2 * k]!, pairs[2 * k]!, pairs[2 * k + 1]!, [0, 1, 4, 5]);
+    into(columns[2 * k + 1]!, pairs[2 * k]!, pairs[2 * k + 1]!, [2, 3, 6, 7]);
+  }
+}
+
 function round(isHalfByte: boolean): FunctionBody {
   const fn = new Fn(ROUND);
   const [VALUES, TO, SCALES, CORRECTIONS, BLOCKS, CHUNKS] = [0, 1, 2, 3, 4, 5] as const;
   const width = isHalfByte ? 8 : 4;
+  const most = GREATEST[isHalfByte ? 'i4' : 'i8'];
   const top = fn.local('v128');
   const sum = fn.local('v128');
   const [from] = integers(fn, 1);
   const greatest = fn.local('f32');
+
+  const bytes = (): void => {
+    for (let k = 0; k < width; k += 2) {
+      fn.code.get(TO);
+      whole(fn, VALUES, 16 * k, top);
+      whole(fn, VALUES, 16 * k + 16, top);
+      fn.code.op('i16x8.narrow_i32x4_s');
+      fn.code.access('v128.store', 8 * k);
+    }
+  };
+  /** Lanes are words of weights, vectors what goes with w, w >> 4, w >> 8 and w >> 12. */
+  const halfBytes = (): void => {
+    const halves = [0, 1].map((half) => {
+      const elements = vectors(fn, 4);
+      const words = vectors(fn, 4);
+      for (const [k, element] of elements.entries()) {
+        whole(fn, VALUES, 64 * half + 16 * k, top);
+        fn.code.set(element);
+      }
+      transpose(fn, elements, words);
+      for (const k of [0, 1, 2]) {
+        fn.code.get(words[k]!);
+        fn.code.get(sum);
+        fn.code.op('i32x4.add');
+        fn.code.set(sum);
+      }
+      return words;
+    });
+    for (const k of [3, 2, 1, 0]) {
+      fn.code.get(TO);
+      for (const words of halves) {
+        fn.code.get(words[k]!);
+        if (k === 0) continue;
+        fn.code.get(words[k - 1]!);
+        fn.code.i32(4);
+        fn.code.op('i32x4.shl');
+        fn.code.op('i32x4.sub');
+      }
+      fn.code.op('i16x8.narrow_i32x4_s');
+      fn.code.access('v128.store', 16 * k);
+    }
+  };
+
   fn.for(0, { local: BLOCKS }, 1, () => {
     zero(fn, top);
     zero(fn, sum);
@@ -74,14 +152,19 @@ function round(isHalfByte: boolean): FunctionBody {
       if (lane > 0) fn.code.op('f32.max');
     }
     fn.code.set(greatest);
+    // Infinite or no number: the scale is none either, and so is every result, whatever the integers are.
     fn.code.get(SCALES);
     fn.code.get(greatest);
-    fn.code.f32(32767);
+    fn.code.f32(most);
     fn.code.op('f32.div');
+    fn.code.get(greatest);
+    fn.code.get(greatest);
+    fn.code.op('f32.sub');
+    fn.code.op('f32.add');
     fn.code.access('f32.store');
     advance(fn, SCALES, 4);
-    // Nothing that counts, or no number: the integers are 0, and the scale says the rest.
-    fn.code.f32(32767);
+    // Nothing that counts: the integers are 0.
+    fn.code.f32(most);
     fn.code.get(greatest);
     fn.code.op('f32.div');
     fn.code.f32(0);
@@ -92,37 +175,8 @@ function round(isHalfByte: boolean): FunctionBody {
     fn.code.op('f32x4.splat');
     fn.code.set(top);
     fn.for(0, { local: CHUNKS }, 1, () => {
-      const whole = (k: number): void => {
-        fn.code.get(VALUES);
-        fn.code.access('v128.load', 16 * k);
-        fn.code.get(top);
-        fn.code.op('f32x4.mul');
-        fn.code.op('f32x4.nearest');
-        fn.code.op('i32x4.trunc_sat_f32x4_s');
-      };
-      if (!isHalfByte) {
-        for (let k = 0; k < width; k += 2) {
-          fn.code.get(TO);
-          whole(k);
-          whole(k + 1);
-          fn.code.op('i16x8.narrow_i32x4_s');
-          fn.code.access('v128.store', 8 * k);
-        }
-      } else {
-        const four = fn.local('v128');
-        for (let k = 0; k < width; k++) {
-          whole(k);
-          fn.code.tee(four);
-          fn.code.get(sum);
-          fn.code.op('i32x4.add');
-          fn.code.set(sum);
-          for (let lane = 0; lane < 4; lane++) {
-            fn.code.get(TO);
-            fn.code.get(four);
-            fn.code.laneAccess('v128.store16_lane', 2 * lane, 16 * lane + 2 * k);
-          }
-        }
-      }
+      if (isHalfByte) halfBytes();
+      else bytes();
       advance(fn, TO, 8 * width);
       advance(fn, VALUES, 16 * width);
     });
@@ -143,29 +197,14 @@ function dots(isHalfByte: boolean): FunctionBody {
   const [X, XS, CORRECTIONS, W, WS, TO, COLUMNS, BLOCKS, CHUNKS, STEP, ROW, SCALES] = [
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
   ] as const;
-  const most = isHalfByte ? 2 : 4;
-  const weights = integers(fn, most);
-  const scales = integers(fn, most);
-  const [x, xs, correction, rounds, apart, scalesApart, toApart, to, step, scalesStep, toStep] = integers(fn, 11);
-  const low = vectors(fn, most);
-  const high = isHalfByte ? vectors(fn, most) : [];
-  const total = vectors(fn, most);
-  const splat16 = (bits: number): void => {
-    const both = (bits << 16) | bits;
-    fn.code.v128([both, both, both, both]);
-  };
-
-  /** into += dot of what is on the stack with the row's vector at `offset`. */
-  const dotInto = (into: number, row: number): void => {
-    fn.code.get(row);
-    fn.code.op('i32x4.dot_i16x8_s');
-    fn.code.get(into);
-    fn.code.op('i32x4.add');
-    fn.code.set(into);
-  };
-
+  const weights = integers(fn, AT_ONCE);
+  const scales = integers(fn, AT_ONCE);
+  const [x, xs, correction, rounds, apart, scalesApart, toApart, to] = integers(fn, 8);
+  const sum = vectors(fn, AT_ONCE);
+  const total = vectors(fn, AT_ONCE);
   const rows = vectors(fn, isHalfByte ? 4 : 2);
   const word = fn.local('v128');
+
   const chunk = (count: number): void => {
     for (const [k, row] of rows.entries()) {
       fn.code.get(x!);
@@ -173,35 +212,21 @@ function dots(isHalfByte: boolean): FunctionBody {
       fn.code.set(row);
     }
     for (let k = 0; k < count; k++) {
-      if (!isHalfByte) {
-        fn.code.get(weights[k]!);
-        fn.code.access('v128.load');
-        fn.code.set(word);
-        for (const part of [0, 1]) {
-          fn.code.get(word);
-          fn.code.op(part === 0 ? 'i16x8.extend_low_i8x16_s' : 'i16x8.extend_high_i8x16_s');
-          dotInto(low[k]!, rows[part]!);
+      fn.code.get(weights[k]!);
+      fn.code.access('v128.load');
+      fn.code.set(word);
+      for (const [part, row] of rows.entries()) {
+        fn.code.get(word);
+        if (!isHalfByte) fn.code.op(part === 0 ? 'i16x8.extend_low_i8x16_s' : 'i16x8.extend_high_i8x16_s');
+        else if (part > 0) {
+          fn.code.i32(4 * part);
+          fn.code.op('i16x8.shr_s');
         }
-      } else {
-        fn.code.get(weights[k]!);
-        fn.code.access('v128.load');
-        fn.code.set(word);
-        for (const part of [0, 2]) {
-          if (part === 2) {
-            fn.code.get(word);
-            fn.code.i32(8);
-            fn.code.op('i16x8.shr_u');
-            fn.code.set(word);
-          }
-          fn.code.get(word);
-          splat16(0xf);
-          fn.code.op('v128.and');
-          dotInto(low[k]!, rows[part]!);
-          fn.code.get(word);
-          splat16(0xf0);
-          fn.code.op('v128.and');
-          dotInto(high[k]!, rows[part + 1]!);
-        }
+        fn.code.get(row);
+        fn.code.op('i32x4.dot_i16x8_s');
+        fn.code.get(sum[k]!);
+        fn.code.op('i32x4.add');
+        fn.code.set(sum[k]!);
       }
       advance(fn, weights[k]!, 16);
     }
@@ -223,28 +248,20 @@ function dots(isHalfByte: boolean): FunctionBody {
     copyTo(fn, correction!, CORRECTIONS);
     fn.for(0, { local: BLOCKS }, 1, () => {
       for (let k = 0; k < count; k++) {
-        if (isHalfByte) {
-          if (k === 0) {
-            fn.code.get(correction!);
-            fn.code.access('v128.load');
-            fn.code.set(low[k]!);
-          } else copyTo(fn, low[k]!, low[0]!);
-          zero(fn, high[k]!);
-        } else zero(fn, low[k]!);
+        if (!isHalfByte) zero(fn, sum[k]!);
+        else if (k > 0) copyTo(fn, sum[k]!, sum[0]!);
+        else {
+          fn.code.get(correction!);
+          fn.code.access('v128.load');
+          fn.code.set(sum[0]!);
+        }
       }
       fn.for(0, { local: CHUNKS }, 1, () => chunk(count));
       fn.code.get(xs!);
       fn.code.access('v128.load32_splat');
       fn.code.set(word);
       for (let k = 0; k < count; k++) {
-        fn.code.get(low[k]!);
-        if (isHalfByte) {
-          // 16 times too much, exactly.
-          fn.code.get(high[k]!);
-          fn.code.i32(4);
-          fn.code.op('i32x4.shr_s');
-          fn.code.op('i32x4.add');
-        }
+        fn.code.get(sum[k]!);
         fn.code.op('f32x4.convert_i32x4_s');
         fn.code.get(word);
         fn.code.get(scales[k]!);
@@ -277,9 +294,9 @@ function dots(isHalfByte: boolean): FunctionBody {
       fn.code.op('f32.add');
       fn.code.access('f32.store');
     }
-    advance(fn, TO, count === 1 ? 4 : { local: toStep! });
-    advance(fn, W, { local: count === 1 ? ROW : step! });
-    advance(fn, WS, { local: count === 1 ? SCALES : scalesStep! });
+    advance(fn, TO, 4);
+    advance(fn, W, { local: ROW });
+    advance(fn, WS, { local: SCALES });
   };
   const times = (to: number, by: number | { readonly local: number }): void => {
     fn.code.get(rounds!);
@@ -288,61 +305,25 @@ function dots(isHalfByte: boolean): FunctionBody {
     fn.code.op('i32.mul');
     fn.code.set(to);
   };
-  const behind = (): void => {
-    times(apart!, { local: ROW });
-    times(scalesApart!, { local: SCALES });
-    times(toApart!, 4);
-    copyTo(fn, step!, ROW);
-    copyTo(fn, scalesStep!, SCALES);
-    fn.code.i32(4);
-    fn.code.set(toStep!);
-  };
-  const beside = (): void => {
-    copyTo(fn, apart!, ROW);
-    copyTo(fn, scalesApart!, SCALES);
-    fn.code.i32(4);
-    fn.code.set(toApart!);
-    for (const [to, from] of [
-      [step!, ROW],
-      [scalesStep!, SCALES],
-      [toStep!, toApart!],
-    ] as const) {
-      fn.code.get(from);
-      fn.code.i32(Math.log2(most));
-      fn.code.op('i32.shl');
-      fn.code.set(to);
-    }
-  };
 
   fn.code.get(COLUMNS);
-  fn.code.i32(Math.log2(most));
+  fn.code.i32(Math.log2(AT_ONCE));
   fn.code.op('i32.shr_u');
   fn.code.set(rounds!);
-  if (isHalfByte) {
-    fn.code.get(ROW);
-    fn.code.i32(LONG);
-    fn.code.op('i32.gt_s');
-    fn.if(behind, beside);
-  } else behind();
-  fn.for(0, { local: rounds! }, 1, () => some(most));
+  times(apart!, { local: ROW });
+  times(scalesApart!, { local: SCALES });
+  times(toApart!, 4);
+  fn.for(0, { local: rounds! }, 1, () => some(AT_ONCE));
   // What is left, one by one: behind all of those.
-  const skip = (): void => {
-    for (let k = 1; k < most; k++)
-      for (const [pointer, by] of [
-        [W, apart!],
-        [WS, scalesApart!],
-        [TO, toApart!],
-      ] as const)
-        advance(fn, pointer, { local: by });
-  };
-  if (isHalfByte) {
-    fn.code.get(step!);
-    fn.code.get(ROW);
-    fn.code.op('i32.eq');
-    fn.if(skip);
-  } else skip();
+  for (let k = 1; k < AT_ONCE; k++)
+    for (const [pointer, by] of [
+      [W, apart!],
+      [WS, scalesApart!],
+      [TO, toApart!],
+    ] as const)
+      advance(fn, pointer, { local: by });
   fn.code.get(COLUMNS);
-  fn.code.i32(most - 1);
+  fn.code.i32(AT_ONCE - 1);
   fn.code.op('i32.and');
   fn.code.set(rounds!);
   fn.for(0, { local: rounds! }, 1, () => some(1));

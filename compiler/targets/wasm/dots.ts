@@ -3,11 +3,11 @@
  * of columns, for every row, the dots and the rest of the stage. The loops inside are functions of the module, the same for all kernels.
  */
 import { asConst, mul, num, type Poly } from '../../sizes/poly.ts';
-import { CHUNK, dotsLayout, type DotsLeaf } from '../../schedule/dots.ts';
+import { CHUNK, COLUMNS, dotsLayout, type DotsLeaf } from '../../schedule/dots.ts';
 import type { Stage } from '../../kernel/types.ts';
 import { NO_SHIFT } from './expression.ts';
 import type { KernelContext, KernelEmitter, Range } from './kernel.ts';
-import { Arithmetic, Epilogue, STRIP } from './product.ts';
+import { Arithmetic, Epilogue } from './product.ts';
 
 export function emitDots(emitter: KernelEmitter, leaf: DotsLeaf, stage: Stage, context: KernelContext): void {
   const { fn, x, kernel } = emitter;
@@ -71,24 +71,37 @@ export function emitDots(emitter: KernelEmitter, leaf: DotsLeaf, stage: Stage, c
   const epilogue = new Epilogue(emitter, leaf, stage, context);
   const rowBytes = storage === 'i8' ? length : length / 2;
   const scaleBytes = 4 * (length / group);
-  const most = n.constant(STRIP);
   const one = n.constant(1);
-  const pitch = n.constant(4 * STRIP);
+  // Weights of several rows are to stay in the cache from row to row.
+  fn.code.i32(COLUMNS.one);
+  fn.code.i32(COLUMNS.several);
+  fn.code.get(M);
+  fn.code.i32(1);
+  fn.code.op('i32.eq');
+  fn.code.op('select');
+  const most = fn.hold('i32');
   // Every thread rounds all rows for itself and has a part of the columns.
   const part: Range = emitter.panels?.side === 'columns' ? emitter.part(N, 16) : { from: 0, to: { local: N } };
-  fn.for(part.from, part.to, STRIP, (jc) => {
-    const nc = n.least(most, n.do('i32.sub', part.to.local, jc));
-    const weights = n.do('i32.add', x.bases[leaf.weights]!, n.do('i32.mul', jc, { by: rowBytes }));
-    const scales = n.do('i32.add', x.bases[leaf.scales]!, n.do('i32.mul', jc, { by: scaleBytes }));
-    fn.for(0, { local: M }, 1, (r) => {
-      const own = rowAt(r);
-      fn.code.get(own);
-      fn.code.get(n.do('i32.add', own, { by: row.scales }));
-      fn.code.get(n.do('i32.add', own, { by: row.corrections }));
-      for (const local of [weights, scales, strip, nc]) fn.code.get(local);
-      for (const constant of [blocks, chunks, group < length ? 4 : 0, rowBytes, scaleBytes]) fn.code.i32(constant);
-      fn.code.call(context.library(storage === 'i8' ? 'dots8' : 'dots4'));
-      epilogue.emit({ first: r, height: one, jc, nc, strip, pitch });
-    });
-  });
+  fn.for(
+    part.from,
+    part.to,
+    0,
+    (jc) => {
+      const nc = n.least(most, n.do('i32.sub', part.to.local, jc));
+      const weights = n.do('i32.add', x.bases[leaf.weights]!, n.do('i32.mul', jc, { by: rowBytes }));
+      const scales = n.do('i32.add', x.bases[leaf.scales]!, n.do('i32.mul', jc, { by: scaleBytes }));
+      fn.for(0, { local: M }, 1, (r) => {
+        const own = rowAt(r);
+        fn.code.get(own);
+        fn.code.get(n.do('i32.add', own, { by: row.scales }));
+        fn.code.get(n.do('i32.add', own, { by: row.corrections }));
+        for (const local of [weights, scales, strip, nc]) fn.code.get(local);
+        for (const constant of [blocks, chunks, group < length ? 4 : 0, rowBytes, scaleBytes]) fn.code.i32(constant);
+        fn.code.call(context.library(storage === 'i8' ? 'dots8' : 'dots4'));
+        // One row: there is no next one at the pitch.
+        epilogue.emit({ first: r, height: one, jc, nc, strip, pitch: most });
+      });
+    },
+    most,
+  );
 }

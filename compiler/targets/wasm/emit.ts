@@ -174,7 +174,13 @@ function visiblePlan(plan: Plan, names: readonly string[]): Plan {
       buffer: at.get(leaf.buffer)!,
       ...(stored === undefined
         ? {}
-        : { stored: { ...stored, scales: stored.scales === null ? null : at.get(stored.scales)! } }),
+        : {
+            stored: {
+              ...stored,
+              scales: stored.scales === null ? null : at.get(stored.scales)!,
+              ...(stored.as === 'i4' ? { turned: true } : {}),
+            },
+          }),
     })),
     kernels: names,
     programs: Object.fromEntries(

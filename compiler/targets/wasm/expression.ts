@@ -13,7 +13,7 @@ import type { DType } from '../../graph/types.ts';
 import type { Expr, Guard } from '../../kernel/types.ts';
 import { WIDTH } from '../../plan/place.ts';
 import { applyScalar, foldable } from './scalar.ts';
-import { evenBeside, loadStored, loadStoredWide, type StoredElements } from './stored.ts';
+import { loadStored, loadStoredWide, wordsBeside, type StoredElements } from './stored.ts';
 import { Indices, NO_SHIFT, typeOf, type Shift } from './indices.ts';
 
 export { NO_SHIFT, typeOf, type Context, type Operand, type Shift, type ValueBinding } from './indices.ts';
@@ -280,8 +280,8 @@ export class Expressions extends Indices {
     const vary = this.guardsVary(guards);
     const { dtype, storage } = this.kernel.buffers[e.buffer]!;
     if (storage !== undefined) {
-      const even = storage !== 'i4' || (this.aligned && (shift.get(lane!) ?? 0) % 2 === 0 && evenBeside(at, lane!));
-      if (stride !== 1 || vary || guards.length > 0 || !even) return this.lanewise(e, shift);
+      const words = storage !== 'i4' || (this.aligned && (shift.get(lane!) ?? 0) % 4 === 0 && wordsBeside(at, lane!));
+      if (stride !== 1 || vary || guards.length > 0 || !words) return this.lanewise(e, shift);
       return loadStoredWide(this.elements, storage, e.buffer, at, shift);
     }
     if (stride === null || stride < 0 || stride > 2 || (dtype === 'bool' && stride !== 1))

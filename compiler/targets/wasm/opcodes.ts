@@ -129,7 +129,7 @@ export const OPCODES = {
   'i16x8.extend_low_i8x16_s': SIMD + 0x87,
   'i16x8.extend_high_i8x16_s': SIMD + 0x88,
   'i16x8.extend_low_i8x16_u': SIMD + 0x89,
-  'i16x8.shr_u': SIMD + 0x8d,
+  'i16x8.shr_s': SIMD + 0x8c,
   'i32x4.neg': SIMD + 0xa1,
   'i32x4.all_true': SIMD + 0xa3,
   'i32x4.bitmask': SIMD + 0xa4,

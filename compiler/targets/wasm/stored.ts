@@ -1,6 +1,9 @@
 /**
  * Loading what is kept in fewer bytes: one element as an f32, or four side by side. Halves: the bits moved to where an f32 has them, times 2^112 for the
  * other exponent (finite values only: others are refused when they are stored). Integers are converted; their scale is an expression around.
+ *
+ * Of four elements of four bits, a word of 16, the last is a signed number here, where the others have 8 added (`turned` in the plan; the word's first bit is the other one):
+ * so words are what products with integers take as they are (dots-library.ts).
  */
 import { floorDiv, names, num, terms, type Poly } from '../../sizes/poly.ts';
 import type { Storage } from '../../../runtime/plan.ts';
@@ -20,11 +23,14 @@ export interface StoredElements {
 const SIGN_AND_BITS = 0x8fffffff | 0;
 const EXPONENT = 2 ** 112;
 
-/** Whether p is even wherever its lane begins at an even place. */
-export const evenBeside = (p: Poly, lane: string): boolean =>
+/** The bit by which a word's last element is signed. */
+const TURNED = 0x8000;
+
+/** Whether p is a multiple of four wherever its lane begins at one. */
+export const wordsBeside = (p: Poly, lane: string): boolean =>
   terms(p).every(
     ({ coefficient, factors }) =>
-      coefficient % 2 === 0 ||
+      coefficient % 4 === 0 ||
       (factors.length === 1 && factors[0]!.atom.kind === 'name' && factors[0]!.atom.name === lane),
   ) && names(p).has(lane);
 
@@ -44,6 +50,11 @@ export function loadStored(
     if (scale !== 0) {
       fn.code.i32(Math.abs(scale));
       fn.code.op(scale > 0 ? 'i32.shl' : 'i32.shr_u');
+    }
+    // A word of four elements.
+    if (scale < 0) {
+      fn.code.i32(1);
+      fn.code.op('i32.shl');
     }
     if (condition !== null) {
       fn.code.i32(0);
@@ -69,10 +80,12 @@ export function loadStored(
     fn.code.access('i32.load8_s');
     return fn.code.op('f32.convert_i32_s');
   }
-  place(-1);
-  fn.code.access('i32.load8_u');
+  place(-2);
+  fn.code.access('i32.load16_u');
+  fn.code.i32(TURNED);
+  fn.code.op('i32.xor');
   fn.code.get(at);
-  fn.code.i32(1);
+  fn.code.i32(3);
   fn.code.op('i32.and');
   fn.code.i32(2);
   fn.code.op('i32.shl');
@@ -84,7 +97,7 @@ export function loadStored(
   fn.code.op('f32.convert_i32_s');
 }
 
-/** Four elements with stride 1, on the stack; of two a byte, from an even place on. */
+/** Four elements with stride 1, on the stack; of two a byte, a word. */
 export function loadStoredWide(x: StoredElements, storage: Storage, buffer: number, p: Poly, shift: Shift): void {
   const { fn } = x;
   const bits = (lanes: readonly [number, number, number, number]): void => fn.code.v128(lanes);
@@ -111,6 +124,8 @@ export function loadStoredWide(x: StoredElements, storage: Storage, buffer: numb
   }
   // Four times four bits, each in a lane of its own, and its power of 16 taken away: exact.
   fn.code.access('i32.load16_u', offset);
+  fn.code.i32(TURNED);
+  fn.code.op('i32.xor');
   fn.code.op('i32x4.splat');
   bits([0xf, 0xf0, 0xf00, 0xf000]);
   fn.code.op('v128.and');
