@@ -217,7 +217,14 @@ export class Elaboration {
   /** An operand of a product of tensors: with `precision f16` rounded to half precision, its gradient not. */
   operand(x: Node): Node {
     const b = this.builder;
-    return this.half && x.type.dtype === 'f32' ? b.surrogate(b.cast(b.cast(x, 'f16'), 'f32'), x) : x;
+    if (!this.half || x.type.dtype !== 'f32') return x;
+    // Before axes are only put in other places: then a product has its operands as it has them without rounding, and equal ones are rounded once.
+    const inner = (): Node => this.operand(x.inputs[0]!);
+    if (x.op === 'transpose') return b.transpose(inner(), x.attrs.perm);
+    if (x.op === 'split') return b.split(inner(), x.attrs.axis, x.attrs.sizes);
+    if (x.op === 'merge') return b.merge(inner(), x.attrs.axis, x.attrs.count);
+    if (x.op === 'broadcast') return b.broadcast(inner(), x.type.sizes, x.attrs.axes);
+    return b.surrogate(b.cast(b.cast(x, 'f16'), 'f32'), x);
   }
 
   /** A number that no other call gives. */

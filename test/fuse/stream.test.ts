@@ -75,6 +75,32 @@ describe.each(Object.entries(cases))('%s', (_, given) => {
   });
 });
 
+describe('half precision of products', () => {
+  const text = source({}).replace('batch B = 3', 'batch B = 3\n  precision f16');
+  const [plain, lean] = [artifact(text, false), artifact(text, 1)];
+
+  test('is streamed as well: rounding does not stand between a product and the axes of its operands', () => {
+    expect(streamed(plain)).toBe(0);
+    expect(streamed(lean)).toBeGreaterThanOrEqual(3);
+    expect(lean.plan.arenas.work).toBeLessThan(0.75 * plain.plan.arenas.work);
+    const { reports, artifacts } = compile(text, { ...options(1), targets: ['wgsl'] });
+    expect(reports.filter((r) => r.severity === 'error')).toEqual([]);
+    expect(streamed(artifacts.get('Fit')!)).toBeGreaterThanOrEqual(3);
+  });
+
+  test.each(['ts', 'wasm'] as const)('computes the same on %s', async (target) => {
+    const [a, b] = [await net(plain, target), await net(lean, target)];
+    const data = inputs(text, 2, 41);
+    const wanted = a.step(data, { B: 2, T: 41 })['loss']!;
+    // What differs in the last bit of f32 may be rounded to the next half.
+    expect(Math.abs(b.step(data, { B: 2, T: 41 })['loss']! - wanted)).toBeLessThan(1e-4 * (1 + Math.abs(wanted)));
+    for (const [path, { data: values }] of a.weights()) {
+      const own = b.weights().get(path)!.data;
+      for (const [k, w] of values.entries()) expect(Math.abs(own[k]! - w), `${path}[${k}]`).toBeLessThan(1e-4);
+    }
+  });
+});
+
 test('a mask of positions leaves out the rest of the row, forward and backward', () => {
   const spans = (given: Attention): string[] =>
     kernelsOf(artifact(source(given), 1).kernelPrograms.get('step')!)
