@@ -8,6 +8,7 @@ import { elaborate } from './elaborate/elaborate.ts';
 import { KernelCache } from './fuse/cache.ts';
 import { NOMINAL } from './fuse/cost.ts';
 import { partialUpdates } from './fuse/partial.ts';
+import { rowUpdates } from './fuse/rows.ts';
 import { fuse } from './fuse/program.ts';
 import { LEAST, type StreamOptions } from './fuse/stream.ts';
 import type { Origins } from './graph/origin.ts';
@@ -124,10 +125,13 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
     const bounds = new Map([...shared, ...Object.entries(options.bounds ?? {})]);
     const streaming = streamOptions(unit, bounds, options);
     const narrowed: Parameters<typeof partialUpdates>[1] = new Map();
+    // On a GPU a scatter is a kernel of its own kind.
+    const byRows = options.fuse !== false && !onGpu(options.targets);
     const fuseAll = (streaming: StreamOptions | null): Map<ProgramName, KernelProgram> =>
       mapPrograms(graphs, (graph) => {
         const stream = streaming === null ? {} : { stream: streaming };
-        return partialUpdates(fuse(graph, { origins, cache, fuse: options.fuse ?? true, ...stream }), narrowed);
+        const made = partialUpdates(fuse(graph, { origins, cache, fuse: options.fuse ?? true, ...stream }), narrowed);
+        return byRows ? rowUpdates(made, { cache, of: expected(unit, bounds) }) : made;
       });
     let whole = fuseAll(streaming);
     // Streamed in a form that a GPU has no schedule for: then the matrices are stored.
@@ -218,6 +222,16 @@ function mapPrograms<A, B>(programs: ReadonlyMap<ProgramName, A>, f: (a: A) => B
   return new Map([...programs].map(([name, program]) => [name, f(program)]));
 }
 
+/** What sizes are expected to be: their bounds, where there are any. */
+function expected(unit: Unit, bounds: ReadonlyMap<string, number>): (size: string) => number {
+  const limits = new Map<string, number>();
+  for (const { name, bound } of unit.sizes) {
+    const known = bounds.get(name) ?? bound;
+    if (known !== null) limits.set(name, known);
+  }
+  return (size) => limits.get(size) ?? NOMINAL;
+}
+
 /** A GPU keeps what is summed from such a matrix in registers: there it must be narrow. */
 function streamOptions(
   unit: Unit,
@@ -225,12 +239,7 @@ function streamOptions(
   { targets, stream }: BuildOptions,
 ): StreamOptions | null {
   if (stream === false) return null;
-  const limits = new Map<string, number>();
-  for (const { name, bound } of unit.sizes) {
-    const known = bounds.get(name) ?? bound;
-    if (known !== null) limits.set(name, known);
-  }
-  const common = { of: (s: string) => limits.get(s) ?? NOMINAL, least: typeof stream === 'number' ? stream : LEAST };
+  const common = { of: expected(unit, bounds), least: typeof stream === 'number' ? stream : LEAST };
   return onGpu(targets) ? { ...common, narrow: NARROW } : common;
 }
 
