@@ -57,7 +57,7 @@ function go(steps) {
       const own = sizesOf(step);
       const run = (into, thread, threads) => {
         const start = performance.now();
-        exports[`k${step.kernel}`](...step.buffers.map(address), ...own.values(), workspace, thread, threads);
+        exports[`k${step.kernel}`](workspace, thread, threads, ...own.values(), ...step.buffers.map(address));
         into.set(step.kernel, (into.get(step.kernel) ?? 0) + performance.now() - start);
       };
       run(now, 0, 1);

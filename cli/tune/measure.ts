@@ -178,7 +178,7 @@ function benchOf(
   const relaxed = tileModule(true);
   const tile = new engine.Module(engine.validate(relaxed) ? relaxed : tileModule(false));
   const tiles = new engine.Instance(tile, { e: { m: memory } });
-  const given = [...addresses, ...sizes, end];
+  const given = [...sizes, ...addresses];
   return (choice) => {
     const schedule = chosen({ kernel, schedule: usual[i]!, of: of[i]! }, choice);
     if (schedule === null || workspaceBytes(kernel, schedule, of[i]!) > room) return null;
@@ -189,6 +189,6 @@ function benchOf(
     });
     const run = exports['kernel'] as (...given: number[]) => void;
     const team = schedule.share === null ? 1 : threads;
-    return Array.from({ length: team }, (_, thread) => () => run(...given, thread, team));
+    return Array.from({ length: team }, (_, thread) => () => run(end, thread, team, ...given));
   };
 }

@@ -12,6 +12,7 @@ import { Levels } from '../../kernel/levels.ts';
 import { stageRoots } from '../../kernel/expr.ts';
 import { blockProduct, type ProductSide, type WasmLeaf, type WasmSchedule } from '../../schedule/wasm.ts';
 import { NO_SHIFT, typeOf } from './expression.ts';
+import { PARAMETERS } from './indices.ts';
 import type { KernelContext, KernelEmitter, Range } from './kernel.ts';
 import { Packer } from './pack.ts';
 import { Arithmetic, Epilogue } from './product.ts';
@@ -163,10 +164,10 @@ export class BlockEmitter {
 
   /** Addresses in the workspace; the row's own buffers move there. */
   private layout(): Map<string, Packed> {
-    const { x, workspace } = this.emitter;
+    const { x } = this.emitter;
     const { n } = this;
     const { by } = this.block;
-    let at = n.do('i32.add', workspace, { by: 16 });
+    let at = n.do('i32.add', PARAMETERS.workspace, { by: 16 });
     const take = (bytes: number): number => {
       const here = at;
       at = n.do('i32.and', n.do('i32.add', n.do('i32.add', at, bytes), { by: 31 }), { by: -16 });

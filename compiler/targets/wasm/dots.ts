@@ -6,6 +6,7 @@ import { asConst, mul, num, type Poly } from '../../sizes/poly.ts';
 import { CHUNK, COLUMNS, dotsLayout, type DotsLeaf } from '../../schedule/dots.ts';
 import type { Stage } from '../../kernel/types.ts';
 import { NO_SHIFT } from './expression.ts';
+import { PARAMETERS } from './indices.ts';
 import type { KernelContext, KernelEmitter, Range } from './kernel.ts';
 import { Arithmetic, Epilogue } from './product.ts';
 
@@ -20,7 +21,7 @@ export function emitDots(emitter: KernelEmitter, leaf: DotsLeaf, stage: Stage, c
   const blocks = length / block;
   const chunks = block / CHUNK[storage];
   const { values, row } = dotsLayout(leaf);
-  const temporary = n.do('i32.and', n.do('i32.add', emitter.workspace, { by: 31 }), { by: -16 });
+  const temporary = n.do('i32.and', n.do('i32.add', PARAMETERS.workspace, { by: 31 }), { by: -16 });
   const first = n.do('i32.add', temporary, { by: values });
   const strip = n.do('i32.add', first, n.do('i32.mul', M, { by: row.bytes }));
   const rowAt = (r: number): number => n.do('i32.add', first, n.do('i32.mul', r, { by: row.bytes }));

@@ -44,6 +44,8 @@ const PAGE = 65536;
 const align = (n: number): number => Math.ceil(n / 64) * 64;
 
 const MOVED = 14;
+/** Bytes that become a string at once. */
+const CHUNK = 4096;
 /** Text → bytes: an array of bytes takes numbers modulo 256. */
 export const BYTES = `const bytes = (text) => Uint8Array.from(text, (c) => c.charCodeAt(0) - ${MOVED});`;
 
@@ -53,17 +55,14 @@ export const BYTES = `const bytes = (text) => Uint8Array.from(text, (c) => c.cha
  * a backslash; `BYTES` is the function that takes them back.
  */
 export function bytesLiteral(bytes: Uint8Array): string {
-  const parts: string[] = [];
   const moved = bytes.map((b) => b + MOVED);
-  for (const [k, b] of moved.entries()) {
-    const next = moved[k + 1] ?? 0;
-    if (b === 0) parts.push(next >= 0x30 && next <= 0x39 ? '\\x00' : '\\0');
-    else if (b === 0x0a) parts.push('\\n');
-    else if (b === 0x0d) parts.push('\\r');
-    else if (b === 0x5c || b === 0x27) parts.push('\\', String.fromCharCode(b));
-    else parts.push(String.fromCharCode(b));
-  }
-  return `'${parts.join('')}'`;
+  let text = '';
+  for (let k = 0; k < moved.length; k += CHUNK) text += String.fromCharCode(...moved.subarray(k, k + CHUNK));
+  const escaped = text.replace(/[\0\n\r\\']/g, (c, at: number) => {
+    if (c === '\0') return /[0-9]/.test(text[at + 1] ?? '') ? '\\x00' : '\\0';
+    return c === '\n' ? '\\n' : c === '\r' ? '\\r' : `\\${c}`;
+  });
+  return `'${escaped}'`;
 }
 
 /** The greatest value of every size name of every kernel. */
@@ -270,23 +269,20 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[], tun
     packed: (loop) => hoisted.before.has(loop),
   };
   const threads = plan.sizes.length <= MOST_SIZES && steps.some((list) => isParallel(parallel, list));
-  const { builder } = module;
   if (threads) {
-    const meet = builder.declare(meetSignature);
-    builder.define(meet, meetFunction());
-    const bodies = steps.map((list) => {
-      const body = builder.declare(bodySignature(plan));
-      builder.define(body, programFunction(plan, list, functions, before, layout, parallel, meet));
-      return body;
-    });
+    const meet = module.define(meetSignature, meetFunction());
+    const bodies = steps.map((list) =>
+      module.define(bodySignature(plan), programFunction(plan, list, functions, before, layout, parallel, meet)),
+    );
     for (const [number, name] of names.entries())
-      builder.define(builder.declare(programSignature(plan), name), callFunction(plan, number, bodies[number]!));
-    builder.define(builder.declare({ parameters: [], results: [] }, 'work'), workFunction(plan, bodies));
+      module.define(programSignature(plan), callFunction(plan, number, bodies[number]!), name);
+    module.define({ parameters: [], results: [] }, workFunction(plan, bodies), 'work');
   } else {
     for (const [number, name] of names.entries())
-      builder.define(
-        builder.declare(programSignature(plan), name),
+      module.define(
+        programSignature(plan),
         programFunction(plan, steps[number]!, functions, before, layout, parallel, null),
+        name,
       );
   }
   const bytes = module.encode();

@@ -329,6 +329,10 @@ export class ModuleBuilder {
     return this.imported.length + this.functions.length - 1;
   }
 
+  signature(target: number): Signature {
+    return (this.imported[target] ?? this.functions[target - this.imported.length]!).signature;
+  }
+
   define(target: number, body: FunctionBody): void {
     this.functions[target - this.imported.length]!.body = body;
   }

@@ -38,15 +38,8 @@ export class Fn {
   tags = 0;
   private readonly locals: ValueType[] = [];
 
-  /** `first`: the number that its own locals begin with at least; unused ones stand before. */
-  constructor(signature: Signature, first = 0) {
+  constructor(signature: Signature) {
     this.signature = signature;
-    this.numberFrom(first);
-  }
-
-  /** Locals that are new from here on have this number at least: parts of functions that are alike get alike numbers. */
-  numberFrom(first: number): void {
-    while (this.signature.parameters.length + this.locals.length < first) this.locals.push('i32');
   }
 
   /** Where instructions go now. */

@@ -29,6 +29,9 @@ import type { PackForm } from './pack-function.ts';
 import type { LibraryName, Pool } from './math.ts';
 import { decide } from './residues.ts';
 
+/** Parameters of a kernel: these, its sizes, its buffers; of one with an operand that is packed already where its panels are, last. */
+export const PARAMETERS = { workspace: 0, thread: 1, threads: 2, sizes: 3 } as const;
+
 /** Axis → constant added to it. */
 export type Shift = ReadonlyMap<string, number>;
 export const NO_SHIFT: Shift = new Map();
@@ -98,8 +101,8 @@ export class Indices {
     this.kernel = kernel;
     this.context = context;
     this.tag = `${fn.tags++}`;
-    this.bases = kernel.buffers.map((_, k) => k);
-    for (const [k, size] of kernel.sizes.entries()) this.bind(size, kernel.buffers.length + k, true);
+    this.bases = kernel.buffers.map((_, k) => PARAMETERS.sizes + kernel.sizes.length + k);
+    for (const [k, size] of kernel.sizes.entries()) this.bind(size, PARAMETERS.sizes + k, true);
     this.mentions = new Mentions(kernel, this.valueAxes);
   }
 

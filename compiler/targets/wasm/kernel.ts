@@ -1,5 +1,5 @@
 /**
- * One kernel as one function: `(addresses of the buffers…, sizes…, workspace, thread, threads)`. Where its schedule has something that threads
+ * One kernel as one function: `(workspace, thread, threads, sizes…, addresses of the buffers…)`. Where its schedule has something that threads
  * share, a thread does its part of it; else it does all.
  *
  * The schedule says where the lanes lie. A loop along the lanes becomes up to three: several vectors a round, one vector a round, then what is left
@@ -14,6 +14,7 @@ import type { WasmLeaf, WasmSchedule } from '../../schedule/wasm.ts';
 import type { FunctionBody, Signature, ValueType } from './encoder.ts';
 import { Expressions, NO_SHIFT, typeOf, type Context, type Shift } from './expression.ts';
 import { Fn } from './function.ts';
+import { PARAMETERS } from './indices.ts';
 import { BlockEmitter } from './block.ts';
 import { emitDots } from './dots.ts';
 import type { Side } from './hoist.ts';
@@ -34,10 +35,6 @@ export const signatureOf = (kernel: Kernel, packed: Side | null = null): Signatu
   ),
   results: [],
 });
-
-/** Own locals of kernels begin with the same number, however many parameters there are: equal code is equal bytes, and a compressor sees it. */
-const LOCALS = 16;
-export const kernelFunction = (signature: Signature): Fn => new Fn(signature, LOCALS);
 
 type End = number | { readonly local: number };
 
@@ -69,7 +66,7 @@ export class KernelEmitter {
   constructor(
     kernel: Kernel,
     context: KernelContext,
-    fn: Fn = kernelFunction(signatureOf(kernel)),
+    fn: Fn = new Fn(signatureOf(kernel)),
     x: Expressions | null = null,
   ) {
     this.kernel = kernel;
@@ -108,9 +105,9 @@ export class KernelEmitter {
     return leaf.rows.axes.reduce<Poly>((p, a) => mul(p, this.extent(a)), num(1));
   }
 
-  /** The parameter after the sizes; the thread and the number of threads follow it. */
-  get workspace(): number {
-    return this.kernel.buffers.length + this.kernel.sizes.length;
+  /** Of an operand that is packed already. */
+  get givenPanels(): number {
+    return PARAMETERS.sizes + this.kernel.sizes.length + this.kernel.buffers.length;
   }
 
   emit(schedule: WasmSchedule): FunctionBody {
@@ -139,9 +136,9 @@ export class KernelEmitter {
 
   /** This thread's part of `count` points (a local) in units of `by`. */
   part(count: number, by: number): Range {
-    const { fn, workspace } = this;
+    const { fn } = this;
     const { code } = fn;
-    const [thread, threads] = [workspace + 1, workspace + 2];
+    const { thread, threads } = PARAMETERS;
     const units = (): void => {
       code.get(count);
       if (by === 1) return;
@@ -332,7 +329,7 @@ export class KernelEmitter {
     if (each * count === extent) return;
     const rest = (): void => run(each * count, extent, [NO_SHIFT]);
     if (shared === undefined) return rest();
-    fn.code.get(this.workspace + 1);
+    fn.code.get(PARAMETERS.thread);
     fn.code.op('i32.eqz');
     fn.if(rest);
   }
@@ -354,7 +351,7 @@ export class KernelEmitter {
     }
     const axis = leaf.few.leaf.free.find((a) => leaf.columns.axes.includes(a));
     if (axis === undefined) {
-      fn.code.get(this.workspace + 1);
+      fn.code.get(PARAMETERS.thread);
       fn.code.op('i32.eqz');
       return fn.if(() => this.leaf(leaf.few.leaf, false));
     }

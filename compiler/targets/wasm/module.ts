@@ -4,10 +4,12 @@ import { wasmSchedule, type WasmSchedule } from '../../schedule/wasm.ts';
 import { withRoom } from './block.ts';
 import { ModuleBuilder, type FunctionBody, type Signature } from './encoder.ts';
 import type { Side } from './hoist.ts';
-import { KernelEmitter, kernelFunction, signatureOf, type KernelContext } from './kernel.ts';
+import { Fn } from './function.ts';
+import { KernelEmitter, signatureOf, type KernelContext } from './kernel.ts';
 import { library, Pool, type LibraryName } from './math.ts';
 import { neighbours } from './neighbours.ts';
 import { packFunction } from './pack.ts';
+import { shorten } from './shorten.ts';
 import { packSignature, type PackForm } from './pack-function.ts';
 import { PANEL, tileName, tileSignature } from './tile.ts';
 
@@ -50,7 +52,7 @@ export class WasmModule implements KernelContext {
       const { signature, body } = library[name];
       known = this.builder.declare(signature);
       this.functions.set(name, known);
-      this.builder.define(known, body(this.pool));
+      this.builder.define(known, this.short({ signature, body: body(this.pool) }).body);
     }
     return known;
   }
@@ -61,7 +63,7 @@ export class WasmModule implements KernelContext {
     if (known === undefined) {
       known = this.builder.declare(packSignature);
       this.packs.set(key, known);
-      this.builder.define(known, packFunction(form, this));
+      this.builder.define(known, this.short({ signature: packSignature, body: packFunction(form, this) }).body);
     }
     return known;
   }
@@ -74,25 +76,34 @@ export class WasmModule implements KernelContext {
   /** A kernel's function; `exported` under its name. */
   kernel(kernel: Kernel, exported: boolean, schedule: WasmSchedule = wasmSchedule(kernel)): number {
     const { signature, body } = this.written(kernel, schedule);
-    const target = this.builder.declare(signature, exported ? kernel.name : null);
-    this.builder.define(target, body);
-    return target;
+    return this.define(signature, body, exported ? kernel.name : null);
   }
 
   /** A kernel's function that stands in no module yet. */
   written(kernel: Kernel, schedule: WasmSchedule): Written {
     const own = schedule.block === null ? kernel : withRoom(kernel, schedule.block.axis);
-    return { signature: signatureOf(kernel), body: new KernelEmitter(own, this).emit(schedule) };
+    return this.short({ signature: signatureOf(kernel), body: new KernelEmitter(own, this).emit(schedule) });
+  }
+
+  private short({ signature, body }: Written): Written {
+    return { signature, body: shorten(signature, body, (target) => this.builder.signature(target)) };
+  }
+
+  /** A function that calls those that are there; `exported` under that name. */
+  define(signature: Signature, body: FunctionBody, exported: string | null = null): number {
+    const target = this.builder.declare(signature, exported);
+    this.builder.define(target, this.short({ signature, body }).body);
+    return target;
   }
 
   /** A product's function that takes an operand's panels as they are, and the one that makes them. */
   packed(kernel: Kernel, schedule: WasmSchedule, side: Side): { readonly target: Written; readonly pack: Written } {
     const signature = signatureOf(kernel, side);
-    const emitter = (): KernelEmitter => new KernelEmitter(kernel, this, kernelFunction(signature));
+    const emitter = (): KernelEmitter => new KernelEmitter(kernel, this, new Fn(signature));
     const product = emitter();
     product.packed = side;
-    const target = { signature, body: product.emit(schedule) };
-    return { target, pack: { signature, body: emitter().emitPack(schedule, side) } };
+    const target = this.short({ signature, body: product.emit(schedule) });
+    return { target, pack: this.short({ signature, body: emitter().emitPack(schedule, side) }) };
   }
 
   /** Functions that nothing has called yet, like ones together. Their numbers, in the order given. */

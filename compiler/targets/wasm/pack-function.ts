@@ -18,12 +18,12 @@ export interface PackForm {
   readonly cold: boolean;
 }
 
-/** `(matrix, K, stride of the other axis in elements, all points, first point, panels, to)`. */
+/** `(first point, panels, to, K, stride of the other axis in elements, all points, matrix)`. */
 export const packSignature: Signature = {
   parameters: ['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'],
   results: [],
 };
-export const PARAMETER = { length: 1, total: 3, first: 4, count: 5, to: 6 } as const;
+export const PARAMETER = { first: 0, count: 1, to: 2, length: 3, total: 5 } as const;
 
 const LENGTH = 'length';
 const STRIDE = 'stride';

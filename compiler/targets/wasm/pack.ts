@@ -67,10 +67,10 @@ export class Packer extends PanelCode {
     const elements = stride === null ? null : divideExact(stride, num(4));
     if (elements === null || (way !== 'lanes' && way !== 'transposed')) return false;
     const cold = panels.cold === true && way === 'transposed' && elements === read.over[0]!.extent;
-    fn.code.get(this.base(read));
-    fn.code.get(panels.length);
+    for (const local of [panels.first, panels.count, panels.to, panels.length]) fn.code.get(local);
     x.push(x.index(elements));
-    for (const local of [panels.total, panels.first, panels.count, panels.to]) fn.code.get(local);
+    fn.code.get(panels.total);
+    fn.code.get(this.base(read));
     fn.code.call(x.context.pack({ way, width: panels.width, cold }));
     return true;
   }

@@ -14,6 +14,7 @@ import { dotsBytes } from '../../schedule/dots.ts';
 import { blockBytes } from './block.ts';
 import { collapseAxes } from './collapse.ts';
 import { Expressions, NO_SHIFT, type Context, type Shift } from './expression.ts';
+import { PARAMETERS } from './indices.ts';
 import type { Fn } from './function.ts';
 import type { Side } from './hoist.ts';
 import { KernelEmitter, type KernelContext, type Range } from './kernel.ts';
@@ -100,7 +101,7 @@ export function emitProduct(
   const { fn, x, kernel } = emitter;
   const n = new Arithmetic(fn);
   const [rows, columns] = leaf.tile;
-  const { workspace, panels: shared } = emitter;
+  const { panels: shared } = emitter;
   const product = (axes: readonly string[]): Poly => axes.reduce((p, a) => mul(p, kernel.axes.get(a)!), num(1));
   const size = (p: Poly): number => x.inLocal(x.index(p));
   const M = size(product(leaf.rows.axes));
@@ -121,12 +122,12 @@ export function emitProduct(
   const NC = n.do('i32.mul', panelsN, { by: columns });
   const MC = n.do('i32.mul', panelsM, { by: rows });
   const aligned = (local: number): number => n.do('i32.and', n.do('i32.add', local, { by: MARGIN + 15 }), { by: -16 });
-  const A = n.do('i32.add', workspace, { by: 16 });
+  const A = n.do('i32.add', PARAMETERS.workspace, { by: 16 });
   const B = aligned(n.do('i32.add', A, n.do('i32.mul', MC, bytesK)));
   const strip = aligned(n.do('i32.add', B, n.do('i32.mul', NC, bytesK)));
   const pitch = n.do('i32.shl', NC, { by: 2 });
   const packer = new Packer(x);
-  const panels = workspace + 3;
+  const panels = emitter.givenPanels;
   /** Panels from point `first` on, packed before or here. */
   const panelsAt = (side: Side, first: number, count: number, to: number): number => {
     if (emitter.packed === side) return n.do('i32.add', panels, n.do('i32.mul', first, bytesK));
@@ -270,7 +271,7 @@ export function packOperand(emitter: KernelEmitter, leaf: Leaf, side: Side): voi
   const all = n.do('i32.add', n.do('i32.sub', part.to.local, first), { by: width - 1 });
   const count = n.do('i32.div_u', all, { by: width });
   const bytes = n.do('i32.mul', first, n.do('i32.shl', length, { by: 2 }));
-  const to = n.do('i32.add', emitter.workspace + 3, bytes);
+  const to = n.do('i32.add', emitter.givenPanels, bytes);
   new Packer(x).pack(leaf[side], leaf.over, { width, first, count, to, length, total });
 }
 
@@ -282,9 +283,6 @@ export interface Strip {
   readonly strip: number;
   readonly pitch: number;
 }
-
-/** What comes before has fewer locals; from 128 on a number takes two bytes. */
-const EPILOGUE = 96;
 
 /** What the stage does with each sum, over the rows and columns of a strip. */
 export class Epilogue {
@@ -360,7 +358,6 @@ export class Epilogue {
     const { fn } = this.outer;
     const { x, kernel } = this.inner;
     const n = new Arithmetic(fn);
-    fn.numberFrom(EPILOGUE);
     this.bindBatch();
     for (const name of names) {
       const bound = this.outer.x.binding(name)!;

@@ -197,9 +197,6 @@ export function programFunction(
     panels: number | null,
   ): void => {
     const { code } = fn;
-    for (const b of step.buffers) code.i32(address(b));
-    for (const e of step.sizes) push(e);
-    for (const length of kernels[step.kernel]!.more) code.i32(length);
     code.i32(layout.workspace);
     if (meet === null || !shared) {
       code.i32(0);
@@ -212,6 +209,9 @@ export function programFunction(
       code.get(thread);
       code.get(threads);
     }
+    for (const e of step.sizes) push(e);
+    for (const length of kernels[step.kernel]!.more) code.i32(length);
+    for (const b of step.buffers) code.i32(address(b));
     if (panels !== null) code.i32(layout.panels + panels);
     code.call(target);
   };

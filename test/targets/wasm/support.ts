@@ -116,11 +116,11 @@ export function run(
           ? [[2, 3] as const, [0, 3] as const, [1, 3] as const]
           : [[0, 1] as const]) {
           exported[names.get(step.kernel)!]!(
-            ...step.buffers.map((b) => places.get(b)!),
-            ...step.sizes.map((s) => evaluate(s, of)),
             workspace,
             thread,
             threads,
+            ...step.sizes.map((s) => evaluate(s, of)),
+            ...step.buffers.map((b) => places.get(b)!),
           );
         }
       }

@@ -95,11 +95,11 @@ class Machine {
     }
     const { layout } = this.prepared;
     this.kernels[step.kernel]!(
-      ...step.buffers.map((b) => this.address(b)),
-      ...step.sizes.map((e) => evaluateSize(e, of)),
       layout.workspace + thread * layout.room,
       thread,
       threads,
+      ...step.sizes.map((e) => evaluateSize(e, of)),
+      ...step.buffers.map((b) => this.address(b)),
     );
   }
 
