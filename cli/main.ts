@@ -157,6 +157,7 @@ In the text, \`// nnc: allow(NN604) because …\` before or behind a statement d
         ).argParser(natural(256)),
       )
       .option('--gpu-matrices', 'wgsl: products of `precision f16` on matrix units, too, for devices that have them')
+      .option('--no-pack', 'wasm: larger modules that start some milliseconds earlier')
       .addOption(new Option('--emit <kinds>', 'ts, js or ts,js').default(['ts', 'js'], 'ts,js').argParser(emitKinds))
       .addOption(bounds())
       .addOption(memory('at most 512MB, 2GiB …, or least: values are computed again in place of kept, for more time'))

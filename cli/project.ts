@@ -96,6 +96,8 @@ export interface CompileWishes {
   /** Rules for storing parameters in fewer bytes. */
   readonly weights?: readonly string[];
   readonly gpu?: Partial<GpuLimits>;
+  /** Half the bytes of WebAssembly, for modules that are shipped. */
+  readonly packed?: boolean;
   /** With measured schedules, where there are any; else only for targets that have them. */
   readonly tuned?: boolean;
   /** For a size that neither the source nor `bounds` limits; without it such a size is an error. */

@@ -58,6 +58,11 @@ export interface CompileOptions {
   readonly matrices?: boolean;
   /** What `nnc tune` measured to be quicker, by kernel, for the `wasm` target: it changes no result. */
   readonly tuning?: Tuning;
+  /**
+   * Modules of the `wasm` target are packed where that makes them smaller (from 16 KB of WebAssembly on): over the wire they weigh a half to two thirds. It
+   * takes some tens of milliseconds to emit and as long to start. For what is shipped; `nnc build` does it. Default: false.
+   */
+  readonly packed?: boolean;
   /** Levels of lints beside those that the text gives: `{ allow: ['NN604'], deny: ['warnings'] }`. */
   readonly levels?: LevelOptions | undefined;
   /**

@@ -76,6 +76,8 @@ export interface BuildOptions {
   /** Products of halves (`precision f16`) have a form for a GPU's matrix units, too. */
   readonly matrices?: boolean;
   readonly tuning?: Tuning;
+  /** See `CompileOptions`. */
+  readonly packed?: boolean;
   readonly trace?: Trace;
 }
 
@@ -162,8 +164,8 @@ export function build(program: Program, checked: CheckResult, options: BuildOpti
     const { gpu } = options;
     const { tuning } = options;
     const found = { unit, plan, kernels, schedules, origins, sources: program.sources };
-    const { matrices = false } = options;
-    const base = { ...found, matrices, ...(tuning === undefined ? {} : { tuning }) };
+    const { matrices = false, packed = false } = options;
+    const base = { ...found, matrices, packed, ...(tuning === undefined ? {} : { tuning }) };
     const material = gpu === undefined ? base : { ...base, gpu: { ...GUARANTEED, ...gpu } };
     const modules = new Modules(() => emitModule('ts', material));
     for (const target of new Set<Target>(options.targets ?? [])) {

@@ -114,6 +114,7 @@ function runtimeModule(root: string): string {
     machine: compact(withoutAllocate(js['machine']!)),
     store: compact(js['store']!),
     threads: compact(js['threads']!),
+    packed: compact(javascript(body('packed.ts'))),
   };
   return `${HEADER}
 /** The runtime's text: as TypeScript, as JavaScript, as little JavaScript as it gets (what WebAssembly needs), and the types that a JavaScript module's declarations need. */

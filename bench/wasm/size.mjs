@@ -16,12 +16,12 @@ const number = (n) => n.toLocaleString('en-US').padStart(9);
 
 /** Parts of the module's text, by the lines at which they begin. */
 const PARTS = [
-  ['programs', /^const (?:text|programs) = /m],
-  ['tiles of products', /^\/\/ Register tiles|^const tiles = /m],
+  ['WebAssembly', /^const (?:packed|bytes) = /m],
   ['memory', /^\/\/ Memory → /m],
   ['plan', /^(?:\/\/ Leaves: |const plan = )/m],
   ['class', /^export class /m],
   ['runtime', /(?<=^\}\n)\n?(?=\S)/m],
+  ['unpacking', /^function predicted\(/m],
 ];
 
 function partsOf(code) {
@@ -58,7 +58,12 @@ const chosen = positionals.length > 0
     ]; // prettier-ignore
 const rows = [];
 for (const { source, path, names } of chosen) {
-  const { artifacts, ok, reports } = compileText(source, { path, targets: ['wasm'], bounds: { B: 64, T: 64 } });
+  const { artifacts, ok, reports } = compileText(source, {
+    path,
+    targets: ['wasm'],
+    packed: true,
+    bounds: { B: 64, T: 64 },
+  });
   if (!ok) throw new Error(JSON.stringify(reports));
   for (const [name, artifact] of artifacts) {
     if (names.length > 0 && !names.includes(name)) continue;

@@ -19,6 +19,7 @@ export interface BuildOptions extends LookOptions {
   readonly const?: Readonly<Record<string, number>>;
   readonly gpuBinding?: number;
   readonly gpuMatrices?: boolean;
+  readonly pack: boolean;
   readonly print?: View;
 }
 
@@ -32,6 +33,7 @@ export function build(io: Io, file: string, options: BuildOptions): number {
     demanded: Object.keys(options.bound ?? {}),
     consts,
     targets: [options.target],
+    packed: options.pack,
     ...(options.memory === undefined ? {} : { memory: options.memory }),
     ...(options.weights === undefined ? {} : { weights: options.weights }),
     ...(options.gpuBinding === undefined

@@ -32,6 +32,8 @@ export interface Material {
   readonly matrices?: boolean;
   /** What was measured to be quicker on WebAssembly. */
   readonly tuning?: Tuning;
+  /** WebAssembly takes half the bytes, and some milliseconds to unpack. */
+  readonly packed?: boolean;
 }
 
 export interface TargetModule {
@@ -65,8 +67,9 @@ const single = {
       sourceMap: { typescript: ts.sourceMap, javascript: js.sourceMap },
     };
   },
-  wasm({ unit, plan, kernels, tuning }: Material): TargetModule {
-    const { code, declarations } = emitWasm(unit, plan, kernels, tuning);
+  wasm({ unit, plan, kernels, tuning, packed = false }: Material): TargetModule {
+    const options = { packed, ...(tuning === undefined ? {} : { tuning }) };
+    const { code, declarations } = emitWasm(unit, plan, kernels, options);
     return { typescript: null, javascript: code, declarations, sourceMap: null };
   },
   wgsl({ unit, plan, kernels, schedules, origins, sources, gpu, matrices = false }: Material): TargetModule {

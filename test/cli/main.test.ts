@@ -111,6 +111,7 @@ describe('help', () => {
         --gpu-binding <bytes>     greatest binding on the GPUs that wgsl is for (default: 134217728)
         --gpu-matrices            wgsl: products of \`precision f16\` on matrix units, too, for devices that
                                   have them
+        --no-pack                 wasm: larger modules that start some milliseconds earlier
         --emit <kinds>            ts, js or ts,js (default: ts,js)
         --bound <size=number...>  greatest values of sizes known at run time: B=64 T=1024
         --memory <bytes>          at most 512MB, 2GiB …, or least: values are computed again in place of

@@ -20,6 +20,7 @@ import { planLines } from './plan-text.ts';
 import { alignLoops, type Alignment } from './align.ts';
 import { hoists, type Hoists, type Packed } from './hoist.ts';
 import { prepare } from './prepare.ts';
+import { LEAST, pack } from './packing.ts';
 import { workspaceBytes } from './product.ts';
 import { isParallel, type Parallel } from './meetings.ts';
 import { bodySignature, programFunction, programSignature, type Callee, type Layout, type Packing } from './program.ts';
@@ -40,6 +41,12 @@ export interface EmittedWasm {
 /** Before, between and after the arenas: vector accesses may go past a buffer by less than this. */
 const MARGIN = 128;
 const PAGE = 65536;
+
+/** Register tiles of products: with fused multiply-add, and without. */
+interface Tiles {
+  readonly relaxed: Uint8Array;
+  readonly plain: Uint8Array;
+}
 
 const align = (n: number): number => Math.ceil(n / 64) * 64;
 
@@ -250,8 +257,54 @@ function functionsOf(
   };
 }
 
+export interface WasmOptions {
+  /** What was measured (`nnc tune`). */
+  readonly tuning?: Tuning;
+  /** Packs the WebAssembly: a module of some size then weighs half as much, and takes some milliseconds longer to emit and to start. */
+  readonly packed?: boolean;
+}
+
+/** Constants of the module: `code`, the programs, and `tile`, the tiles of products where there are any. */
+function binaries(
+  code: Uint8Array,
+  tiles: Tiles | null,
+  packed: boolean,
+): { lines: readonly string[]; unpack: string } {
+  const list = tiles === null ? [code] : [code, tiles.relaxed, tiles.plain];
+  const all = new Uint8Array(list.reduce((n, bytes) => n + bytes.length, 0));
+  let end = 0;
+  const ends = list.map((bytes) => {
+    all.set(bytes, end);
+    return (end += bytes.length);
+  });
+  const isPacked = packed && end >= LEAST;
+  const part = (k: number): string =>
+    isPacked ? `packed.subarray(${ends[k - 1] ?? 0}, ${ends[k]})` : `bytes(${bytesLiteral(list[k]!)})`;
+  return {
+    lines: [
+      isPacked ? `const packed = unpacked("${pack(all)}", ${end});` : BYTES,
+      `const code = ${part(0)};`,
+      'const programs = await WebAssembly.compile(code);',
+      ...(tiles === null
+        ? ['const tiles = null;']
+        : [
+            '// Register tiles of products: with fused multiply-add where the engine has it.',
+            `const relaxed = ${part(1)};`,
+            `const tile = WebAssembly.validate(relaxed) ? relaxed : ${part(2)};`,
+            'const tiles = await WebAssembly.compile(tile);',
+          ]),
+    ],
+    unpack: isPacked ? runtimeText.compact.packed : '',
+  };
+}
+
 /** `kernels` in the plan's order. */
-export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[], tuning?: Tuning): EmittedWasm {
+export function emitWasm(
+  unit: Unit,
+  plan: Plan,
+  kernels: readonly Kernel[],
+  { tuning, packed = false }: WasmOptions = {},
+): EmittedWasm {
   const prepared = prepareAll(plan, kernels, tuning);
   const { joined, cuts, hoisted, layout, pages } = prepared;
   const { persistent, work, workspace, room } = layout;
@@ -288,7 +341,8 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[], tun
   const bytes = module.encode();
   const shown = visiblePlan(plan, names);
   const sizes = plan.sizes.map((_, k) => `s[at[${k}]]`);
-  const tiles = { relaxed: tileModule(true), plain: tileModule(false) };
+  const tiles = module.tiles ? { relaxed: tileModule(true), plain: tileModule(false) } : null;
+  const binary = binaries(bytes, tiles, packed);
   const memoryFrom = `allocate(plan${threads ? ', options.threads' : ''})`;
   const made = named(plan.name, machineText(plan, threads), MODULE_NAMES, (name) =>
     classLines({ ...shown, name }, false, memoryFrom),
@@ -296,23 +350,13 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[], tun
   const code = [
     `// ${unit.name}, compiled by nnc to WebAssembly with SIMD: the programs, the plan of memory, the runtime, and the class ${unit.name}.`,
     '',
-    BYTES,
+    ...binary.lines,
     ...(threads
       ? [
-          `const text = ${bytesLiteral(bytes)};`,
-          'const programs = await WebAssembly.compile(bytes(text));',
           '/** The same for shared memory: one bit differs. */',
           'const together = (code, at) => { code[at] = 3; return new WebAssembly.Module(code); };',
         ]
-      : [`const programs = await WebAssembly.compile(bytes(${bytesLiteral(bytes)}));`]),
-    ...(module.tiles
-      ? [
-          '// Register tiles of products: with fused multiply-add where the engine has it.',
-          `const relaxed = bytes(${bytesLiteral(tiles.relaxed)});`,
-          `const tile = WebAssembly.validate(relaxed) ? relaxed : bytes(${bytesLiteral(tiles.plain)});`,
-          'const tiles = await WebAssembly.compile(tile);',
-        ]
-      : ['const tiles = null;']),
+      : []),
     '',
     '// Memory → functions of the instance on it.',
     'const instances = new WeakMap();',
@@ -325,8 +369,8 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[], tun
           '  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads > 1 });',
           '  let [p, t] = [programs, tiles];',
           '  if (threads > 1) {',
-          `    p = together(bytes(text), ${sharedFlag(bytes)});`,
-          `    t = ${module.tiles ? `together(tile, ${sharedFlag(tiles.plain)})` : 'null'};`,
+          `    p = together(code, ${sharedFlag(bytes)});`,
+          `    t = ${tiles === null ? 'null' : `together(tile, ${sharedFlag(tiles.plain)})`};`,
           '  }',
         ]
       : [
@@ -366,6 +410,7 @@ export function emitWasm(unit: Unit, plan: Plan, kernels: readonly Kernel[], tun
     ...made.lines,
     '',
     made.others,
+    binary.unpack,
     '',
   ].join('\n');
   return {
