@@ -1,33 +1,59 @@
-/** An optimizer has no kernels of its own where a parameter's gradient is one: moments and parameter are written where the gradient is made. */
-import { expect, test } from 'vitest';
+/** Where an optimizer's updates are computed: in the kernel that sums up the gradient, which then never crosses memory, or in one that reads it from there. */
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
 import { compile } from '../../compiler/index.ts';
+import { format } from '../../compiler/sizes/poly.ts';
+import type { KernelStep } from '../../compiler/kernel/types.ts';
 
-const source = `
-model Net(x: float[B, 12]) -> float[B, 3] {
-  return x |> a: Linear(16) |> relu |> b: Linear(8) |> relu |> c: Linear(3)
+interface Update {
+  readonly kernel: string;
+  readonly parameter: string;
+  readonly sums: boolean;
+  /** Stored gradients of the parameter's shape that are read. */
+  readonly reads: readonly string[];
 }
 
-train Fit {
-  input x: float[B, 12]
-  input label: i32[B] < 3
-  minimize cross_entropy(Net(x), label)
-  optimizer Adam(lr: 1e-3)
-  batch B = 8
+function updatesOf(file: string): readonly Update[] {
+  const bounds = { B: 64, ...(file === 'gpt' ? { T: 64 } : {}) };
+  const made = compile(readFileSync(`bench/wasm/programs/${file}.nn`, 'utf8'), { only: 'Fit', bounds });
+  if (!made.ok) throw new Error(made.reports.map((r) => r.message).join('\n'));
+  const { buffers, steps } = made.artifacts.get('Fit')!.kernelPrograms.get('step')!;
+  const byId = new Map(buffers.map((b) => [b.id, b]));
+  const found: Update[] = [];
+  const go = (list: readonly KernelStep[]): void => {
+    for (const step of list) {
+      if (step.kind === 'loop') go(step.body);
+      if (step.kind !== 'call') continue;
+      const touched = step.kernel.buffers.map(({ access }, k) => ({ access, buffer: byId.get(step.buffers[k]!)! }));
+      const weight = touched.find(
+        ({ access, buffer: b }) => access !== 'read' && b.kind === 'persistent' && !b.name.includes('/'),
+      )?.buffer;
+      if (weight === undefined) continue;
+      const same = touched.filter(
+        ({ access, buffer: b }) =>
+          access === 'read' &&
+          b.kind === 'temporary' &&
+          b.sizes.map((x) => format(x)).join() === weight.sizes.map((x) => format(x)).join(),
+      );
+      const sums = step.kernel.stages.some((s) => s.over.length > 0);
+      found.push({ kernel: step.kernel.name, parameter: weight.name, sums, reads: same.map((s) => s.buffer.name) });
+    }
+  };
+  go(steps);
+  return found;
 }
-`;
 
-test('Adam of a network of layers', () => {
-  const { plan, kernels } = compile(source, { only: 'Fit' }).artifacts.get('Fit')!;
-  const calls = plan.programs['step']!.steps.flatMap((s) => (s.kind === 'call' ? [s] : []));
-  for (const leaf of plan.leaves) {
-    const writers = calls.filter((c) => {
-      const { buffers } = kernels[c.kernel]!;
-      return c.buffers.some((b, k) => b === leaf.buffer && buffers[k]!.access !== 'read');
-    });
-    expect(writers, leaf.path).toHaveLength(1);
-    // The gradient of a weight or a bias is a sum.
-    expect(kernels[writers[0]!.kernel]!.stages.some((s) => s.over.length > 0)).toBe(true);
-  }
-  // The step's corrections, three layers, the loss and its gradient, two products backward, six gradients.
-  expect(calls).toHaveLength(1 + 3 + 2 + 2 + 6);
+it('a multilayer perceptron: every update sums up its gradient itself', () => {
+  const updates = updatesOf('mlp');
+  expect(updates).toHaveLength(6);
+  expect(updates.filter((u) => !u.sums || u.reads.length > 0)).toEqual([]);
+});
+
+it('a transformer: all but the two tables', () => {
+  const updates = updatesOf('gpt');
+  expect(updates).toHaveLength(53);
+  expect(updates.filter((u) => !u.sums).map((u) => [u.parameter, u.reads])).toEqual([
+    ['wte.weight', ['scatter']],
+    ['wpe.weight', []],
+  ]);
 });
