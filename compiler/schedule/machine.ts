@@ -12,6 +12,9 @@ export const MACHINE = {
   fewPanels: 8,
   /** Steps of a full tile's loop written out: more are slower, whatever the fences between them. Of lower tiles: tile.ts. */
   unroll: 1,
+  /** A product's operands change places where its tiles then take less than this part of the time, and sums are so long that how results are written does not count. */
+  worthTurning: 0.75,
+  longSum: 128,
   /** Products with fewer rows than this are not worth packing the columns. */
   fewRows: 4,
   /** Least multiplications and additions of a product that is packed at all. */

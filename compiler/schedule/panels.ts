@@ -13,6 +13,13 @@ export function tileFor(rows: number): readonly [number, number] {
   return rows <= fewPanels * height && time(height - 1) < time(height) ? [height - 1, width] : tile;
 }
 
+/** Of all tiles of a product with so many rows and columns, a full one taken as 1. */
+export function tilesTime(rows: number, columns: number): number {
+  const [height, width] = tileFor(rows);
+  const { tileTime } = MACHINE;
+  return (Math.floor(rows / height) * tileTime[height]! + tileTime[rows % height]!) * Math.ceil(columns / width);
+}
+
 /** Points of an operand that a panel has. */
 export const widthOf = (leaf: Extract<WasmLeaf, { kind: 'product' }>, side: 'rows' | 'columns'): number =>
   leaf.tile[side === 'rows' ? 0 : 1];

@@ -12,7 +12,7 @@ import { extent, hasValue, mentions, readsOf, rootsOf, stride, type Read, type S
 import { MACHINE } from './machine.ts';
 import { dotsLeaf, type DotsLeaf } from './dots.ts';
 import { hasHeavy, stageCost, wideEnough } from './lanes.ts';
-import { tileFor } from './panels.ts';
+import { tileFor, tilesTime } from './panels.ts';
 import { outward, shareOfAxes, shareOfLeaf, shareOfStages } from './share.ts';
 
 export { printWasmSchedule } from './print-wasm.ts';
@@ -229,10 +229,16 @@ export function productLeaf(
   const rest = guards.filter((g) => !guardsA.includes(g) && !guardsB.includes(g));
   const sideA: ProductSide = { value: a, axes: onlyA, guards: [...guardsA, ...rest] };
   const sideB: ProductSide = { value: b, axes: onlyB, guards: guardsB };
-  // Columns are what the results run along with stride 1.
+  // Columns are what the results run along with stride 1, unless too much of their last panel is empty.
   const unit = (axes: readonly string[]): number =>
     stage.writes.filter((w) => axes.some((s) => stride(w.at, s) === 1)).length;
-  const [rowsSide, columnsSide] = unit(onlyB) >= unit(onlyA) ? [sideA, sideB] : [sideB, sideA];
+  const isAlong = unit(onlyB) >= unit(onlyA);
+  const long = size(stage.over) >= MACHINE.longSum;
+  const [along, across] = isAlong ? [onlyB, onlyA] : [onlyA, onlyB];
+  const known = [along, across].every((axes) => axes.every((s) => asConst(kernel.axes.get(s)!) !== null));
+  const turned =
+    known && long && tilesTime(size(along), size(across)) < MACHINE.worthTurning * tilesTime(size(across), size(along));
+  const [rowsSide, columnsSide] = isAlong !== turned ? [sideA, sideB] : [sideB, sideA];
   return {
     kind: 'product',
     stage: stage.name,

@@ -55,6 +55,21 @@ test('linear and relu with gradients: products, columns along the results', () =
   `);
 });
 
+test('nine columns are two panels of eight, nine rows two tiles: operands change places where that counts', () => {
+  const rowsOf = (rows: number, columns: number, sum: number): string => {
+    const b = newBuilder();
+    const x = b.input('x', 'data', m.f32(num(rows), num(sum)));
+    const w = b.input('w', 'param', m.f32(num(sum), num(columns)));
+    const c = b.input('c', 'param', m.f32(num(columns)));
+    return /rows (\w)/.exec(schedules(b, [m.linear(b, x, w, c)]))![1]!;
+  };
+  expect(rowsOf(16, 9, 1000)).toBe('j');
+  expect(rowsOf(16, 16, 1000)).toBe('i');
+  expect(rowsOf(160, 90, 1000)).toBe('i');
+  // A short sum: how its results are written counts.
+  expect(rowsOf(16, 9, 40)).toBe('i');
+});
+
 test('softmax: lanes along the row', () => {
   const b = newBuilder();
   const x = b.input('x', 'data', m.f32(m.B, m.T, m.D));
