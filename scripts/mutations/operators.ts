@@ -3,128 +3,36 @@
  * both as offsets of the original text. Operators know the tree and its types, so that a change is one that a person could have made; whether it
  * is wrong is for the study to find out.
  */
-import type { BinaryExpr, Callable, Expr, Index, IndexName, Span, Statement } from '../../grammar/ast.ts';
+import type { BinaryExpr, Expr, Index, IndexName, Span } from '../../grammar/ast.ts';
 import { walk } from '../../grammar/walk.ts';
-import type { Body, Context } from '../../compiler/lint/context.ts';
 
-export interface Change {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
-}
-
-export interface Site {
-  readonly edits: readonly Change[];
-  readonly target: { readonly start: number; readonly end: number };
-}
-
-export interface Material {
-  readonly text: string;
-  readonly file: number;
-  readonly context: Context;
-  readonly bodies: readonly Body[];
-}
+import {
+  applications,
+  at,
+  binaries,
+  configurationNumbers,
+  equations,
+  firstUse,
+  inGuard,
+  isBare,
+  lettersAround,
+  maskBodies,
+  misspelt,
+  nodes,
+  put,
+  reads,
+  reduces,
+  sizeNames,
+  statements,
+  type Material,
+  type Site,
+} from './material.ts';
 
 export interface Operator {
   readonly name: string;
   readonly what: string;
   readonly sites: (m: Material) => Site[];
 }
-
-const put = (span: Span, text: string): Change => ({ start: span.start, end: span.end, text });
-const at = (span: Span, ...edits: Change[]): Site => ({ edits, target: { start: span.start, end: span.end } });
-const isBare = (i: Index): i is IndexName => i.kind === 'index' && !i.run && i.extent === null;
-
-/** Every node of a kind in the bodies, with its body. */
-function nodes<K extends string>(m: Material, kind: K): { readonly node: never; readonly body: Body }[] {
-  return m.bodies.flatMap((body) => {
-    const out: { node: never; body: Body }[] = [];
-    walk(body.owner, (n) => {
-      if (n.kind === kind) out.push({ node: n as never, body });
-      return undefined;
-    });
-    return out;
-  });
-}
-
-const statements = (m: Material): Statement[] =>
-  m.bodies.flatMap((body) => {
-    const out: Statement[] = [];
-    walk(body.owner, (n) => {
-      if (n.kind === 'let' || n.kind === 'assign') out.push(n as unknown as Statement);
-      return undefined;
-    });
-    return out;
-  });
-
-/** The names of an equation's indices. */
-function lettersAround(m: Material, node: object): string[] {
-  const equation =
-    m.context.enclosing(node, 'let') ?? m.context.enclosing(node, 'assign') ?? m.context.enclosing(node, 'yield');
-  const names = new Set<string>();
-  if (equation !== null)
-    walk(equation, (n) => {
-      if (
-        n.kind === 'index' &&
-        m.context.letter(n as unknown as IndexName) !== null &&
-        !(n as unknown as IndexName).run
-      )
-        names.add((n as unknown as IndexName).name.text);
-      return undefined;
-    });
-  return [...names];
-}
-
-const misspelt = (word: string): string =>
-  word.length < 3 ? `${word}${word.at(-1)!}` : `${word.slice(0, 1)}${word[2]!}${word[1]!}${word.slice(3)}`;
-
-const applications = (m: Material) => m.bodies.flatMap((body) => body.applications.map((a) => ({ a, body })));
-const reads = (m: Material) => m.bodies.flatMap((b) => b.reads);
-const reduces = (m: Material) => m.bodies.flatMap((b) => b.reduces);
-const binaries = (m: Material): BinaryExpr[] => m.bodies.flatMap((b) => b.binaries);
-const equations = (m: Material) => m.bodies.flatMap((b) => b.equations);
-
-/** Numbers that configure a layer: `Linear(64)`, `Conv2d(8, kernel: 3)`. */
-function configurationNumbers(m: Material) {
-  return m.bodies.flatMap((body) =>
-    [...body.applications, ...body.configured].flatMap((a) =>
-      (a.definition?.declaration as Callable | undefined)?.kind === 'block'
-        ? [...a.config].map(([parameter, value]) => ({ a, parameter, value }))
-        : [],
-    ),
-  );
-}
-
-/** Sizes and consts in scope by name, for wrong ones. */
-function sizeNames(m: Material, body: Body): string[] {
-  const signature = body.owner.kind === 'train' ? undefined : m.context.checked.signatures.get(body.owner);
-  const own =
-    signature?.sizes ?? (body.owner.kind === 'train' ? (m.context.checked.trains.get(body.owner)?.sizes ?? []) : []);
-  const config =
-    body.owner.kind === 'train'
-      ? []
-      : (body.owner.config ?? []).filter((p) => p.type?.dtype.text === 'int').map((p) => p.name.text);
-  return [...own, ...config];
-}
-
-const inGuard = (m: Material, e: object): boolean => {
-  for (let p: object | null = e; p !== null; p = m.context.parent(p)) {
-    const up = m.context.parent(p);
-    if (up?.kind === 'reduce') return (up as unknown as { guard: object | null }).guard === p;
-    if (up?.kind === 'mask') return true;
-  }
-  return false;
-};
-
-const maskBodies = (m: Material): Expr[] =>
-  m.bodies.flatMap((b) => {
-    const [only] = b.owner.kind === 'mask' ? b.owner.body.statements : [];
-    return only?.kind === 'expression'
-      ? [only.value]
-      : only?.kind === 'return' && only.value !== null
-        ? [only.value]
-        : [];
-  });
 
 export const operators: readonly Operator[] = [
   {
@@ -618,13 +526,3 @@ export const operators: readonly Operator[] = [
     },
   },
 ];
-
-function firstUse(body: Body, name: string, after: number): Span | null {
-  let found: Span | null = null;
-  walk(body.owner, (n) => {
-    if (found === null && n.kind === 'name' && (n as { name?: string }).name === name && n.span!.start >= after)
-      found = n.span!;
-    return undefined;
-  });
-  return found;
-}

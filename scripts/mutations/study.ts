@@ -24,7 +24,8 @@ import { repaired } from '../../compiler/repair/repair.ts';
 import { simplify } from '../../compiler/simplify/simplify.ts';
 import { evaluate as sizeValue, names, type Poly } from '../../compiler/sizes/poly.ts';
 import { lexer } from '../../grammar/tokens.ts';
-import { operators, type Change, type Material, type Operator, type Site } from './operators.ts';
+import type { Change, Material, Site } from './material.ts';
+import { operators, type Operator } from './operators.ts';
 
 export type Outcome = 'error' | 'lint' | 'harmless' | 'missed';
 

@@ -18,7 +18,6 @@ import {
   names as namesOf,
   num,
   sub,
-  substitute as substitutePoly,
   type Poly,
 } from '../../sizes/poly.ts';
 import type { Def, Expr, Kernel, Schedule, ScheduleNode, Stage, Write } from '../../kernel/types.ts';
@@ -26,9 +25,10 @@ import type { DType } from '../../graph/types.ts';
 import type { Storage } from '../../../runtime/plan.ts';
 import { stageRoots, walk } from '../../kernel/expr.ts';
 import { Expressions, NO_SHIFT, type Shift } from './expression.ts';
-import { atom, at, byte, folds, type Helper, type Piece } from './scalar.ts';
+import { atom, at, folds, type Helper, type Piece } from './scalar.ts';
 import { partsOf, type Parts } from '../../kernel/parts.ts';
 import { guardKey, solve, stageGuards, type Bounds } from './tighten.ts';
+import { Writer } from './writer.ts';
 
 export interface EmittedKernel {
   readonly name: string;
@@ -61,6 +61,7 @@ class KernelEmitter {
   private readonly kernel: Kernel;
   private readonly types: boolean;
   private readonly x: Expressions;
+  private readonly writer: Writer;
   private readonly stages: ReadonlyMap<string, Stage>;
   /** Values that another stage than their own reads. */
   private readonly exported = new Set<string>();
@@ -72,6 +73,7 @@ class KernelEmitter {
     this.kernel = kernel;
     this.types = types;
     this.x = new Expressions(kernel, types, taken);
+    this.writer = new Writer(kernel, this.x);
     this.stages = new Map(kernel.stages.map((s) => [s.name, s]));
     for (const stage of kernel.stages) {
       for (const [name] of stage.defs) {
@@ -346,7 +348,7 @@ class KernelEmitter {
     }
     for (const value of plan.last) define(value, stage.defs.get(value)!);
     x.begin(writeRoots(stage.writes), tile);
-    this.writes(stage.writes, points);
+    this.writer.write(stage.writes, points);
     for (const [value] of saved) store(value, stage.defs.get(value)!);
     for (const [value, array] of saved) x.values.set(value, array);
     x.forget();
@@ -519,7 +521,7 @@ class KernelEmitter {
     }
     for (const value of plan.reduced) bindLocal(value);
     for (const value of plan.inside) if (plan.running.has(value)) define(value);
-    this.writes(stage.each, points);
+    this.writer.write(stage.each, points);
     x.forget();
   }
 
@@ -533,51 +535,6 @@ class KernelEmitter {
       if (used.has(rows) || !columns.some((axis) => used.has(axis))) continue;
       for (const p of points) if ((p.get(rows) ?? 0) === 0) this.x.emit(read, p);
     }
-  }
-
-  private writes(writes: readonly Write[], points: readonly Shift[]): void {
-    if (writes.length === 0) return;
-    const { x } = this;
-    // All reads of a point come before its stores.
-    const stores: { condition: Piece | null; text: string }[] = [];
-    for (const p of points) {
-      for (const w of writes) {
-        const map = x.dynamic(w.dynamic, p);
-        const condition = x.condition(
-          w.guards.map((g) => ({
-            e: substitutePoly(g.e, map),
-            lo: substitutePoly(g.lo, map),
-            hi: substitutePoly(g.hi, map),
-          })),
-          p,
-        );
-        const { dtype } = this.kernel.buffers[w.buffer]!;
-        let value = x.emit(w.value, p);
-        if (dtype === 'bool') value = byte(value);
-        const rounded =
-          w.value.dtype === 'f16' && (w.value.kind === 'read' || (w.value.kind === 'op' && w.value.op === 'cast'));
-        if (dtype === 'f16' && (!rounded || w.mode === 'add')) x.helpers.add('toHalf');
-        const target = x.place(w.buffer, substitutePoly(w.at, map), p, w.mode !== 'store');
-        if (writes.length > 1 && !/^[\w$]+$/.test(value.text)) {
-          const named = x.take(`next_${x.buffers[w.buffer]!}`);
-          x.line(`const ${named} = ${value.text};`);
-          value = atom(named);
-        }
-        stores.push({ condition, text: this.store(target, value, w.mode, dtype, rounded) });
-      }
-    }
-    for (const { condition, text } of stores) x.line(condition === null ? text : `if (${condition.text}) ${text}`);
-    x.forget();
-  }
-
-  private store(target: string, value: Piece, mode: Write['mode'], dtype: DType, rounded: boolean): string {
-    if (mode === 'max') return `${target.replace(/!$/, '')} = Math.max(${target}, ${value.text});`;
-    if (mode === 'add') {
-      return dtype === 'f16'
-        ? `${target.replace(/!$/, '')} = toHalf(${target} + ${at(value, 13)});`
-        : `${target} += ${value.text};`;
-    }
-    return `${target} = ${dtype === 'f16' && !rounded ? `toHalf(${value.text})` : value.text};`;
   }
 }
 
