@@ -39,7 +39,7 @@ export function predicted(length: number, decide: Decide): Uint8Array<ArrayBuffe
   // What was seen in a context: 20 bits of a probability less one half, and 8 of how often. Contexts of all kinds share the first 2^21 places.
   const shared = 2 ** 21;
   const seen = new Int32Array(shared + 4096);
-  // Three contexts of the code, then two places where what came last has stood before: after 5 equal bytes, and after 12.
+  // Three contexts of the code, then two places where what came last has stood before: after 4 equal bytes, and after 12.
   const weights = new Float64Array(512).fill(0.3);
   const hashes = new Int32Array(3);
   const places = new Int32Array(5);
@@ -59,22 +59,22 @@ export function predicted(length: number, decide: Decide): Uint8Array<ArrayBuffe
     const opcode = opcodes & 255;
     for (k = 0; k < 3; k++) {
       x = imul([opcode, opcodes, opcode + local * 256][k]! * 3 + k, golden);
-      x = imul(x ^ (x >>> 15) ^ ((numbers * 64 + plain * 2 + second) * 65536 + operand), golden);
+      x = imul(x ^ (x >>> 15) ^ ((numbers * 64 + plain) * 65536 + operand), golden);
       hashes[k] = x ^ (x >>> 13);
     }
     for (k = 0; k < 2; k++) {
-      for (let j = (x = 0); j++ < 5 + 7 * k;) x = imul(x, golden) + bytes[i - j]! + 1;
+      for (let j = (x = 0); j++ < 4 + 8 * k;) x = imul(x, golden) + bytes[i - j]! + 1;
       x = ((x ^ (x >>> 15)) & 65535) | (k << 16);
       const found = latest[x]!;
       latest[x] = i;
       if (found > 0 && equal[k] === 0) {
         from[k] = found;
-        while (equal[k]! < 20 && bytes[found - equal[k]! - 1] === bytes[i - equal[k]! - 1]) equal[k]!++;
+        while (bytes[found - equal[k]! - 1] === bytes[i - equal[k]! - 1]) equal[k]!++;
       }
     }
     const longer = equal[1]! < equal[0]! ? 0 : 1;
     const guess = equal[longer]! > 0 ? bytes[from[longer]!]! : -1;
-    const own = ((plain > 0 ? 2 : numbers > 0 ? 1 : second * 3) * 16 + min(equal[longer]!, 15)) * 5;
+    const own = (min(plain + numbers, 3) * 16 + min(equal[longer]!, 15)) * 5;
     // Whether it is the guess first; if not, bit by bit.
     let node = guess < 0 ? 1 : 0;
     for (let below = 8 - node; node < 256; below--) {
@@ -85,8 +85,8 @@ export function predicted(length: number, decide: Decide): Uint8Array<ArrayBuffe
           const next = bytes[from[k - 3]!]!;
           const said = node > 0 ? (next >> below) & 1 : +(next === guess);
           places[k] = shared + (((k - 3) * 2 + +(node > 0)) * 32 + min(equal[k - 3]!, 31)) * 2 + said;
-          // Nothing is found, or it has been wrong about this byte.
-          if (!from[k - 3] || (node > 0 && (next | 256) >> (below + 1) !== node)) places[k] = shared + 4095;
+          // It has been wrong about this byte.
+          if (node > 0 && (next | 256) >> (below + 1) !== node) places[k] = shared + 4095;
         }
         sum += (votes[k] = stretch[(seen[places[k]!]! >> 20) + 2048]!) * weights[own + k]!;
       }
@@ -96,8 +96,7 @@ export function predicted(length: number, decide: Decide): Uint8Array<ArrayBuffe
         weights[own + k]! += (bit - p) * 0.016 * votes[k]!;
         x = seen[places[k]!]!;
         const times = x & 255;
-        seen[places[k]!] =
-          x + (((bit * 0xfffff - 0x80000 - (x >> 12)) / (times + 1.2)) | 0) * 4096 + +(times < (k < 3 ? 20 : 250));
+        seen[places[k]!] = x + (((bit * 0xfffff - 0x80000 - (x >> 12)) / (times + 1.2)) | 0) * 4096 + +(times < 20);
       }
       node = node > 0 ? node * 2 + bit : bit > 0 ? 256 + guess : 1;
     }
@@ -109,30 +108,22 @@ export function predicted(length: number, decide: Decide): Uint8Array<ArrayBuffe
       if (numbers === 0) plain--;
       else if (byte < 128) {
         numbers--;
-        if (numbers === 0 && (opcode === 0x21 || opcode === 0x22)) local = operand;
+        if (numbers === 0 && opcode > 0x20) local = operand;
       }
       if (plain + numbers === 0) operand = 0;
     } else if (second > 0) {
       second = 0;
       opcodes = (opcodes & ~255) | byte;
-      // Of vectors: loads and stores, constants and shuffles, lanes.
-      numbers = byte < 12 || (byte > 83 && byte < 94) ? 2 : byte > 127 ? 1 : 0;
-      plain = byte === 12 || byte === 13 ? 16 : (byte > 20 && byte < 35) || (byte > 83 && byte < 92) ? 1 : 0;
+      // Of vectors: loads and stores, constants, lanes. What is rare is taken for opcodes.
+      numbers = byte < 12 ? 2 : +(byte > 127);
+      plain = byte === 12 ? 16 : +(byte > 20 && byte < 35);
     } else {
       opcodes = (opcodes << 8) | byte;
       second = +(byte > 251);
-      // Locals and globals, whole constants, blocks, branches, calls; loads and stores; floats.
+      // Locals and globals, whole constants, branches and calls; loads and stores; floats.
       numbers =
-        (byte > 31 && byte < 37) ||
-        byte === 65 ||
-        byte === 66 ||
-        (byte > 1 && byte < 5) ||
-        (byte > 11 && byte < 17 && byte !== 15)
-          ? 1
-          : byte > 39 && byte < 63
-            ? 2
-            : 0;
-      plain = byte === 67 ? 4 : byte === 68 ? 8 : 0;
+        (byte > 31 && byte < 37) || byte === 65 || (byte > 11 && byte < 17) ? 1 : byte > 39 && byte < 63 ? 2 : 0;
+      plain = byte === 67 ? 4 : 0;
     }
   }
   return bytes.subarray(room);
