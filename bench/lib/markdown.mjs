@@ -52,11 +52,15 @@ const memory = (rows) =>
     rows.map((r) => [`${(r.bytes / 1e6).toFixed(1)} MB`, r.share.toFixed(2), `${short(r.median)} ms`, r.times.toFixed(2), r.expected.toFixed(2)]),
   ); // prettier-ignore
 
-const size = (rows) =>
-  table(
-    ['module, gzip', 'whole', ...rows[0].parts.map((p) => p.part)],
-    rows.map((r) => [r.name, `${(r.gzip / 1024).toFixed(1)} KiB`, ...r.parts.map((p) => (p.gzip / 1024).toFixed(1))]),
+const size = (rows) => {
+  // A small module has nothing that unpacks it.
+  const parts = [...new Set(rows.flatMap((r) => r.parts.map((p) => p.part)))];
+  const weight = (r, part) => r.parts.filter((p) => p.part === part).map((p) => (p.gzip / 1024).toFixed(1))[0] ?? '-';
+  return table(
+    ['module, gzip', 'whole', ...parts],
+    rows.map((r) => [r.name, `${(r.gzip / 1024).toFixed(1)} KiB`, ...parts.map((part) => weight(r, part))]),
   );
+};
 
 export function markdown(record) {
   const { time, node, processor, commit, load } = record;

@@ -15,15 +15,16 @@ const gpt = { path: 'gpt.nn', unit: 'Fit', bounds: { B: 16, T: 64 } };
 const programs = [
   ['digits, inference', text('../../examples/digits.nn'), digits],
   ['digits, training', text('../../examples/digits.nn'), { ...digits, unit: 'Fit' }],
+  ['GPT, inference', text('../wasm/programs/gpt.nn'), { ...gpt, unit: 'GPT' }],
   ['GPT, training', text('../wasm/programs/gpt.nn'), gpt],
 ];
 
-/** Bytes over the wire, gzip. */
+/** Bytes over the wire, gzip, of modules as `nnc build` writes them. */
 export function weight() {
   const rows = programs.flatMap(([name, source, options]) =>
     ['wasm', 'ts'].map((target) => ({
       name: `nnc ${target}, ${name}`,
-      bytes: nnc.gzipped(nnc.moduleText(nnc.artifact(source, { ...options, target }), target)),
+      bytes: nnc.gzipped(nnc.moduleText(nnc.artifact(source, { ...options, target, packed: true }), target)),
     })),
   );
   const peer = (name, paths) => {
@@ -53,18 +54,24 @@ export function weight() {
 
 const starts = (folder) => {
   for (const target of ['wasm', 'ts'])
-    writeFileSync(
-      join(folder, `digits-${target}.mjs`),
-      nnc.moduleText(nnc.artifact(programs[0][1], { ...digits, target }), target),
-    );
+    for (const unit of ['Digits', 'Fit'])
+      writeFileSync(
+        join(folder, `${unit}-${target}.mjs`),
+        nnc.moduleText(nnc.artifact(programs[0][1], { ...digits, unit, target, packed: true }), target),
+      );
   const own = (target) => `
-    const { Digits } = await import('./digits-${target}.mjs');
+    const { Digits } = await import('./Digits-${target}.mjs');
     Digits.create({ seed: 1 }).forward({ image: new Float32Array(64) });`;
+  const training = (target) => `
+    const { Fit } = await import('./Fit-${target}.mjs');
+    Fit.create({ seed: 1 }).step({ image: new Float32Array(64 * 64), label: new Int32Array(64) });`;
   const from = (path) => new URL(`../node_modules/${path}`, import.meta.url).href;
   return {
     'empty Node': '',
     'nnc wasm': own('wasm'),
     'nnc ts': own('ts'),
+    'nnc wasm, a step of training': training('wasm'),
+    'nnc ts, a step of training': training('ts'),
     'jax-js': `
       globalThis.navigator ??= { userAgent: 'node' };
       const { numpy: np, init, defaultDevice } = await import('${from('@jax-js/jax/dist/index.js')}');
