@@ -21,6 +21,9 @@ export const MACHINE = {
   leastProduct: 4096,
   /** A vector with the rows of a matrix: streams through the matrix, and vectors along each. One stream alone does 4/5 of two (memory answers late). */
   dots: { points: 2, count: 2 },
+  /** f32 of a cache line, and so many streams through memory side by side as are still told apart. */
+  line: 16,
+  mostStreams: 32,
   /** Greatest bytes of a packed block: of rows, of columns (L2 and L3). All rows in one block are packed once. */
   block: [1 << 20, 1 << 20],
   /** Data of a program that are still in a cache at its next call. */

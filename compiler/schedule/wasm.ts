@@ -51,10 +51,12 @@ export type WasmLeaf =
       readonly tile: readonly [rows: number, columns: number];
       readonly unroll: number;
       /** How the stage is looped when there are fewer rows than this at run time. */
-      readonly few: { readonly below: number; readonly leaf: Extract<WasmLeaf, { kind: 'loops' }> };
+      readonly few: { readonly below: number; readonly leaf: Loops };
       /** Greatest bytes of a packed block: of rows (stays in L2), of columns (L2 and L3). */
       readonly block: readonly [rows: number, columns: number];
     };
+
+export type Loops = Extract<WasmLeaf, { kind: 'loops' }>;
 
 /**
  * What threads share out: runs of an axis, in units of so many points, or the panels of a product's rows or columns; with `by` not panels, but units
@@ -124,7 +126,7 @@ function loopsLeaf(
   rows: readonly string[],
   given: string | null,
   of: SizeOf,
-): { leaf: Extract<WasmLeaf, { kind: 'loops' }>; cost: number } {
+): { leaf: Loops; cost: number } {
   const free = stage.axes.filter((a) => !rows.includes(a));
   const reduced = [...stage.defs.values()].filter((d) => d.op !== null);
   let over = [...stage.over];
@@ -248,9 +250,23 @@ export function productLeaf(
     over: stage.over,
     tile: tileFor(size(rowsSide.axes)),
     unroll: MACHINE.unroll,
-    few: { below: MACHINE.fewRows, leaf: loopsLeaf(kernel, stage, [], null, of).leaf },
+    few: { below: MACHINE.fewRows, leaf: fewLeaf(kernel, loopsLeaf(kernel, stage, [], null, of).leaf, batch) },
     block: MACHINE.block,
   };
+}
+
+/**
+ * A few rows with each of several matrices (the keys of a model's heads): where lanes lie along the sum, the matrices come innermost. So each is a stream of its own through
+ * memory, and what one waits for another does not. Rows of whole cache lines only: those of all matrices may fall to the same few places of a cache, and a line is to be used up
+ * at once.
+ */
+function fewLeaf(kernel: Kernel, leaf: Loops, batch: readonly string[]): Loops {
+  const { free, over, vector, points } = leaf;
+  const [run] = over.slice(-1).map((a) => asConst(kernel.axes.get(a)!));
+  const streams = batch.reduce((n, a) => n * (asConst(kernel.axes.get(a)!) ?? Infinity), 1);
+  if (points !== undefined || vector === null || vector !== over.at(-1) || run == null) return leaf;
+  if (run % MACHINE.line !== 0 || streams > MACHINE.mostStreams) return leaf;
+  return { ...leaf, free: [...free.filter((a) => !batch.includes(a)), ...batch] };
 }
 
 // -------------------------------------------------------------------------------------------------------------------------------- streaming

@@ -48,6 +48,9 @@ function advance(fn: Fn, pointer: number, by: number | { readonly local: number 
   fn.code.set(pointer);
 }
 
+/** All bits of an f32 but its sign: as integers they are ordered as sizes are, no number behind infinity. */
+const SIZE = 0x7fffffff;
+
 /** A vector of f32 times `by`, rounded to whole numbers, on the stack. What is no number becomes any. */
 function whole(fn: Fn, from: number, offset: number, by: number): void {
   fn.code.get(from);
@@ -137,20 +140,29 @@ function round(isHalfByte: boolean): FunctionBody {
     copyTo(fn, from!, VALUES);
     fn.for(0, { local: CHUNKS }, 1, () => {
       for (let k = 0; k < width; k++) {
-        fn.code.get(top);
         fn.code.get(from!);
         fn.code.access('v128.load', 16 * k);
-        fn.code.op('f32x4.abs');
-        fn.code.op('f32x4.max');
+        fn.code.v128([SIZE, SIZE, SIZE, SIZE]);
+        fn.code.op('v128.and');
+        fn.code.get(top);
+        fn.code.op('i32x4.max_s');
         fn.code.set(top);
       }
       advance(fn, from!, 16 * width);
     });
-    for (let lane = 0; lane < 4; lane++) {
+    for (const lanes of [
+      [2, 3, 0, 1],
+      [1, 0, 3, 2],
+    ] as const) {
       fn.code.get(top);
-      fn.code.lane('f32x4.extract_lane', lane);
-      if (lane > 0) fn.code.op('f32.max');
+      fn.code.get(top);
+      fn.code.get(top);
+      fn.code.shuffle(lanes);
+      fn.code.op('i32x4.max_s');
+      fn.code.set(top);
     }
+    fn.code.get(top);
+    fn.code.lane('f32x4.extract_lane', 0);
     fn.code.set(greatest);
     // Infinite or no number: the scale is none either, and so is every result, whatever the integers are.
     fn.code.get(SCALES);

@@ -1,5 +1,6 @@
 /** The schedules that known kernels get, as text; and that every one of them is in order. */
 import { expect, test } from 'vitest';
+import { compile } from '../../../compiler/index.ts';
 import { differentiate } from '../../../compiler/differentiate/differentiate.ts';
 import { fuse } from '../../../compiler/fuse/program.ts';
 import type { GraphBuilder } from '../../../compiler/graph/builder.ts';
@@ -120,4 +121,20 @@ test('convolution and its gradients: channels as rows, pixels as columns', () =>
       each: i k l vector l x 2
     "
   `);
+});
+
+test('a few rows with the matrices of several heads: the heads innermost where rows are whole cache lines', () => {
+  const order = (width: number): readonly string[] => {
+    const source = `model M(q: float[T, 4, ${width}], k: float[4, S, ${width}]) -> float[4, T, S] {
+      let score[h, t, s] = sum[e] q[t, h, e] * k[h, s, e]
+      return score
+    }`;
+    const { kernels } = compile(source, { only: 'M', bounds: { T: 64, S: 1024 } }).artifacts.get('M')!;
+    const [leaf] = wasmSchedule(prepare(kernels[0]!)).leaves;
+    if (leaf?.kind !== 'product') throw new Error('no product');
+    expect(leaf.few.leaf.vector).toBe(leaf.over[0]);
+    return leaf.few.leaf.free.map((axis) => (leaf.batch.includes(axis) ? 'heads' : leaf.rows.axes.includes(axis) ? 'rows' : 'columns')); // prettier-ignore
+  };
+  expect(order(64)).toEqual(['rows', 'columns', 'heads']);
+  expect(order(24)).toEqual(['heads', 'rows', 'columns']);
 });
