@@ -15,7 +15,8 @@ export interface Dispatch {
   readonly kernel: GpuKernel;
   readonly pipeline: GpuHandle;
   readonly group: GpuHandle;
-  offsets: readonly number[];
+  /** Where its sizes are, if the group does not say it. */
+  offsets: readonly number[] | null;
   readonly x: number;
   readonly y: number;
   /** Row of its extents among the gates', in a loop that may end early; else -1. */
@@ -60,6 +61,8 @@ const GROUPS = 65_535;
 
 export class Listing {
   readonly uniform: GpuBuffer;
+  /** Whether a call has other sizes from round to round: then groups do not say where they are. */
+  readonly moves: boolean;
   private readonly plan: Plan;
   private readonly device: GpuDevice;
   private readonly calls: ReadonlyMap<PlanStep, Call>;
@@ -76,6 +79,7 @@ export class Listing {
     this.device = device;
     this.calls = calls;
     this.gates = gates;
+    this.moves = Object.values(plan.programs).some((p) => p.steps.some((s) => s.kind === 'loop'));
     let count = 0;
     for (const program of Object.values(plan.programs)) {
       this.first.set(program.name, count);
@@ -94,6 +98,11 @@ export class Listing {
     if (this.gates === null) return;
     this.listed.clear();
     this.gates.clear();
+  }
+
+  /** Where the sizes of a program's step lie. */
+  place(program: PlanProgram, step: PlanStep): number {
+    return this.moves ? 0 : (this.first.get(program.name)! + program.steps.indexOf(step)) * ROW;
   }
 
   of(program: PlanProgram, env: Env): readonly Dispatch[] {
@@ -233,7 +242,7 @@ export class Listing {
     const call = this.calls.get(step)!;
     const { isFew, extents } = this.extents(call, values);
     const { kernel, pipelines, group } = isFew ? call.few! : call;
-    const offsets = [offset];
+    const offsets = this.moves ? [offset] : null;
     return extents.map(({ pass, x, y }) => ({ kernel, pipeline: pipelines[pass]!, group, offsets, x, y, row: -1 }));
   }
 

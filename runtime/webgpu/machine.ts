@@ -170,13 +170,20 @@ export class GpuMachine {
 
   private async compile(table: GpuProgramTable): Promise<void> {
     const { device, gates } = this;
-    const pipelines = new GpuPipelines(device);
+    const { moves } = this.listing;
+    const pipelines = new GpuPipelines(device, moves);
     const all = [...table.kernels, copyKernel, ...(gates === null ? [] : [gateKernel])];
     const made = new Map(await Promise.all(all.map(async (k) => [k, await pipelines.of(k)] as const)));
     device.pushErrorScope('validation');
     // Labels say which call of which program: for whoever watches the device.
-    const bind = (kernel: GpuKernel, entries: readonly object[], call = '', few: Call | null = null): Call => {
-      const first = { binding: 0, resource: { buffer: this.listing.uniform, size: ROW } };
+    const bind = (
+      kernel: GpuKernel,
+      offset: number,
+      entries: readonly object[],
+      call = '',
+      few: Call | null = null,
+    ): Call => {
+      const first = { binding: 0, resource: { buffer: this.listing.uniform, offset, size: ROW } };
       const layout = pipelines.layout(bindingsOf(kernel)).group;
       const label = `${call}${titleOf(kernel)}`;
       const group = device.createBindGroup({ label, layout, entries: [first, ...entries] });
@@ -187,18 +194,19 @@ export class GpuMachine {
       let next = 0;
       const go = (steps: readonly PlanStep[]): void => {
         for (const step of steps) {
+          const offset = this.listing.place(program, step);
           if (step.kind === 'loop') {
             go(step.body);
             if (isGated(step)) {
               const entries = gates!.entries(step, (b) => this.place(this.plan.buffers[b]!));
-              this.calls.set(step, bind(gateKernel, entries));
+              this.calls.set(step, bind(gateKernel, offset, entries));
             }
           } else if (step.kind === 'copy')
-            this.calls.set(step, bind(copyKernel, this.entries(copyKernel, [step.from, step.to])));
+            this.calls.set(step, bind(copyKernel, offset, this.entries(copyKernel, [step.from, step.to])));
           else {
             const call = `${this.plan.name}.${name} ${next}: `;
             const of = (kernel: GpuKernel, few: Call | null): Call =>
-              bind(kernel, this.entries(kernel, step.buffers), call, few);
+              bind(kernel, offset, this.entries(kernel, step.buffers), call, few);
             const kernel = table.kernels[order[next++]!]!;
             this.calls.set(
               step,
@@ -336,10 +344,12 @@ export class GpuMachine {
 
   private record(pass: GpuPass, dispatches: readonly Dispatch[]): void {
     let pipeline: GpuHandle | null = null;
+    let group: GpuHandle | null = null;
     for (let i = 0; i < dispatches.length; i++) {
       const d = dispatches[i]!;
       if (d.pipeline !== pipeline) pass.setPipeline((pipeline = d.pipeline));
-      pass.setBindGroup(0, d.group, d.offsets);
+      if (d.offsets !== null) pass.setBindGroup(0, d.group, d.offsets);
+      else if (d.group !== group) pass.setBindGroup(0, (group = d.group));
       if (d.row < 0 || d.settle !== undefined) pass.dispatchWorkgroups(d.x, d.y);
       else pass.dispatchWorkgroupsIndirect(this.gates!.live, d.row * 16);
     }

@@ -1,6 +1,6 @@
 /**
  * Compiles the kernels of a program: all at once and asynchronously, equal shaders (of equal layers, say) once. Every kernel has the same kind of layout: its sizes
- * at binding 0, its buffers behind. What the device refuses is said with the kernel's place in the source.
+ * at binding 0 (at a place that a dispatch tells only where there are loops), its buffers behind. What the device refuses is said with the kernel's place in the source.
  */
 import { NncError } from '../errors.ts';
 import type { GpuDevice, GpuHandle } from './api.ts';
@@ -19,11 +19,14 @@ export const titleOf = ({ name, place }: GpuKernel): string => (place === null ?
 
 export class GpuPipelines {
   private readonly device: GpuDevice;
+  private readonly moves: boolean;
   private readonly layouts = new Map<number, Layout>();
   private readonly known = new Map<string, Promise<readonly GpuHandle[]>>();
 
-  constructor(device: GpuDevice) {
+  /** `moves`: a dispatch tells where its sizes are. */
+  constructor(device: GpuDevice, moves: boolean) {
     this.device = device;
+    this.moves = moves;
   }
 
   layout(bindings: number): Layout {
@@ -31,7 +34,7 @@ export class GpuPipelines {
     if (known !== undefined) return known;
     const { device } = this;
     const entries: object[] = [
-      { binding: 0, visibility: COMPUTE, buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: ROW } },
+      { binding: 0, visibility: COMPUTE, buffer: { type: 'uniform', hasDynamicOffset: this.moves, minBindingSize: ROW } },
     ];
     for (let i = 1; i <= bindings; i++) entries.push({ binding: i, visibility: COMPUTE, buffer: { type: 'storage' } });
     const group = device.createBindGroupLayout({ entries });
