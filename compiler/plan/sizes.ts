@@ -1,5 +1,18 @@
 /** Sizes in a plan: polynomials as plain data, and their greatest value within the bounds of the names. */
-import { asConst, terms, ZERO, type Atom, type Poly } from '../sizes/poly.ts';
+import {
+  add,
+  asConst,
+  floorDiv,
+  mul,
+  name,
+  num,
+  power,
+  terms,
+  type Atom,
+  type Poly,
+  UNDEFINED,
+  ZERO,
+} from '../sizes/poly.ts';
 import type { SizeExpr } from '../../runtime/plan.ts';
 
 function atomExpr(atom: Atom): SizeExpr {
@@ -22,6 +35,23 @@ export function sizeExpr(p: Poly): SizeExpr {
     return parts.length === 1 ? parts[0]! : { op: 'mul', args: parts };
   });
   return summands.length === 1 ? summands[0]! : { op: 'add', args: summands };
+}
+
+/** And back. */
+export function sizePoly(e: SizeExpr): Poly {
+  if (typeof e === 'number') return num(e);
+  if (typeof e === 'string') return name(e);
+  const args = e.args.map(sizePoly);
+  switch (e.op) {
+    case 'add':
+      return args.reduce((a, b) => add(a, b));
+    case 'mul':
+      return args.reduce((a, b) => mul(a, b));
+    case 'floordiv':
+      return floorDiv(args[0]!, args[1]!);
+    case 'pow':
+      return power(args[0]!, args[1]!) ?? UNDEFINED;
+  }
 }
 
 export interface Interval {

@@ -65,6 +65,29 @@ export function reducePass(kernel: Kernel, stage: Stage, of: SizeOf): WgslReduct
   return { kind: 'reduce', stage: stage.name, across, down, along, parts: Math.max(1, Math.floor(wanted)) };
 }
 
+/** How threads of a workgroup share the results of a stage within a row: `across` results at a time, `down` threads each. */
+export type SharedForm = Pick<WgslReduction, 'across' | 'down' | 'along'>;
+
+/** Null: the points of the stage are dealt out one by one, or there is one, shared by all. */
+export function shareForm(kernel: Kernel, stage: Stage, rows: readonly string[], threads: number): SharedForm | null {
+  const free = stage.axes.filter((a) => !rows.includes(a));
+  if (free.length === 0 || stage.over.length === 0 || stage.each.length > 0) return null;
+  const extent = (axes: readonly string[]): number | null =>
+    axes.reduce<number | null>((n, a) => {
+      const own = asConst(kernel.axes.get(a)!);
+      return n === null || own === null ? null : n * own;
+    }, 1);
+  const [results, reduced] = [extent(free), extent(stage.over)];
+  if (neighbours(stage, true) === 'results') {
+    const across = Math.min(threads, 2 ** Math.ceil(Math.log2(Math.max(16, results ?? threads))));
+    return { across, down: threads / across, along: 'results' };
+  }
+  if (reduced !== null && reduced < 16) return null;
+  // Eight neighbours read 32 bytes side by side.
+  const down = results === null || results >= threads / 8 ? 8 : 32;
+  return { across: threads / down, down, along: 'reduced' };
+}
+
 /** Results of a workgroup whose threads run along the reduction: several where one has too little for all threads. */
 function rowsOfGroup(results: number, reduced: number): number {
   if (results === 1) return 1;
@@ -72,8 +95,8 @@ function rowsOfGroup(results: number, reduced: number): number {
   return THREADS / threads;
 }
 
-/** Whether most of what is read has its neighbours along the results or along the reduction. */
-function neighbours(stage: Stage): WgslReduction['along'] {
+/** Whether most of what is read has its neighbours along the results or along the reduction; `both`: what varies along one of them alone stays in caches, and does not count. */
+function neighbours(stage: Stage, both = false): WgslReduction['along'] {
   const [result, reduced] = [stage.axes.at(-1), stage.over.at(-1)];
   if (result === undefined) return 'reduced';
   let votes = 0;
@@ -83,6 +106,7 @@ function neighbours(stage: Stage): WgslReduction['along'] {
       const split = axis === undefined ? null : coefficientOf(e.at, axis);
       return split !== null && asConst(split.coefficient) === 1;
     };
+    if (both && ![stage.axes, stage.over].every((axes) => axes.some((a) => mentions(e.at, a)))) return;
     // What does not vary along the reduction is read once.
     if (isOne(reduced)) votes--;
     else if (isOne(result) && stage.over.some((a) => coefficientOf(e.at, a) !== null && mentions(e.at, a))) votes++;

@@ -8,7 +8,7 @@
 import { evaluate, mul, names, num, type Poly } from '../sizes/poly.ts';
 import { stageRoots, walk } from '../kernel/expr.ts';
 import type { Kernel, Stage } from '../kernel/types.ts';
-import { printReduction, reducePass, type WgslReduction } from './wgsl-reduce.ts';
+import { printReduction, reducePass, type SharedForm, type WgslReduction } from './wgsl-reduce.ts';
 import { heldPass, printHeld, type HeldRows } from './wgsl-row.ts';
 import { printStream, streamPass, type WgslStream } from './wgsl-stream.ts';
 import { printProduct, productPass, productTraffic, type SkinnyProduct, type TiledProduct } from './wgsl-product.ts';
@@ -22,6 +22,8 @@ export type WgslPass =
       readonly threads: number;
       /** Rows of a workgroup, where one invocation has one: 64 if left out. */
       readonly local?: number;
+      /** Stages whose results within a row have several threads each. */
+      readonly shared?: ReadonlyMap<string, SharedForm>;
     }
   | HeldRows
   | WgslReduction

@@ -9,7 +9,7 @@ import type { GpuBuffer, GpuDevice, GpuHandle } from './api.ts';
 import { ROW } from './device.ts';
 import { isGated, type Gates, type LoopStep } from './gates.ts';
 import { sizeValue, type Env } from './sizes.ts';
-import type { GpuKernel } from './table.ts';
+import type { GpuKernel, GpuMergedCalls } from './table.ts';
 
 export interface Dispatch {
   readonly kernel: GpuKernel;
@@ -33,13 +33,25 @@ export interface Call {
   readonly few: Call | null;
 }
 
+/** Several steps as one call, where sizes allow it. */
+export interface MergedCall {
+  readonly call: Call;
+  readonly count: number;
+  readonly within: GpuMergedCalls['within'];
+}
+
 /** A call of a program without loops. */
 interface Entry {
   readonly step: Exclude<PlanStep, LoopStep>;
   readonly row: number;
   /** Sizes that it depends on. */
-  readonly names: ReadonlySet<string>;
+  readonly names: Set<string>;
   dispatches: readonly Dispatch[];
+  readonly merged: MergedCall | null;
+  /** With whose call its own is merged, if sizes allow it. */
+  leader: Entry | null;
+  /** Whether it is computed with those behind it. */
+  isMerged: boolean;
 }
 
 interface Listed {
@@ -66,6 +78,7 @@ export class Listing {
   private readonly plan: Plan;
   private readonly device: GpuDevice;
   private readonly calls: ReadonlyMap<PlanStep, Call>;
+  private readonly merged: ReadonlyMap<PlanStep, MergedCall>;
   private readonly gates: Gates | null;
   private readonly values: Int32Array<ArrayBuffer>;
   /** First row of each program. */
@@ -73,11 +86,19 @@ export class Listing {
   private readonly listed = new Map<string, Listed>();
   private readonly latest = new Map<GpuKernel, Extents>();
 
-  /** With room for every row that the bounds (`env`) can ask for. `calls` is filled by the caller before anything is listed. */
-  constructor(plan: Plan, device: GpuDevice, calls: ReadonlyMap<PlanStep, Call>, gates: Gates | null, env: Env) {
+  /** With room for every row that the bounds (`env`) can ask for. `calls` and `merged` are filled by the caller before anything is listed. */
+  constructor(
+    plan: Plan,
+    device: GpuDevice,
+    calls: ReadonlyMap<PlanStep, Call>,
+    merged: ReadonlyMap<PlanStep, MergedCall>,
+    gates: Gates | null,
+    env: Env,
+  ) {
     this.plan = plan;
     this.device = device;
     this.calls = calls;
+    this.merged = merged;
     this.gates = gates;
     this.moves = Object.values(plan.programs).some((p) => p.steps.some((s) => s.kind === 'loop'));
     let count = 0;
@@ -129,8 +150,16 @@ export class Listing {
       if (step.kind === 'loop') throw new Error('a loop in a program without loops');
       const names = new Set<string>();
       for (const e of step.kind === 'call' ? step.sizes : this.plan.buffers[step.from]!.shape) mentioned(e, names);
-      return { step, row: first + k, names, dispatches: [] };
+      const merged = this.merged.get(step) ?? null;
+      for (const w of merged?.within ?? []) mentioned(w.value, names);
+      return { step, row: first + k, names, dispatches: [], merged, leader: null, isMerged: false };
     });
+    for (const [k, leader] of entries.entries())
+      for (const entry of entries.slice(k + 1, k + (leader.merged?.count ?? 1))) {
+        entry.leader = leader;
+        // What decides about the one decides about the other.
+        for (const name of leader.names) entry.names.add(name);
+      }
     for (const entry of entries) this.renew(entry, env);
     this.write(first, first + entries.length);
     return { env, dispatches: entries.flatMap((e) => e.dispatches), entries };
@@ -155,9 +184,16 @@ export class Listing {
   }
 
   private renew(entry: Entry, env: Env): void {
-    const values = this.sizesOf(entry.step, env);
+    const { merged } = entry;
+    entry.isMerged = merged?.within.every((w) => sizeValue(w.value, env) <= w.most) ?? false;
+    if (entry.leader?.isMerged === true) {
+      entry.dispatches = [];
+      return;
+    }
+    const call = entry.isMerged ? merged!.call : this.calls.get(entry.step)!;
+    const values = entry.isMerged ? call.kernel.sizes.map((s) => env.get(s)!) : this.sizesOf(entry.step, env);
     this.values.set(values, (entry.row * ROW) / 4);
-    entry.dispatches = this.dispatches(entry.step, values, entry.row * ROW);
+    entry.dispatches = this.dispatches(call, values, entry.row * ROW);
   }
 
   // --------------------------------------------------------------------------------------------------------------------------- with loops
@@ -192,7 +228,7 @@ export class Listing {
           continue;
         }
         const values = this.sizesOf(step, scope);
-        for (const dispatch of this.dispatches(step, values, rowOf(values))) {
+        for (const dispatch of this.dispatches(this.calls.get(step)!, values, rowOf(values))) {
           out.push(dispatch);
           gated?.push(dispatch);
         }
@@ -238,8 +274,7 @@ export class Listing {
       : [this.plan.buffers[step.from]!.shape.reduce<number>((n, e) => n * sizeValue(e, env), 1)];
   }
 
-  private dispatches(step: PlanStep, values: readonly number[], offset: number): readonly Dispatch[] {
-    const call = this.calls.get(step)!;
+  private dispatches(call: Call, values: readonly number[], offset: number): readonly Dispatch[] {
     const { isFew, extents } = this.extents(call, values);
     const { kernel, pipelines, group } = isFew ? call.few! : call;
     const offsets = this.moves ? [offset] : null;

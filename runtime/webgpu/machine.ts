@@ -13,7 +13,7 @@ import type { GpuBuffer, GpuDevice, GpuError, GpuHandle, GpuLike, GpuPass } from
 import { align, checkLimits, needsOf, openDevice, ROW, bindingsOf } from './device.ts';
 import { GpuFaults } from './faults.ts';
 import { gatedDispatches, gateKernel, Gates, isGated } from './gates.ts';
-import { Listing, type Call, type Dispatch } from './listing.ts';
+import { Listing, type Call, type Dispatch, type MergedCall } from './listing.ts';
 import { kernelsFor } from './matrix.ts';
 import { GpuPipelines, titleOf } from './pipelines.ts';
 import { GpuReadings, type Place, type Reading, type Result, type Wanted } from './reading.ts';
@@ -91,6 +91,7 @@ export class GpuMachine {
   /** Shared by all kernels with several passes: nothing in it outlives a call. */
   private between: GpuBuffer | null = null;
   private readonly calls = new Map<PlanStep, Call>();
+  private readonly merged = new Map<PlanStep, MergedCall>();
   /** Where the plan has loops that may end early. */
   private gates: Gates | null = null;
   private env: Env;
@@ -120,7 +121,7 @@ export class GpuMachine {
     const most = Math.max(1, ...table.kernels.map((k) => k.passes.length));
     const gated = gatedDispatches(plan, (step) => (step.kind === 'call' ? most : 1), this.env);
     if (gated > 0) this.gates = new Gates(device, plan.name, gated);
-    this.listing = new Listing(plan, device, this.calls, this.gates, this.env);
+    this.listing = new Listing(plan, device, this.calls, this.merged, this.gates, this.env);
     // Losses and metrics are always wanted somewhen.
     const scalars = (outputs: readonly number[]): number =>
       outputs.every((b) => plan.buffers[b]!.shape.length === 0) ? outputs.length * ROW : 0;
@@ -216,6 +217,13 @@ export class GpuMachine {
         }
       };
       go(program.steps);
+      for (const { first, count, kernel: position, buffers, within } of table.merged?.[name] ?? []) {
+        const kernel = table.kernels[position]!;
+        const step = program.steps[first]!;
+        const label = `${this.plan.name}.${name} ${program.steps.slice(0, first).filter((s) => s.kind === 'call').length}: `;
+        const call = bind(kernel, this.listing.place(program, step), this.entries(kernel, buffers), label);
+        this.merged.set(step, { call, count, within });
+      }
     }
     const error = await device.popErrorScope();
     if (error !== null) throw new NncError('NN544', null, [`The GPU refused ${this.plan.name}: ${error.message}`]);
@@ -267,6 +275,8 @@ export class GpuMachine {
         }
       };
       go(program.steps, new Map(this.env));
+      for (const { kernel } of table.merged?.[name] ?? [])
+        most = Math.max(most, sizeValue(table.kernels[kernel]!.scratch ?? 0, this.env));
     }
     if (most === 0) return;
     const size = align(most * 4);

@@ -34,7 +34,11 @@ export class GpuPipelines {
     if (known !== undefined) return known;
     const { device } = this;
     const entries: object[] = [
-      { binding: 0, visibility: COMPUTE, buffer: { type: 'uniform', hasDynamicOffset: this.moves, minBindingSize: ROW } },
+      {
+        binding: 0,
+        visibility: COMPUTE,
+        buffer: { type: 'uniform', hasDynamicOffset: this.moves, minBindingSize: ROW },
+      },
     ];
     for (let i = 1; i <= bindings; i++) entries.push({ binding: i, visibility: COMPUTE, buffer: { type: 'storage' } });
     const group = device.createBindGroupLayout({ entries });

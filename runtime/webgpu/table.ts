@@ -22,10 +22,23 @@ export interface GpuKernel {
   readonly few?: { readonly rows: SizeExpr; readonly most: number; readonly kernel: number };
 }
 
+/** Calls one after the other that are one kernel while sizes are small: `first` and `count` are steps of the program, `kernel` a position in the table. */
+export interface GpuMergedCalls {
+  readonly first: number;
+  readonly count: number;
+  readonly kernel: number;
+  /** Of the plan, one a slot's entry of the kernel. */
+  readonly buffers: readonly number[];
+  /** All of these sizes are at most so much. */
+  readonly within: readonly { readonly value: SizeExpr; readonly most: number }[];
+}
+
 /** `calls`: for every call of the plan in order of the text (by program), the position of its GpuKernel. */
 export interface GpuProgramTable {
   readonly kernels: readonly GpuKernel[];
   readonly calls: Readonly<Record<string, readonly number[]>>;
+  /** By program. */
+  readonly merged?: Readonly<Record<string, readonly GpuMergedCalls[]>>;
   readonly origins: GpuOrigins;
 }
 

@@ -9,28 +9,24 @@
  * Used for loops, whose rounds would cost several meetings each: a scan over time whose body never looks from one row of the batch at another runs from
  * its first round to its last without any. Who meets whom is in meetings.ts.
  */
-import type { Plan, PlanStep, SizeExpr } from '../../../runtime/plan.ts';
+import type { Plan, PlanStep } from '../../../runtime/plan.ts';
 import { walk } from '../../kernel/expr.ts';
 import type { Guard, Kernel, Stage } from '../../kernel/types.ts';
-import { interval, type Interval } from '../../plan/sizes.ts';
+import { interval, sizePoly, type Interval } from '../../plan/sizes.ts';
 import { tileFor } from '../../schedule/panels.ts';
 import type { WasmLeaf, WasmSchedule, WasmShare } from '../../schedule/wasm.ts';
 import { MACHINE } from '../../schedule/machine.ts';
 import {
-  add,
   asConst,
   coefficientOf,
   divideExact,
   divideWithRest,
   evaluate,
-  floorDiv,
   mul,
   name,
   names,
   num,
-  power,
   substitute,
-  UNDEFINED,
   type Poly,
 } from '../../sizes/poly.ts';
 import { meetingsOf, type Parallel } from './meetings.ts';
@@ -51,22 +47,6 @@ export interface Alignment {
   readonly cuts: ReadonlyMap<PlanStep, Cut>;
 }
 
-function polyOf(e: SizeExpr): Poly {
-  if (typeof e === 'number') return num(e);
-  if (typeof e === 'string') return name(e);
-  const args = e.args.map(polyOf);
-  switch (e.op) {
-    case 'add':
-      return args.reduce((a, b) => add(a, b));
-    case 'mul':
-      return args.reduce((a, b) => mul(a, b));
-    case 'floordiv':
-      return floorDiv(args[0]!, args[1]!);
-    case 'pow':
-      return power(args[0]!, args[1]!) ?? UNDEFINED;
-  }
-}
-
 /** A call's polynomials in names of the program; axes under names that no size has. */
 class Called {
   readonly kernel: Kernel;
@@ -74,7 +54,7 @@ class Called {
   constructor(kernel: Kernel, step: Call) {
     this.kernel = kernel;
     this.map = new Map([
-      ...kernel.sizes.map((s, k) => [s, polyOf(step.sizes[k]!)] as const),
+      ...kernel.sizes.map((s, k) => [s, sizePoly(step.sizes[k]!)] as const),
       ...[...kernel.axes.keys()].map((a) => [a, name(axisName(a))] as const),
     ]);
   }
@@ -224,7 +204,7 @@ function cutCall(
 
 function cutCopy(plan: Plan, step: Copy, units: Poly): Cut | null {
   const { dtype, shape } = plan.buffers[step.from]!;
-  const [first, ...inner] = shape.map(polyOf);
+  const [first, ...inner] = shape.map(sizePoly);
   if (first !== units) return null;
   const each = inner.reduce((n, p) => n * (asConst(p) ?? Number.NaN), dtype === 'bool' ? 1 : 4);
   return Number.isNaN(each) ? null : { units, bytes: [each, each] };
@@ -274,7 +254,7 @@ export function alignLoops(
     for (const step of steps) {
       if (step.kind !== 'loop') continue;
       const bounds = (s: string): number | null => loops.get(s) ?? sizes.get(s) ?? null;
-      const inside = new Map([...loops, [step.variable, evaluate(polyOf(step.count), (s) => bounds(s) ?? 1)]]);
+      const inside = new Map([...loops, [step.variable, evaluate(sizePoly(step.count), (s) => bounds(s) ?? 1)]]);
       go(step.body, inside);
       if (!isInnermost(step)) continue;
       const known = parallel(cuts, made);
@@ -335,7 +315,7 @@ function unitsOf(
     for (const stage of c.kernel.stages) for (const axis of stage.axes) put(c.extent(axis));
   for (const step of body) {
     const buffers = step.kind === 'call' ? step.buffers : step.kind === 'copy' ? [step.from] : [];
-    for (const b of buffers) for (const e of plan.buffers[b]!.shape) put(polyOf(e));
+    for (const b of buffers) for (const e of plan.buffers[b]!.shape) put(sizePoly(e));
   }
   return found;
 }

@@ -6,13 +6,13 @@ import type { Span } from '../../../grammar/ast.ts';
 import type { Origins, OriginId } from '../../graph/origin.ts';
 import type { ProgramName, Unit } from '../../graph/types.ts';
 import type { Expr, Kernel, Schedule } from '../../kernel/types.ts';
-import type { Poly } from '../../sizes/poly.ts';
+import { num, type Poly } from '../../sizes/poly.ts';
 import type { Sources } from '../../source/source.ts';
 import { sizeExpr } from '../../plan/sizes.ts';
 import { holdsHalves, matrixBytes, matrixPass, type MatrixSchedule } from '../../schedule/wgsl-matrix.ts';
 import { fewRows, wgslSchedule, type SizeOf, type WgslSchedule } from '../../schedule/wgsl.ts';
 import type { Plan, PlanStep } from '../../../runtime/plan.ts';
-import type { GpuOrigins } from '../../../runtime/webgpu/table.ts';
+import type { GpuMergedCalls, GpuOrigins } from '../../../runtime/webgpu/table.ts';
 import { isStored } from '../ts/class.ts';
 import { literal } from '../ts/emit.ts';
 import { declared, MODULE_NAMES, named } from '../named.ts';
@@ -21,6 +21,7 @@ import { closure, helperText, type Helper } from './helpers.ts';
 import { emitKernel, type EmittedKernel } from './kernel.ts';
 import { GUARANTEED, gpuPlan, overLimits, type GpuLimits } from './layout.ts';
 import { MATRIX_EXTENSIONS } from './matrix.ts';
+import { mergedCalls } from './merge.ts';
 import { webgpuText } from './runtime.generated.ts';
 import { slotPlaces, type SlotMap } from './slots.ts';
 
@@ -88,6 +89,7 @@ export function emitWgsl(
   const variants: Variant[] = [];
   const positions = new Map<string, number>();
   const calls: Record<string, number[]> = {};
+  const merged: Record<string, readonly GpuMergedCalls[]> = {};
   for (const [name, program] of Object.entries(own.programs)) {
     const list: number[] = (calls[name] = []);
     const alone = ofOneCall(own, name);
@@ -132,6 +134,28 @@ export function emitWgsl(
       }
     };
     go(program.steps);
+    // Training has as many rows as it was compiled for.
+    if (name !== 'forward' && name !== 'stream') continue;
+    const runs = mergedCalls(own, program, kernels).flatMap((run): GpuMergedCalls[] => {
+      const { map, bases, windows } = slotPlaces(
+        run.buffers.map((b, k) => (run.own[k] === null ? own.buffers[b]! : null)),
+        limits,
+      );
+      const place = placeOf(run.kernel.origin);
+      const next = windows.length;
+      const lie = { bases: bases.map((b, k) => run.own[k] ?? b), windows: [...windows, 1], bytes: limits.binding };
+      const all = map.map((s) => (s < 0 ? next : s));
+      const emitted = emitKernel(run.kernel, run.schedule, all, place, lie);
+      if (emitted.bindings > limits.bindings || run.scratch * 4 > limits.binding) return [];
+      const kernel = variants.length;
+      // Its own memory is where other kernels leave what is between their passes.
+      const between = run.scratch === 0 ? {} : { scratch: num(run.scratch), slots: emitted.slots.slice(0, next) };
+      const made = { ...emitted, ...between, bindings: emitted.bindings - (run.scratch === 0 ? 0 : 1) };
+      variants.push({ kernel: run.kernel, map, place, buffers: run.buffers, emitted: made, matrix: null });
+      const within = run.within.map((w) => ({ value: sizeExpr(w.value), most: w.most }));
+      return [{ first: run.first, count: run.count, kernel, buffers: run.buffers, within }];
+    });
+    if (runs.length > 0) merged[name] = runs;
   }
 
   const text = types ? 'typescript' : 'javascript';
@@ -148,7 +172,7 @@ export function emitWgsl(
     '',
     ...helperLines(variants.flatMap((v) => (v.matrix === null ? [v.emitted] : [v.emitted, v.matrix.emitted]))),
     ...variants.flatMap((v, i) => shaderLines(v, i)),
-    ...tableLines(variants, calls, originsOf(unit, own, kernels, placeOf), types),
+    ...tableLines(variants, calls, merged, originsOf(unit, own, kernels, placeOf), types),
     '',
     ...planLines(own, types),
     `const limits${types ? ': GpuCompiledLimits' : ''} = ${literal(limits)};`,
@@ -369,6 +393,7 @@ const passesOf = ({ passes }: EmittedKernel): object[] =>
 function tableLines(
   variants: readonly Variant[],
   calls: Readonly<Record<string, number[]>>,
+  merged: Readonly<Record<string, readonly GpuMergedCalls[]>>,
   origins: GpuOrigins,
   types: boolean,
 ): string[] {
@@ -398,6 +423,7 @@ function tableLines(
     '  calls: {',
     ...Object.entries(calls).map(([name, list]) => `    ${name}: ${literal(list)},`),
     '  },',
+    ...(Object.keys(merged).length === 0 ? [] : [`  merged: ${literal(merged)},`]),
     `  origins: ${literal(origins)},`,
     '};',
   ];

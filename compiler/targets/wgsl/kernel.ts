@@ -18,7 +18,7 @@ import { slotLines, type Lie } from './windows.ts';
 import type { Helper } from './helpers.ts';
 import { matrixLines } from './matrix.ts';
 import { productLines, type Emitted } from './product.ts';
-import { reduceLines } from './reduce.ts';
+import { reduceLines, sharedResults } from './reduce.ts';
 import { rowLines } from './row.ts';
 import { constant, folds, registerType, type RegisterType } from './scalar.ts';
 import { skinnyLines } from './skinny.ts';
@@ -173,8 +173,11 @@ export class PassEmitter {
       if (i > 0 && isShared) x.line('storageBarrier(); workgroupBarrier();');
       const free = stage.axes.filter((a) => !pass.rows.includes(a));
       if (!isShared) this.serial(stage, free);
-      else if (free.length > 0) this.strided(stage, free, pass.threads);
-      else this.together(stage, pass.threads);
+      else if (free.length > 0) {
+        const form = pass.shared?.get(name);
+        if (form === undefined) this.strided(stage, free, pass.threads);
+        else sharedResults(this, stage, free, form);
+      } else this.together(stage, pass.threads);
     }
     const threads = isShared ? pass.threads : local;
     return { lines: this.entry(entry, threads, x.take()), pass: { entry, count, per: isShared ? 1 : local } };

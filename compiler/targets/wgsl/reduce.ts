@@ -8,7 +8,7 @@ import { add, ceilDiv, mul, num } from '../../sizes/poly.ts';
 import { walk } from '../../kernel/expr.ts';
 import { partsOf } from '../../kernel/parts.ts';
 import type { Stage } from '../../kernel/types.ts';
-import type { WgslReduction } from '../../schedule/wgsl-reduce.ts';
+import type { SharedForm, WgslReduction } from '../../schedule/wgsl-reduce.ts';
 import type { Accumulator, PassEmitter } from './kernel.ts';
 import type { Emitted } from './product.ts';
 import { folds } from './scalar.ts';
@@ -124,6 +124,47 @@ export function reduceLines(emitter: PassEmitter, pass: WgslReduction, entry: st
   return [main, { lines: emitter.entry(second, threads, x.take()), pass: { entry: second, count: tiles, per: 1 } }];
 }
 
+/** Results of a stage within a row, so many at a time, each by several threads. */
+export function sharedResults(emitter: PassEmitter, stage: Stage, free: readonly string[], form: SharedForm): void {
+  const { x } = emitter;
+  const { across, down, along } = form;
+  const plan = partsOf(stage);
+  const results = x.poly(emitter.points(free));
+  const from = x.fresh(`${free.join('_')}_from`);
+  // All threads come round equally often: there are barriers inside.
+  x.block(`for (var ${from} = 0; ${from} < ${results}; ${from} += ${across})`, () => {
+    const [mine, share] =
+      along === 'results'
+        ? [`i32(thread) % ${across}`, `i32(thread) / ${across}`]
+        : [`i32(thread) / ${down}`, `i32(thread) % ${down}`];
+    x.line(`let share = ${share};`);
+    x.line(`let own = ${from} + ${mine};`);
+    x.line(`let result = min(own, ${results} - 1);`);
+    emitter.split(free, 'result');
+    for (const value of plan.before) emitter.define(stage, value);
+    const sums = emitter.accumulators(stage, plan, true);
+    const at = x.fresh(`${stage.over.join('_')}_at`);
+    const total = x.poly(emitter.points(stage.over));
+    const round = (index: string): void => {
+      x.forget();
+      emitter.split(stage.over, index);
+      emitter.round(stage, plan, sums);
+    };
+    x.line(`var ${at} = share;`);
+    if (isLight(stage))
+      x.block(`for (; ${at} + ${(AT_ONCE - 1) * down} < ${total}; ${at} += ${AT_ONCE * down})`, () => {
+        for (let k = 0; k < AT_ONCE; k++) round(k === 0 ? at : `(${at} + ${k * down})`);
+      });
+    x.block(`for (; ${at} < ${total}; ${at} += ${down})`, () => round(at));
+    for (const sum of sums.values()) tree(emitter, form, sum);
+    x.block(`if (share == 0 && own < ${results})`, () => {
+      for (const sum of sums.values()) emitter.begun(sum);
+      emitter.finish(stage, plan, sums);
+      emitter.put(stage);
+    });
+  });
+}
+
 /** Elements that a thread takes in one round of its loop. */
 const AT_ONCE = 4;
 
@@ -143,11 +184,7 @@ const unpacked = (type: string, text: string): string =>
   type === 'f32' ? text : type === 'i32' ? `bitcast<i32>(${text})` : `(${text} != 0.0f)`;
 
 /** The shares of all threads into one, which the threads of the result get. */
-export function tree(
-  emitter: PassEmitter,
-  { across, down, along }: Pick<WgslReduction, 'across' | 'down' | 'along'>,
-  sum: Accumulator,
-): void {
+export function tree(emitter: PassEmitter, { across, down, along }: SharedForm, sum: Accumulator): void {
   if (down === 1) return;
   const { x } = emitter;
   const { def, name, best, type } = sum;
