@@ -29,6 +29,8 @@ const THREADS = 256;
 const WORTH_SHARING = 48;
 /** So many results, side by side, keep a device busy by a thread each. */
 const MANY = 1 << 16;
+/** So many, each with some threads. */
+const BUSY = 1 << 13;
 /** What fits caches may be read in shorter pieces, by more workgroups. */
 const CACHED = 1 << 20;
 
@@ -91,6 +93,8 @@ export function shareForm(kernel: Kernel, stage: Stage, rows: readonly string[],
 /** Results of a workgroup whose threads run along the reduction: several where one has too little for all threads. */
 function rowsOfGroup(results: number, reduced: number): number {
   if (results === 1) return 1;
+  // So many keep a device busy by few threads each, which have more loads under way.
+  if (results >= BUSY) return THREADS / 32;
   const threads = Math.min(THREADS, Math.max(32, 2 ** Math.ceil(Math.log2(reduced / 4))));
   return THREADS / threads;
 }

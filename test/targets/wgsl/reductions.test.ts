@@ -148,7 +148,7 @@ describe('the choice of a schedule', () => {
           "sum: 16 threads a result, 16 results a workgroup, neighbours along the results, in 32 parts",
         ],
         [
-          "sum: 256 threads a result, 1 result a workgroup, neighbours along the reduction",
+          "sum: 32 threads a result, 8 results a workgroup, neighbours along the reduction",
         ],
         [
           "sum: 32 threads a result, 8 results a workgroup, neighbours along the reduction",
