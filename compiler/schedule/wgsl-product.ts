@@ -70,6 +70,8 @@ const GPU = {
   mostParts: 32,
   /** Memory that they may take. */
   partBytes: 2 ** 26,
+  /** So many columns of a product of few rows are more workgroups than there is room for. */
+  manyColumns: 16_384,
   /** Bindings of a kernel, one of them for the parts of sums. */
   bindings: 8,
 } as const;
@@ -115,7 +117,7 @@ export function productPass(kernel: Kernel, stage: Stage, of: SizeOf): TiledProd
   const common = { stage: stage.name, batch, rows, columns, over, load };
   if (m <= FEW) {
     if (k < 64) return null;
-    return { kind: 'skinny', ...common, few: m, ...skinnyTile(kernel, columns, over.at(-1)!, load.columns, k) };
+    return { kind: 'skinny', ...common, few: m, ...skinnyTile(kernel, columns, over.at(-1)!, load.columns, [n, k]) };
   }
   // A tile that is mostly empty is slower than plain rows.
   if (m < 16 || n < 16 || k < 16) return null;
@@ -135,14 +137,23 @@ function skinnyTile(
   side: ProductSide,
   unit: string,
   load: OperandLoad,
-  k: number,
+  [n, k]: readonly [number, number],
 ): Pick<SkinnyProduct, 'across' | 'parts' | 'each' | 'wide' | 'ahead'> {
   const vector = load.along === 'own' && load.vector;
-  const [across, parts] = load.along === 'depth' || vector ? [4, 64] : [16, 16];
   const wide = wideOf(kernel, side, load.along === 'own' ? side.axes.at(-1)! : unit);
-  const rounds = k / parts / (load.along === 'depth' ? (wide ?? 4) : 1);
+  const loads = k / (load.along === 'depth' ? (wide ?? 4) : 1);
+  const [across, parts] = load.along === 'depth' ? alongDepth(n, loads, wide) : vector ? [4, 64] : [16, 16];
+  const rounds = loads / parts;
   const each = vector ? (wide ?? 4) : 1;
   return { across, parts, each, wide, ahead: Math.max(1, Math.min(4, Math.floor(rounds))) };
+}
+
+/** As measured on an H200: three loads a thread are soonest there, twelve where there are columns enough for all cores many times over. */
+function alongDepth(n: number, loads: number, wide: Wide | null): readonly [across: number, parts: number] {
+  const each = n >= GPU.manyColumns ? 12 : 3;
+  const most = wide === null ? 64 : 128;
+  const parts = Math.max(8, Math.min(most, 2 ** Math.floor(Math.log2(loads / each))));
+  return [Math.min(16, 256 / parts), parts];
 }
 
 /** Thirty-two threads, as nearly square as they divide the tile's. */
@@ -199,22 +210,24 @@ function step(at: Poly, axis: string): number | null {
   return linear === null ? null : asConst(linear.coefficient);
 }
 
-/** Reads of a side that run with stride 1 along an axis. */
-const steady = (side: ProductSide, axis: string): number =>
-  readsOf(side.value).filter((r) => step(r.at, axis) === 1).length;
+/** Reads of a side that run with stride 1 along an axis; scales of what is stored in fewer bytes are few, and follow it. */
+const steady = (kernel: Kernel, side: ProductSide, axis: string): number => {
+  const isScale = (buffer: number): boolean => kernel.buffers.some((b) => b.scale?.buffer === buffer);
+  return readsOf(side.value).filter((r) => !isScale(r.buffer) && step(r.at, axis) === 1).length;
+};
 
 /** Sums may be computed in any order of axes: what the operands run along comes last. */
 function overOrder(kernel: Kernel, stage: Stage, rows: ProductSide, columns: ProductSide): readonly string[] {
   const own = (axis: string): number => {
     const fits = asConst(kernel.axes.get(axis)!) === null || asConst(kernel.axes.get(axis)!)! >= 4 ? 1 : 0;
-    return fits * (steady(rows, axis) + steady(columns, axis));
+    return fits * (steady(kernel, rows, axis) + steady(kernel, columns, axis));
   };
   return [...stage.over].sort((a, b) => own(a) - own(b));
 }
 
 export function operandLoad(kernel: Kernel, side: ProductSide, over: readonly string[]): OperandLoad {
   const [unit, mine] = [over.at(-1)!, side.axes.at(-1)!];
-  const along = steady(side, mine) > 0 || steady(side, unit) === 0 ? 'own' : 'depth';
+  const along = steady(kernel, side, mine) > 0 || steady(kernel, side, unit) === 0 ? 'own' : 'depth';
   return { along, vector: isAligned(kernel, side, along === 'own' ? mine : unit) };
 }
 
