@@ -59,8 +59,8 @@ export interface CompileOptions {
   /** What `nnc tune` measured to be quicker, by kernel, for the `wasm` target: it changes no result. */
   readonly tuning?: Tuning;
   /**
-   * Modules of the `wasm` target are packed where that makes them smaller (from 16 KB of WebAssembly on): over the wire they weigh a half to two thirds. It
-   * takes some tens of milliseconds to emit and as long to start. For what is shipped; `nnc build` does it. Default: false.
+   * Modules of the `wasm` target get as light as they can: their code is made shorter, and from 16 KB on packed. Over the wire they then weigh a half to two thirds. It takes
+   * a tenth of the time of compiling, and some tens of milliseconds to start. For what is shipped; `nnc build` does it. Results are the same bits. Default: false.
    */
   readonly packed?: boolean;
   /** Levels of lints beside those that the text gives: `{ allow: ['NN604'], deny: ['warnings'] }`. */

@@ -260,7 +260,7 @@ function functionsOf(
 export interface WasmOptions {
   /** What was measured (`nnc tune`). */
   readonly tuning?: Tuning;
-  /** Packs the WebAssembly: a module of some size then weighs half as much, and takes some milliseconds longer to emit and to start. */
+  /** Makes the WebAssembly short, and packs it if it is long still: a module weighs half as much, and takes longer to emit and some milliseconds longer to start. */
   readonly packed?: boolean;
 }
 
@@ -310,7 +310,7 @@ export function emitWasm(
   const { persistent, work, workspace, room } = layout;
 
   const cold = plan.arenas.persistent + plan.arenas.work > MACHINE.cached;
-  const module = new WasmModule({ pages, shared: false, cold });
+  const module = new WasmModule({ pages, shared: false, cold, short: packed });
   const { callees: functions, packing: before } = functionsOf(module, prepared);
   const names = Object.keys(plan.programs);
   const steps = names.map((name) => plan.programs[name]!.steps);

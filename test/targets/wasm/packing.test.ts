@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { compile } from '../../../compiler/index.ts';
+import type { Artifact } from '../../../compiler/pipeline.ts';
 import { pack } from '../../../compiler/targets/wasm/packing.ts';
 import { unpacked } from '../../../runtime/packed.ts';
 import { instantiate } from '../../support/emitted.ts';
@@ -29,26 +30,46 @@ it.each([
   expect((text.length * Math.log2(91)) / 8).toBeLessThan(bytes.length * 1.02 + 16);
 });
 
-it('a module is lighter, and the same', async () => {
-  const source = readFileSync('examples/digits.nn', 'utf8');
+const whole = (shape: readonly number[], below: number): Int32Array =>
+  Int32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, k) => (k * 37) % below);
+const real = (...shape: readonly number[]): Float32Array => Float32Array.from(whole(shape, 17), (x) => x / 8 - 1);
+
+it.each([
+  ['examples/digits.nn', { image: real(64, 8, 8), label: whole([64], 10) }, {}, 0.95],
+  ['bench/wasm/programs/cnn.nn', { x: real(4, 1, 28, 28), label: whole([4], 10) }, {}, 0.85],
+  ['bench/wasm/programs/lstm.nn', { x: real(4, 8, 64), label: whole([4], 10) }, {}, 0.85],
+  ['bench/wasm/programs/gpt.nn', { token: whole([2, 16], 65), next: whole([2, 16], 65) }, { B: 2, T: 16 }, 0.75],
+])('%s is lighter, and computes the same bits', async (path, inputs, sizes, most) => {
   const [loose, packed] = [false, true].map((packed) => {
-    const result = compile(source, { path: 'digits.nn', targets: ['wasm'], packed, bounds: { B: 64 } });
+    const bounds = { B: 64, T: 64 };
+    const result = compile(readFileSync(path, 'utf8'), { path, only: 'Fit', targets: ['wasm'], packed, bounds });
     if (!result.ok) throw new Error(JSON.stringify(result.reports));
-    return result.artifacts;
+    return result.artifacts.get('Fit')!;
   });
-  const code = (of: typeof loose, name: string): string => of!.get(name)!.modules.get('wasm')!.javascript;
-  const weight = (text: string): number => gzipSync(text, { level: 9 }).length;
-  expect(weight(code(packed, 'Fit'))).toBeLessThan(0.95 * weight(code(loose, 'Fit')));
-  // What is small stays as it is, and starts at once.
-  expect(code(packed, 'Digits')).toBe(code(loose, 'Digits'));
+  const weight = (of: Artifact): number => gzipSync(of.modules.get('wasm')!.javascript, { level: 9 }).length;
+  expect(weight(packed!)).toBeLessThan(most * weight(loose!));
   const results = await Promise.all(
-    [loose, packed].map(async (of) => {
-      const fit = await instantiate(of!.get('Fit')!, 3, undefined, 'wasm');
-      const image = Float32Array.from({ length: 64 * 64 }, (_, k) => (k * 37) % 17);
-      const label = Int32Array.from({ length: 64 }, (_, k) => k % 10);
-      return [1, 2, 3].map(() => fit.step({ image, label })['loss']!);
+    [loose!, packed!].map(async (of) => {
+      const fit = await instantiate(of, 3, undefined, 'wasm');
+      const losses = [1, 2, 3].map(() => fit.step(inputs, sizes)['loss']!);
+      return [losses, [...fit.weights()].map(([name, { data }]) => [name, data.slice()])] as const;
     }),
   );
   expect(results[1]).toEqual(results[0]);
-  expect(results[0]![2]).toBeLessThan(results[0]![0]!);
+  const [losses] = results[0]!;
+  expect(losses[2]).toBeLessThan(losses[0]!);
+});
+
+it('what is small is shorter, and starts at once', () => {
+  const code = [false, true].map((packed) => {
+    const result = compile(readFileSync('examples/digits.nn', 'utf8'), {
+      only: 'Digits',
+      targets: ['wasm'],
+      packed,
+      bounds: { B: 64 },
+    });
+    return result.artifacts.get('Digits')!.modules.get('wasm')!.javascript;
+  });
+  expect(code[1]!.length).toBeLessThan(code[0]!.length);
+  expect(code[1]).not.toContain('unpacked(');
 });
