@@ -1,29 +1,15 @@
 /**
- * The grammar of one declaration, for Chevrotain's LL(3) parser with recovery.
- *
- * Expressions are flat here (operands with infix operators between them); `operators.ts` gives them precedence. That keeps the parse tree
- * small and the grammar free of the ambiguities that precedence rules bring: every choice is decided by at most three tokens.
- * No rule holds logic: Chevrotain runs them once with recording tokens.
+ * The grammar of one declaration, for Chevrotain's LL(3) parser with recovery: declarations, statements and training. Expressions, indices and types are in
+ * `expression-rules.ts`. No rule holds logic: Chevrotain runs them once with recording tokens.
  */
-import { CstParser, EOF, tokenName, type CstNode, type IRecognitionException, type IToken } from 'chevrotain';
+import { EOF, type CstNode, type IRecognitionException, type IToken } from 'chevrotain';
+import { ExpressionRules } from './expression-rules.ts';
 import * as T from './tokens.ts';
 
-export class DeclarationParser extends CstParser {
+export class DeclarationParser extends ExpressionRules {
   /** `validated`: the grammar itself is looked over first, which takes as long as reading a program. The tests do it. */
   constructor(validated = false) {
-    super(T.vocabulary, {
-      recoveryEnabled: true,
-      skipValidations: !validated,
-      maxLookahead: 3,
-      nodeLocationTracking: 'none',
-      // Messages are made in `complaints.ts`; here the expected type is all that is kept.
-      errorMessageProvider: {
-        buildMismatchTokenMessage: ({ expected }) => tokenName(expected),
-        buildNotAllInputParsedMessage: () => '',
-        buildNoViableAltMessage: () => '',
-        buildEarlyExitMessage: () => '',
-      },
-    });
+    super(validated);
     this.performSelfAnalysis();
   }
 
@@ -156,49 +142,9 @@ export class DeclarationParser extends CstParser {
     });
   });
 
-  // ------------------------------------------------------------------------------------------------------------------- types
-
-  private type = this.RULE('type', () => {
-    this.CONSUME(T.Name);
-    this.OPTION(() => {
-      this.CONSUME(T.LBracket);
-      this.MANY_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.dim) });
-      this.CONSUME(T.RBracket);
-    });
-    this.OPTION1(() => {
-      this.CONSUME(T.Less);
-      this.SUBRULE(this.arithmetic);
-    });
-    this.OPTION2(() => {
-      this.CONSUME(T.As);
-      this.SUBRULE(this.role);
-    });
-  });
-
-  private dim = this.RULE('dim', () => {
-    this.OR([
-      {
-        ALT: () => {
-          this.CONSUME(T.Ellipsis);
-          this.CONSUME(T.Name);
-        },
-      },
-      { ALT: () => this.SUBRULE(this.arithmetic) },
-    ]);
-  });
-
-  private role = this.RULE('role', () => {
-    this.CONSUME(T.Name);
-    this.OPTION(() => {
-      this.CONSUME(T.LParen);
-      this.CONSUME1(T.Name);
-      this.CONSUME(T.RParen);
-    });
-  });
-
   // -------------------------------------------------------------------------------------------------------------- statements
 
-  private body = this.RULE('body', () => {
+  protected body = this.RULE('body', () => {
     this.CONSUME(T.LBrace);
     this.MANY_SEP({ SEP: T.Separator, DEF: () => this.SUBRULE(this.statement) });
     this.CONSUME(T.RBrace);
@@ -439,205 +385,6 @@ export class DeclarationParser extends CstParser {
   private precisionStatement = this.RULE('precisionStatement', () => {
     this.CONSUME(T.Precision);
     this.CONSUME(T.Name);
-  });
-
-  // ------------------------------------------------------------------------------------------------------------- expressions
-
-  expression = this.RULE('expression', () => {
-    this.SUBRULE(this.operand);
-    this.MANY(() => this.SUBRULE(this.infix));
-  });
-
-  private infix = this.RULE('infix', () => {
-    this.OR([
-      {
-        ALT: () => {
-          this.CONSUME(T.InfixOperator);
-          this.SUBRULE(this.operand);
-        },
-      },
-      {
-        ALT: () => {
-          this.CONSUME(T.Pipe);
-          this.OPTION(() => {
-            this.CONSUME(T.Name, { LABEL: 'label' });
-            this.CONSUME(T.Colon);
-          });
-          this.SUBRULE1(this.operand);
-        },
-      },
-      {
-        ALT: () => {
-          this.CONSUME(T.With);
-          this.OR1([{ ALT: () => this.SUBRULE(this.edits) }, { ALT: () => this.SUBRULE2(this.operand) }]);
-        },
-      },
-    ]);
-  });
-
-  private edits = this.RULE('edits', () => {
-    this.CONSUME(T.LBrace);
-    this.MANY_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.expression) });
-    this.CONSUME(T.RBrace);
-  });
-
-  /** An expression of `+ - * / % ^` only: sizes, extents, counts and bounds, behind which `<`, `where` or `|>` mean something else. */
-  private arithmetic = this.RULE('arithmetic', () => {
-    this.SUBRULE(this.operand);
-    this.MANY(() => {
-      this.CONSUME(T.ArithmeticOperator);
-      this.SUBRULE1(this.operand);
-    });
-  });
-
-  private operand = this.RULE('operand', () => {
-    this.MANY(() => this.SUBRULE(this.prefix));
-    this.OR([
-      { ALT: () => this.CONSUME(T.Name) },
-      { ALT: () => this.CONSUME(T.NumberLiteral) },
-      {
-        ALT: () => {
-          this.CONSUME(T.LParen);
-          this.SUBRULE(this.expression);
-          this.CONSUME(T.RParen);
-        },
-      },
-      { ALT: () => this.CONSUME(T.StringLiteral) },
-      { ALT: () => this.CONSUME(T.True) },
-      { ALT: () => this.CONSUME(T.False) },
-      { ALT: () => this.SUBRULE(this.list) },
-      { ALT: () => this.SUBRULE(this.scan) },
-      { ALT: () => this.CONSUME(T.Hole) },
-    ]);
-    this.MANY1(() => this.SUBRULE(this.suffix));
-  });
-
-  private prefix = this.RULE('prefix', () => {
-    this.OR([
-      { ALT: () => this.CONSUME(T.Minus) },
-      { ALT: () => this.CONSUME(T.Not) },
-      {
-        ALT: () => {
-          this.CONSUME(T.Reduction);
-          this.CONSUME(T.LBracket);
-          this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.indexName) });
-          this.OPTION(() => {
-            this.CONSUME(T.Where);
-            this.SUBRULE(this.expression);
-          });
-          this.CONSUME(T.RBracket);
-        },
-      },
-    ]);
-  });
-
-  private suffix = this.RULE('suffix', () => {
-    this.OR([
-      { ALT: () => this.SUBRULE(this.callArguments) },
-      { ALT: () => this.SUBRULE(this.indices) },
-      {
-        ALT: () => {
-          this.CONSUME(T.Dot);
-          this.CONSUME(T.Name);
-        },
-      },
-    ]);
-  });
-
-  private callArguments = this.RULE('callArguments', () => {
-    this.CONSUME(T.LParen);
-    this.MANY_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.argument) });
-    this.CONSUME(T.RParen);
-  });
-
-  private argument = this.RULE('argument', () => {
-    this.OPTION(() => {
-      this.CONSUME(T.Name);
-      this.CONSUME(T.Colon);
-    });
-    this.SUBRULE(this.expression);
-  });
-
-  private list = this.RULE('list', () => {
-    this.CONSUME(T.LBracket);
-    this.MANY_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.expression) });
-    this.CONSUME(T.RBracket);
-  });
-
-  private scan = this.RULE('scan', () => {
-    this.CONSUME(T.Scan);
-    this.OR([
-      {
-        ALT: () => {
-          this.CONSUME(T.Name);
-          this.CONSUME(T.In);
-          this.SUBRULE(this.arithmetic);
-        },
-      },
-      {
-        ALT: () => {
-          this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.scanSource) });
-          this.CONSUME(T.Along);
-          this.CONSUME1(T.Name);
-        },
-      },
-    ]);
-    this.OPTION(() => this.CONSUME(T.Reversed));
-    this.SUBRULE(this.body);
-  });
-
-  private scanSource = this.RULE('scanSource', () => {
-    this.CONSUME(T.Name);
-    this.CONSUME(T.Over);
-    this.SUBRULE(this.expression);
-  });
-
-  // ----------------------------------------------------------------------------------------------------------------- indices
-
-  private indices = this.RULE('indices', () => {
-    this.CONSUME(T.LBracket);
-    this.MANY_SEP({ SEP: T.Comma, DEF: () => this.SUBRULE(this.index) });
-    this.CONSUME(T.RBracket);
-  });
-
-  private index = this.RULE('index', () => {
-    this.OR([
-      {
-        ALT: () => {
-          this.CONSUME(T.Ellipsis);
-          this.CONSUME(T.Name);
-          this.OPTION(() => {
-            this.CONSUME(T.Colon);
-            this.SUBRULE(this.arithmetic);
-          });
-        },
-      },
-      {
-        ALT: () => {
-          this.CONSUME(T.GroupOpen);
-          this.MANY(() => this.SUBRULE(this.indexName));
-          this.CONSUME(T.RParen);
-        },
-      },
-      {
-        ALT: () => {
-          this.CONSUME1(T.Name);
-          this.CONSUME1(T.Colon);
-          this.SUBRULE1(this.arithmetic);
-        },
-      },
-      { ALT: () => this.SUBRULE(this.expression) },
-    ]);
-  });
-
-  /** A name in a reduction's bracket or in a group. */
-  private indexName = this.RULE('indexName', () => {
-    this.OPTION(() => this.CONSUME(T.Ellipsis));
-    this.CONSUME(T.Name);
-    this.OPTION1(() => {
-      this.CONSUME(T.Colon);
-      this.SUBRULE(this.arithmetic);
-    });
   });
 }
 
