@@ -4,11 +4,13 @@ import type { ProseTable } from '../problem.ts';
 import { broadcastProse } from './check-broadcast.ts';
 import { equationsProse } from './check-equations.ts';
 import { namesProse } from './check-names.ts';
+import { rolesProse } from './check-roles.ts';
 import { shapesProse } from './check-shapes.ts';
 
 export const checkProse: ProseTable<CheckProblems> = {
   ...shapesProse,
   ...equationsProse,
   ...broadcastProse,
+  ...rolesProse,
   ...namesProse,
 };
