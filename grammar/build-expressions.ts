@@ -5,7 +5,7 @@
  * Precedence, loosest first: `else` (right), `where`, `or`, `and`, `not`, comparisons (not associative), `|>`, `+ -`, `* / %`, unary minus,
  * `^` (right), `with`, then suffixes. A reduction takes the product that follows it.
  */
-import type { CstElement, CstNode, IToken } from 'chevrotain';
+import type { CstNode, IToken } from 'chevrotain';
 import type {
   Argument,
   BinaryOperator,
@@ -22,16 +22,9 @@ import type {
 } from './ast.ts';
 import { end, start } from './lookahead.ts';
 import { level } from './operators.ts';
-import type { SyntaxReporter } from './problems.ts';
 import * as T from './tokens.ts';
-
-/** An expression with its extent in the text, parentheses included, and how tightly its outermost operator binds. */
-interface Piece {
-  readonly expr: Expr;
-  readonly start: number;
-  readonly end: number;
-  readonly level: number;
-}
+import { OperatorComplaints, type Piece } from './operator-complaints.ts';
+import { TreeReader } from './tree-reader.ts';
 
 type Item =
   | { readonly kind: 'minus' | 'not'; readonly token: IToken }
@@ -40,93 +33,12 @@ type Item =
   | { readonly kind: 'infix'; readonly token: IToken; readonly operator: string; readonly label: Name | null }
   | { readonly kind: 'edits'; readonly token: IToken; readonly node: CstNode };
 
-export const isNode = (element: CstElement): element is CstNode => 'children' in element;
-
-export class ExpressionBuilder {
-  protected readonly report: SyntaxReporter;
-  /** Where the last token ended: the place of a hole. */
-  protected at = 0;
-
-  constructor(report: SyntaxReporter) {
-    this.report = report;
-  }
+export class ExpressionBuilder extends TreeReader {
+  private readonly complaints = new OperatorComplaints(this.report);
 
   /** Statements are built by the subclass; a scan's body needs them. */
   protected body(_node: CstNode | null): readonly Statement[] {
     return [];
-  }
-
-  // -------------------------------------------------------------------------------------------------------------------- holes
-
-  protected token(node: CstNode | null, key: string, i = 0): IToken | null {
-    const element = node?.children[key]?.[i];
-    if (element === undefined || isNode(element) || element.isInsertedInRecovery === true) return null;
-    this.at = Math.max(this.at, end(element));
-    return element;
-  }
-
-  protected node(node: CstNode | null, key: string, i = 0): CstNode | null {
-    const element = node?.children[key]?.[i];
-    return element !== undefined && isNode(element) ? element : null;
-  }
-
-  protected nodes(node: CstNode | null, key: string): CstNode[] {
-    return node?.children[key]?.filter(isNode) ?? [];
-  }
-
-  protected tokens(node: CstNode | null, key: string): IToken[] {
-    const found: IToken[] = [];
-    for (const element of node?.children[key] ?? []) {
-      if (isNode(element) || element.isInsertedInRecovery === true) continue;
-      this.at = Math.max(this.at, end(element));
-      found.push(element);
-    }
-    return found;
-  }
-
-  protected span(from: number, to: number): Span {
-    return this.report.span(from, Math.max(from, to));
-  }
-
-  protected hole(): Expr {
-    return { kind: 'bad', span: this.span(this.at, this.at) };
-  }
-
-  protected name(token: IToken | null): Name | null {
-    if (token === null) return null;
-    return { text: token.image, span: this.span(start(token), end(token)) };
-  }
-
-  /** The first and last offset of the text below a node; null if nothing of it is in the text. */
-  protected extent(node: CstNode): { start: number; end: number } | null {
-    let from = Infinity;
-    let to = -1;
-    const visit = (current: CstNode): void => {
-      for (const elements of Object.values(current.children)) {
-        for (const element of elements) {
-          if (isNode(element)) visit(element);
-          else if (element.isInsertedInRecovery !== true) {
-            from = Math.min(from, start(element));
-            to = Math.max(to, end(element));
-          }
-        }
-      }
-    };
-    visit(node);
-    return to < 0 ? null : { start: from, end: to };
-  }
-
-  /** Where the text below a node begins. Children are recorded in the order of the text, so this is the leftmost path. */
-  protected beginning(node: CstNode): number | null {
-    let current: CstNode = node;
-    for (;;) {
-      const key = Object.keys(current.children)[0];
-      const element = key === undefined ? undefined : current.children[key]?.[0];
-      if (element === undefined) return this.extent(node)?.start ?? null;
-      if (!isNode(element))
-        return element.isInsertedInRecovery === true ? (this.extent(node)?.start ?? null) : start(element);
-      current = element;
-    }
   }
 
   // -------------------------------------------------------------------------------------------------------------- expressions
@@ -345,7 +257,7 @@ export class ExpressionBuilder {
         const binds = infixLevel(operator);
         if (binds < minimum) return left;
         next++;
-        if (left.level === level.pipe && binds > level.pipe) this.pipelineOperand(left, item.token);
+        if (left.level === level.pipe && binds > level.pipe) this.complaints.pipelineOperand(left, item.token);
         left = item.kind === 'edits' ? this.withEdits(left, item.node) : join(left, item, binds);
       }
     };
@@ -354,14 +266,15 @@ export class ExpressionBuilder {
       const { operator, token } = item;
       const operatorSpan = this.span(start(token), end(token));
       if (operator === '|>') {
-        this.looseLeft(left);
+        this.complaints.looseLeft(left);
         const stage = prefixed();
-        this.checkStage(stage);
+        this.complaints.checkStage(stage);
         const span = this.span(left.start, stage.end);
         const expr: Expr = { kind: 'pipe', value: left.expr, label: item.label, stage: stage.expr, span };
         return { expr, start: left.start, end: stage.end, level: level.pipe };
       }
-      if (operator === '^') this.powerOfReduction(items[next]);
+      const follower = items[next];
+      if (operator === '^' && follower?.kind === 'reduction') this.complaints.powerOfReduction(follower.word);
       // `else` and `^` group to the right, all others to the left.
       const right = binary(operator === 'else' || operator === '^' ? binds : binds + 1);
       const span = this.span(left.start, right.end);
@@ -411,7 +324,7 @@ export class ExpressionBuilder {
         case 'reduction': {
           const { indices, guard, close } = this.bracket(item.node);
           const follower = items[next];
-          if (follower?.kind === 'minus') this.minusAfterBracket(item.word, follower.token);
+          if (follower?.kind === 'minus') this.complaints.minusAfterBracket(item.word, follower.token);
           const operand = binary(level.product);
           const from = start(item.word);
           return {
@@ -466,68 +379,6 @@ export class ExpressionBuilder {
     const guard = this.token(node, 'Where') === null ? null : this.expression(this.node(node, 'expression'));
     const close = this.token(node, 'RBracket');
     return { indices, guard, close: close === null ? this.at : end(close) };
-  }
-
-  // -------------------------------------------------------------------------------------------------- rules 2 and 5: complaints
-
-  private parenthesise(from: number, to: number): { span: Span; text: string }[] {
-    return [
-      { span: this.span(from, from), text: '(' },
-      { span: this.span(to, to), text: ')' },
-    ];
-  }
-
-  /** Rule 5: `x + y |> f` reads both ways. A product may be piped: `a * b |> f`. */
-  private looseLeft(left: Piece): void {
-    const { expr } = left;
-    const sum = left.level === level.sum && expr.kind === 'binary';
-    const negative = left.level === level.unary && expr.kind === 'unary';
-    if (!sum && !negative) return;
-    this.report.add('NN009', left.start, left.end, { operator: expr.operator }, [
-      { title: 'pipe the whole left side', edits: this.parenthesise(left.start, left.end), applicability: 'maybe' },
-    ]);
-  }
-
-  /** `x |> f + y`: the pipeline is an operand of `+` only in parentheses. */
-  private pipelineOperand(left: Piece, operator: IToken): void {
-    this.report.add('NN023', start(operator), end(operator), { operator: operator.image }, [
-      {
-        title: 'put the pipeline into parentheses',
-        edits: this.parenthesise(left.start, left.end),
-        applicability: 'always',
-      },
-    ]);
-  }
-
-  private checkStage(stage: Piece): void {
-    let { expr } = stage;
-    if (expr.kind === 'bad') return;
-    while (expr.kind === 'call' || expr.kind === 'member') expr = expr.kind === 'call' ? expr.callee : expr.target;
-    if (expr.kind === 'name' || expr.kind === 'bad') return;
-    const found = { number: 'a number', string: 'a string', read: 'a read', reduce: 'a reduction' };
-    const kind = stage.expr.kind;
-    this.report.add('NN014', stage.start, stage.end, {
-      found: kind in found ? found[kind as keyof typeof found] : 'an expression',
-    });
-  }
-
-  private powerOfReduction(item: Item | undefined): void {
-    if (item?.kind !== 'reduction') return;
-    this.report.add('NN011', start(item.word), end(item.word), { reduction: item.word.image });
-  }
-
-  private minusAfterBracket(word: IToken, minus: IToken): void {
-    const from = start(word);
-    this.report.add('NN010', start(minus), end(minus), { reduction: word.image }, [
-      {
-        title: `put the minus before \`${word.image}\``,
-        edits: [
-          { span: this.span(start(minus), end(minus)), text: '' },
-          { span: this.span(from, from), text: '-' },
-        ],
-        applicability: word.image === 'sum' || word.image === 'mean' ? 'always' : 'maybe',
-      },
-    ]);
   }
 
   protected unescape(token: IToken): string {
