@@ -104,7 +104,6 @@ export class StampClock {
   }
 
   private stamped(encoder: StampEncoder): GpuEncoder {
-    this.labels = [];
     const pass = (): GpuPass => {
       let pipeline: GpuHandle;
       let group: GpuHandle;
@@ -158,7 +157,7 @@ export class StampClock {
     return this.sets[k];
   }
 
-  /** Of the last command buffer. */
+  /** Of what was recorded since the last time. */
   async stamps(): Promise<Stamp[]> {
     const out: Stamp[] = [];
     for (const [i, { staging }] of this.sets.entries()) {
@@ -170,6 +169,7 @@ export class StampClock {
         out.push({ label: this.labels[(i * MOST + k) / 2]!, begin: values[k]!, end: values[k + 1]! });
       staging.unmap();
     }
+    this.labels = [];
     return out;
   }
 }
@@ -223,6 +223,7 @@ export async function profileGpu(
     times.push(await once());
   clock.on = true;
   await once();
+  await clock.stamps();
   const calls = callsOf(artifact, program);
   const sums = calls.map(() => ({ calls: 0, nanoseconds: [] as number[] }));
   const seen: Stamp[] = [];

@@ -9,7 +9,7 @@ import { NncError } from '../errors.ts';
 import { toHalf, type View } from '../memory.ts';
 import type { Plan, PlanBuffer, PlanDType, PlanLeaf, PlanProgram, PlanStep } from '../plan.ts';
 import type { WeightTensor } from '../weights.ts';
-import type { GpuBuffer, GpuDevice, GpuError, GpuHandle, GpuLike, GpuPass } from './api.ts';
+import type { GpuBuffer, GpuDevice, GpuEncoder, GpuError, GpuHandle, GpuLike, GpuPass } from './api.ts';
 import { align, checkLimits, needsOf, openDevice, ROW, bindingsOf } from './device.ts';
 import { GpuFaults } from './faults.ts';
 import { gatedDispatches, gateKernel, Gates, isGated } from './gates.ts';
@@ -40,6 +40,9 @@ export interface GpuStore {
 const COPY_SRC = 4;
 const COPY_DST = 8;
 const STORAGE = 128;
+/** A call whose results are waited for is handed over in so many pieces at most, none of them shorter than so many dispatches. */
+const PIECES = 8;
+const EARLY = 24;
 /** Bytes that are handed to the queue at once: it copies what it is given, so a large tensor never lies in memory twice. */
 const PIECE = 2 ** 22;
 
@@ -301,9 +304,7 @@ export class GpuMachine {
       if (asked.has(dispatch.group)) continue;
       this.device.pushErrorScope('validation');
       const encoder = this.device.createCommandEncoder({ label: 'search' });
-      const pass = encoder.beginComputePass();
-      this.record(pass, [dispatch]);
-      pass.end();
+      this.recordPass(encoder, [dispatch], 0, 1);
       encoder.finish();
       asked.set(dispatch.group, { kernel: dispatch.kernel, error: this.device.popErrorScope() });
     }
@@ -342,20 +343,37 @@ export class GpuMachine {
     this.scalar(program, 'seed', this.seed);
     this.scalar(program, 'step', step);
     const dispatches = this.list(program);
-    const encoder = device.createCommandEncoder({ label: `${this.plan.name}.${program.name}` });
-    const pass: GpuPass = encoder.beginComputePass();
-    this.record(pass, dispatches);
-    pass.end();
+    const label = `${this.plan.name}.${program.name}`;
+    let from = 0;
+    // Whoever waits for results waits less if the device begins while the rest is still being recorded. A step of training is one submit.
+    const mayBegin = wanted.length > 0 && program.name !== 'step';
+    const earlier: Promise<GpuError | null>[] = [];
+    const count = Math.max(EARLY, Math.ceil(dispatches.length / PIECES));
+    while (mayBegin && dispatches.length - from > 1.5 * count) {
+      const encoder = device.createCommandEncoder({ label });
+      this.recordPass(encoder, dispatches, from, (from += count));
+      device.pushErrorScope('validation');
+      device.queue.submit([encoder.finish()]);
+      earlier.push(device.popErrorScope());
+    }
+    const encoder = device.createCommandEncoder({ label });
+    this.recordPass(encoder, dispatches, from, dispatches.length);
     const reading = wanted.length === 0 ? null : this.readings.begin(encoder, this.wanted(wanted));
     if (reading === null) device.queue.submit([encoder.finish()]);
-    else this.readings.submit(encoder, reading);
+    else this.readings.submit(encoder, reading, earlier);
     return reading;
   }
 
-  private record(pass: GpuPass, dispatches: readonly Dispatch[]): void {
+  private recordPass(encoder: GpuEncoder, dispatches: readonly Dispatch[], from: number, to: number): void {
+    const pass: GpuPass = encoder.beginComputePass();
+    this.record(pass, dispatches, from, to);
+    pass.end();
+  }
+
+  private record(pass: GpuPass, dispatches: readonly Dispatch[], from: number, to: number): void {
     let pipeline: GpuHandle | null = null;
     let group: GpuHandle | null = null;
-    for (let i = 0; i < dispatches.length; i++) {
+    for (let i = from; i < to; i++) {
       const d = dispatches[i]!;
       if (d.pipeline !== pipeline) pass.setPipeline((pipeline = d.pipeline));
       if (d.offsets !== null) pass.setBindGroup(0, d.group, d.offsets);

@@ -118,12 +118,14 @@ export class GpuReadings {
     return { stagings, all, refusal: null };
   }
 
-  /** In a scope of its own: errors that belong to no call may be told after the results are there. */
-  submit(encoder: GpuEncoder, reading: Reading): void {
+  /** In a scope of its own: errors that belong to no call may be told after the results are there. `earlier`: what was said of parts of the call before. */
+  submit(encoder: GpuEncoder, reading: Reading, earlier: readonly Promise<GpuError | null>[] = []): void {
     const { device } = this;
     device.pushErrorScope('validation');
     device.queue.submit([encoder.finish()]);
-    reading.refusal = device.popErrorScope();
+    const last = device.popErrorScope();
+    reading.refusal =
+      earlier.length === 0 ? last : Promise.all([...earlier, last]).then((all) => all.find((e) => e !== null) ?? null);
   }
 
   /** Waits for the GPU, then gives the tensors by position. */

@@ -147,13 +147,18 @@ export function emitWgsl(
       const all = map.map((s) => (s < 0 ? next : s));
       const emitted = emitKernel(run.kernel, run.schedule, all, place, lie);
       if (emitted.bindings > limits.bindings || run.scratch * 4 > limits.binding) return [];
+      const key = `${all.join()}\n${emitted.lines.join('\n')}`;
+      const known = positions.get(key);
+      const within = run.within.map((w) => ({ value: sizeExpr(w.value), most: w.most }));
+      const { first, count, buffers } = run;
+      if (known !== undefined) return [{ first, count, kernel: known, buffers, within }];
       const kernel = variants.length;
+      positions.set(key, kernel);
       // Its own memory is where other kernels leave what is between their passes.
       const between = run.scratch === 0 ? {} : { scratch: num(run.scratch), slots: emitted.slots.slice(0, next) };
       const made = { ...emitted, ...between, bindings: emitted.bindings - (run.scratch === 0 ? 0 : 1) };
-      variants.push({ kernel: run.kernel, map, place, buffers: run.buffers, emitted: made, matrix: null });
-      const within = run.within.map((w) => ({ value: sizeExpr(w.value), most: w.most }));
-      return [{ first: run.first, count: run.count, kernel, buffers: run.buffers, within }];
+      variants.push({ kernel: run.kernel, map, place, buffers, emitted: made, matrix: null });
+      return [{ first, count, kernel, buffers, within }];
     });
     if (runs.length > 0) merged[name] = runs;
   }

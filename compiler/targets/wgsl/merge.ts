@@ -287,8 +287,8 @@ function built(
   for (const [i, m] of members.entries()) {
     const { kernel, step } = m;
     const map = new Map(m.map);
-    if (axes[i] !== null) map.set(axes[i]!, name('unit'));
-    const named = (axis: string): string => (axis === axes[i] ? 'unit' : axisName(axis, first + i));
+    for (const a of m.axes.keys()) map.set(a, name(a === axes[i] ? 'unit' : axisName(a, i)));
+    const named = (axis: string): string => (axis === axes[i] ? 'unit' : axisName(axis, i));
     for (const [a, p] of m.axes) extents.set(named(a), p);
     const at = step.buffers.map((b, k) => {
       const own = kernel.buffers[k]!;
@@ -300,7 +300,10 @@ function built(
         return known;
       }
       buffers.push(b);
-      parameters.push({ ...own, name: plan.buffers[b]!.name, sizes: own.sizes.map((p) => substitute(p, m.map)) });
+      // Names of the kernels' own, so that equal runs are equal kernels.
+      let text = own.name;
+      for (let n = 2; parameters.some((p) => p.name === text); n++) text = `${own.name}_${n}`;
+      parameters.push({ ...own, name: text, sizes: own.sizes.map((p) => substitute(p, m.map)) });
       return buffers.length - 1;
     });
     for (const [k, b] of kernel.buffers.entries())

@@ -156,6 +156,29 @@ describe.skipIf(gpu === null)('a program on a device', { timeout: 60_000 }, () =
     await expect(fit(unit as unknown as EventualTrainable, columns, { readEvery: 0 })).rejects.toThrow(/NN537/);
   });
 
+  it('begins with a long call whose results are waited for while the rest is recorded', async () => {
+    const deep = compile(
+      'model Net(x: float[B, 64]) -> float[B, 64] { repeat 60 { x = x |> Linear(64) |> tanh }\n  return x }',
+      {
+        bounds: { B: 8 },
+      },
+    );
+    expect(deep.reports.filter((r) => r.severity === 'error')).toEqual([]);
+    const { device, counts } = counting(await deviceOf(gpu!));
+    const net = await onGpu(deep.artifacts.get('Net')!, deep.sources, device, { seed: 1 });
+    const start = { ...counts };
+    await net.forward({ x: new Float32Array(8 * 64) });
+    const made = (net as unknown as { machine: { dispatches(program: string): number } }).machine.dispatches('forward');
+    expect(made).toBeGreaterThanOrEqual(60);
+    const own = (key: string): number => (counts[key] ?? 0) - (start[key] ?? 0);
+    // 24 at a time, and what is left.
+    expect(own('submit')).toBe(1 + Math.max(0, Math.ceil(made / 24 - 1.5)));
+    // The scopes of the submits, and one for what the results are read into.
+    expect(own('pushErrorScope')).toBe(own('popErrorScope'));
+    net.close();
+    device.destroy();
+  });
+
   it('hands weights over as they are, in pieces', async () => {
     const wide = compile('model Net(x: float[2, 3000]) -> float[2, 700] { return x |> Linear(700) }', {});
     const { device, writes, counts } = counting(await deviceOf(gpu!));
