@@ -33,6 +33,7 @@ const PARTS: readonly (readonly [file: string, names: readonly string[] | null])
   ['webgpu/api.ts', null],
   ['webgpu/table.ts', null],
   ['webgpu/sizes.ts', null],
+  ['webgpu/halves.ts', null],
   ['webgpu/matrix.ts', null],
   ['webgpu/device.ts', null],
   ['webgpu/pipelines.ts', null],

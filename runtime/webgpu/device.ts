@@ -2,6 +2,7 @@
 import { NncError } from '../errors.ts';
 import type { Plan, PlanBuffer } from '../plan.ts';
 import type { GpuDevice, GpuLike } from './api.ts';
+import { HALVES_FEATURE, programFor } from './halves.ts';
 import { MATRIX_FEATURES, matrixNeed } from './matrix.ts';
 import type { GpuCompiledLimits, GpuKernel, GpuProgramTable } from './table.ts';
 
@@ -36,7 +37,7 @@ export function needsOf(plan: Plan, table: GpuProgramTable, limits: GpuCompiledL
 export async function openDevice(
   plan: Plan,
   table: GpuProgramTable,
-  needs: Needs,
+  compiled: GpuCompiledLimits,
   given: GpuLike | undefined,
 ): Promise<GpuDevice> {
   const scope = globalThis as { readonly navigator?: { readonly gpu?: GpuLike } };
@@ -49,7 +50,8 @@ export async function openDevice(
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (adapter === null)
     throw new NncError('NN541', null, ['WebGPU found no adapter: no GPU, or no driver that it accepts.']);
-  const { buffer, binding, bindings } = needs;
+  const own = programFor(plan, table, adapter.features);
+  const { buffer, binding, bindings } = needsOf(own.plan, own.table, compiled);
   const { limits } = adapter;
   const requiredLimits: Record<string, number> = {};
   // The defaults (256 MiB a buffer, 128 MiB a binding, 8 of them) are everywhere; more is asked for only where it is needed.
@@ -64,7 +66,9 @@ export async function openDevice(
     return await adapter.requestDevice({
       label: plan.name,
       requiredLimits,
-      ...(matrices > 0 ? { requiredFeatures: MATRIX_FEATURES } : {}),
+      requiredFeatures: [
+        ...new Set([...(own.table === table ? [] : [HALVES_FEATURE]), ...(matrices > 0 ? MATRIX_FEATURES : [])]),
+      ],
     });
   } catch (error) {
     throw new NncError('NN541', null, [`WebGPU gave no device: ${String(error)}`]);

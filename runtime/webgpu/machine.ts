@@ -3,16 +3,18 @@
  * submit a call. What a call dispatches is listed when the sizes change; loops of the plan are in that list round by round, and a dispatch's sizes
  * are one 256-byte row of a uniform buffer. Between such changes a call allocates no GPU memory and reads nothing back unless asked.
  *
- * The plan here is the target's: offsets are multiples of 256, and every element takes four bytes but in what is stored in fewer.
+ * The plan here is the target's: offsets are multiples of 256, and every element takes four bytes but in what is stored in fewer, or kept in halves (halves.ts; only what
+ * nobody reads from outside).
  */
 import { NncError } from '../errors.ts';
 import { toHalf, type View } from '../memory.ts';
 import type { Plan, PlanBuffer, PlanDType, PlanLeaf, PlanProgram, PlanStep } from '../plan.ts';
 import type { WeightTensor } from '../weights.ts';
 import type { GpuBuffer, GpuDevice, GpuEncoder, GpuError, GpuHandle, GpuLike, GpuPass } from './api.ts';
-import { align, checkLimits, needsOf, openDevice, ROW, bindingsOf } from './device.ts';
+import { align, bindingsOf, checkLimits, needsOf, openDevice, ROW } from './device.ts';
 import { GpuFaults } from './faults.ts';
 import { gatedDispatches, gateKernel, Gates, isGated } from './gates.ts';
+import { calledKernels, programFor } from './halves.ts';
 import { Listing, type Call, type Dispatch, type MergedCall } from './listing.ts';
 import { kernelsFor } from './matrix.ts';
 import { GpuPipelines, titleOf } from './pipelines.ts';
@@ -80,6 +82,8 @@ const ARRAY_NAMES: Readonly<Record<PlanDType, string>> = {
 
 export class GpuMachine {
   readonly plan: Plan;
+  /** The module's, which is the same but for memory. */
+  compiled: Plan;
   readonly device: GpuDevice;
   seed = 0;
   /** Steps of training done. */
@@ -106,6 +110,7 @@ export class GpuMachine {
 
   private constructor(plan: Plan, table: GpuProgramTable, limits: GpuCompiledLimits, device: GpuDevice, owns: boolean) {
     this.plan = plan;
+    this.compiled = plan;
     this.device = device;
     this.ownsDevice = owns;
     this.env = new Map(plan.sizes.map((s) => [s.name, s.bound]));
@@ -139,13 +144,14 @@ export class GpuMachine {
     limits: GpuCompiledLimits,
     options: GpuOptions,
   ): Promise<GpuMachine> {
-    const needs = needsOf(plan, all, limits);
-    const device = options.device ?? (await openDevice(plan, all, needs, options.gpu));
-    checkLimits(plan, needs, device);
-    const table = kernelsFor(all, device);
+    const device = options.device ?? (await openDevice(plan, all, limits, options.gpu));
+    const own = programFor(plan, all, device.features);
+    checkLimits(own.plan, needsOf(own.plan, own.table, limits), device);
+    const table = kernelsFor(own.table, device);
     // All memory that is ever taken, but for what results are read into.
     device.pushErrorScope('out-of-memory');
-    const machine = new GpuMachine(plan, table, limits, device, options.device === undefined);
+    const machine = new GpuMachine(own.plan, table, limits, device, options.device === undefined);
+    machine.compiled = plan;
     const memory = await device.popErrorScope();
     try {
       if (memory !== null) throw machine.faults.outOfMemory(memory);
@@ -176,7 +182,7 @@ export class GpuMachine {
     const { device, gates } = this;
     const { moves } = this.listing;
     const pipelines = new GpuPipelines(device, moves);
-    const all = [...table.kernels, copyKernel, ...(gates === null ? [] : [gateKernel])];
+    const all = [...calledKernels(table), copyKernel, ...(gates === null ? [] : [gateKernel])];
     const made = new Map(await Promise.all(all.map(async (k) => [k, await pipelines.of(k)] as const)));
     device.pushErrorScope('validation');
     // Labels say which call of which program: for whoever watches the device.

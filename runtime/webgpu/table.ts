@@ -1,5 +1,5 @@
 /** What an emitted module says beside its plan: shaders, which of them every call is, and where in the source things come from. Plain data. */
-import type { SizeExpr } from '../plan.ts';
+import type { Plan, SizeExpr } from '../plan.ts';
 
 /** A kernel for one way in which its buffers lie. */
 export interface GpuKernel {
@@ -40,6 +40,20 @@ export interface GpuProgramTable {
   /** By program. */
   readonly merged?: Readonly<Record<string, readonly GpuMergedCalls[]>>;
   readonly origins: GpuOrigins;
+  /** Absent: nothing is kept in halves. */
+  readonly halves?: GpuHalves;
+}
+
+/** What is else on a device with `shader-f16`. */
+export interface GpuHalves {
+  /** Positions of the buffers whose elements take two bytes. */
+  readonly buffers: readonly number[];
+  readonly arenas: Plan['arenas'];
+  /** Of all buffers. */
+  readonly offsets: readonly number[];
+  /** Of the programs in which they are others. */
+  readonly calls: Readonly<Record<string, readonly number[]>>;
+  readonly merged?: GpuProgramTable['merged'];
 }
 
 /** `.nn` places of what the device may complain about; null where a module was made without its sources. */

@@ -115,7 +115,7 @@ export async function reopened(
   lost.destroy();
   // A device that was given is the one that was lost.
   const machine = await GpuMachine.create(
-    lost.plan,
+    lost.compiled,
     table,
     limits,
     options.gpu === undefined ? {} : { gpu: options.gpu },

@@ -11,19 +11,22 @@ import type { Sources } from '../../source/source.ts';
 import { sizeExpr } from '../../plan/sizes.ts';
 import { holdsHalves, matrixBytes, matrixPass, type MatrixSchedule } from '../../schedule/wgsl-matrix.ts';
 import { fewRows, wgslSchedule, type SizeOf, type WgslSchedule } from '../../schedule/wgsl.ts';
-import type { Plan, PlanStep } from '../../../runtime/plan.ts';
-import type { GpuMergedCalls, GpuOrigins } from '../../../runtime/webgpu/table.ts';
+import type { Plan, PlanProgram, PlanStep } from '../../../runtime/plan.ts';
+import type { GpuHalves, GpuMergedCalls, GpuOrigins } from '../../../runtime/webgpu/table.ts';
 import { isStored } from '../ts/class.ts';
 import { literal } from '../ts/emit.ts';
 import { declared, MODULE_NAMES, named } from '../named.ts';
 import { classLines, declarationLines } from './class.ts';
+import { callLie, halfParameters, halvesPlan, roundedBuffers, type HalvesPlan } from './halves.ts';
 import { closure, helperText, type Helper } from './helpers.ts';
 import { emitKernel, type EmittedKernel } from './kernel.ts';
 import { GUARANTEED, gpuPlan, overLimits, type GpuLimits } from './layout.ts';
 import { MATRIX_EXTENSIONS } from './matrix.ts';
 import { mergedCalls } from './merge.ts';
 import { webgpuText } from './runtime.generated.ts';
+import { WITHOUT_HALVES } from './shader.ts';
 import { slotPlaces, type SlotMap } from './slots.ts';
+import { HALF } from './windows.ts';
 
 export interface WgslOptions {
   /** TypeScript, or JavaScript with declarations beside it. */
@@ -58,6 +61,14 @@ export interface Excess {
   readonly origin: OriginId;
 }
 
+/** Position of the variant of every call, and of what stands for several, by program. */
+interface Listed {
+  readonly calls: Readonly<Record<string, readonly number[]>>;
+  readonly merged: Readonly<Record<string, readonly GpuMergedCalls[]>>;
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
 interface Variant {
   readonly kernel: Kernel;
   readonly map: SlotMap;
@@ -88,26 +99,24 @@ export function emitWgsl(
   const rounded = options.matrices ? roundedBuffers(plan, kernels) : new Set<number>();
   const variants: Variant[] = [];
   const positions = new Map<string, number>();
-  const calls: Record<string, number[]> = {};
-  const merged: Record<string, readonly GpuMergedCalls[]> = {};
-  for (const [name, program] of Object.entries(own.programs)) {
-    const list: number[] = (calls[name] = []);
-    const alone = ofOneCall(own, name);
+  const half = halvesPlan(plan, kernels, limits);
+  const listed = (laid: Plan, name: string, program: PlanProgram): { list: number[]; merged: GpuMergedCalls[] } => {
+    const list: number[] = [];
+    const alone = ofOneCall(laid, name);
     const go = (steps: readonly PlanStep[]): void => {
       for (const step of steps) {
         if (step.kind === 'loop') go(step.body);
         if (step.kind !== 'call') continue;
-        const { map, bases, windows } = slotPlaces(
-          step.buffers.map((b, i) => (kernels[step.kernel]!.buffers[i]!.row ? null : own.buffers[b]!)),
-          limits,
-        );
         const kernel = kernels[step.kernel]!;
+        const lie = callLie(laid, kernel, step.buffers, limits);
+        const { map, bases, windows } = lie;
+        const kept = half === null ? NONE : halfParameters(half.halves, step.buffers, lie);
         const halves = (e: Expr): boolean => holdsHalves(kernel, (k) => rounded.has(step.buffers[k]!), e);
         const unread = new Set(step.buffers.flatMap((b, i) => (alone.has(b) ? [i] : [])));
         const held = options.matrices ? `: ${step.buffers.map((b) => (rounded.has(b) ? 1 : 0)).join('')}` : '';
         // Training has the batch that it was compiled for.
         const mayBeFew = name === 'forward' || name === 'stream';
-        const key = `${step.kernel}: ${map.join()}: ${bases.join()}: ${windows.join()}: ${[...unread].join()}${held}${mayBeFew ? ' few' : ''}`;
+        const key = `${step.kernel}: ${map.join()}: ${bases.join()}: ${windows.join()}: ${[...unread].join()}: ${[...kept].join()}${held}${mayBeFew ? ' few' : ''}`;
         let position = positions.get(key);
         if (position === undefined) {
           position = variants.length;
@@ -115,7 +124,7 @@ export function emitWgsl(
           const place = placeOf(kernel.origin);
           const sizeOf: SizeOf = (s) => bounds.get(s) ?? 64;
           const emitted = (schedule: MatrixSchedule): EmittedKernel =>
-            emitKernel(kernel, schedule, map, place, { bases, windows, bytes: limits.binding, own: unread });
+            emitKernel(kernel, schedule, map, place, { bases, windows, bytes: limits.binding, own: unread }, kept);
           const emit = (schedule: WgslSchedule): Variant => {
             const own = options.matrices ? onMatrixUnits(kernel, schedule, sizeOf, halves) : null;
             const matrix = own === null ? null : { emitted: emitted(own.schedule), bytes: own.bytes };
@@ -135,17 +144,21 @@ export function emitWgsl(
     };
     go(program.steps);
     // Training has as many rows as it was compiled for.
-    if (name !== 'forward' && name !== 'stream') continue;
-    const runs = mergedCalls(own, program, kernels).flatMap((run): GpuMergedCalls[] => {
-      const { map, bases, windows } = slotPlaces(
-        run.buffers.map((b, k) => (run.own[k] === null ? own.buffers[b]! : null)),
+    if (name !== 'forward' && name !== 'stream') return { list, merged: [] };
+    const merged = mergedCalls(laid, program, kernels).flatMap((run): GpuMergedCalls[] => {
+      const places = slotPlaces(
+        run.buffers.map((b, k) => (run.own[k] === null ? laid.buffers[b]! : null)),
         limits,
       );
+      const { map, bases, windows } = places;
+      const kept = half === null ? NONE : halfParameters(half.halves, run.buffers, places);
+      // What lies in halves is read as such, or not here.
+      if (laid !== own && kept.size === 0 && run.buffers.some((b, k) => map[k]! >= 0 && half!.halves.has(b))) return [];
       const place = placeOf(run.kernel.origin);
       const next = windows.length;
       const lie = { bases: bases.map((b, k) => run.own[k] ?? b), windows: [...windows, 1], bytes: limits.binding };
       const all = map.map((s) => (s < 0 ? next : s));
-      const emitted = emitKernel(run.kernel, run.schedule, all, place, lie);
+      const emitted = emitKernel(run.kernel, run.schedule, all, place, lie, kept);
       if (emitted.bindings > limits.bindings || run.scratch * 4 > limits.binding) return [];
       const key = `${all.join()}\n${emitted.lines.join('\n')}`;
       const known = positions.get(key);
@@ -160,8 +173,17 @@ export function emitWgsl(
       variants.push({ kernel: run.kernel, map, place, buffers, emitted: made, matrix: null });
       return [{ first, count, kernel, buffers, within }];
     });
-    if (runs.length > 0) merged[name] = runs;
-  }
+    return { list, merged };
+  };
+  const lists = (laid: Plan): Listed => {
+    const found = Object.entries(laid.programs).map(([name, p]) => [name, listed(laid, name, p)] as const);
+    return {
+      calls: Object.fromEntries(found.map(([name, { list }]) => [name, list])),
+      merged: Object.fromEntries(found.flatMap(([name, { merged }]) => (merged.length > 0 ? [[name, merged]] : []))),
+    };
+  };
+  const called = lists(own);
+  const halved = half === null ? null : { ...half, ...lists(half.plan) };
 
   const text = types ? 'typescript' : 'javascript';
   const runtime = [webgpuText[text].trimEnd(), ...(isStored(plan) ? [webgpuText.store[text].trimEnd()] : [])];
@@ -177,7 +199,7 @@ export function emitWgsl(
     '',
     ...helperLines(variants.flatMap((v) => (v.matrix === null ? [v.emitted] : [v.emitted, v.matrix.emitted]))),
     ...variants.flatMap((v, i) => shaderLines(v, i)),
-    ...tableLines(variants, calls, merged, originsOf(unit, own, kernels, placeOf), types),
+    ...tableLines(variants, called, halved, originsOf(unit, own, kernels, placeOf), types),
     '',
     ...planLines(own, types),
     `const limits${types ? ': GpuCompiledLimits' : ''} = ${literal(limits)};`,
@@ -314,9 +336,10 @@ function shaderLines(variant: Variant, position: number): string[] {
   const { emitted, kernel } = variant;
   const shapes = kernel.buffers.map((b) => `${b.name} ${b.dtype}${b.access === 'read' ? '' : ' (written)'}`);
   const helpers = closure(emitted.helpers).map((h) => `\${${constantOf(h)}}`);
+  const first = emitted.halves ? `${WITHOUT_HALVES}\n` : '';
   return [
     `// ${kernel.name}: ${shapes.join(', ')}`,
-    `const ${shaderOf(position)} = \`${helpers.join('')}${template(emitted.lines.join('\n'))}`,
+    `const ${shaderOf(position)} = \`${first}${helpers.join('')}${template(emitted.lines.join('\n'))}`,
     '`;',
     '',
     ...matrixShader(variant, position),
@@ -326,11 +349,13 @@ function shaderLines(variant: Variant, position: number): string[] {
 /** The form for matrix units; what it needs of a device is said first in a shader. */
 function matrixShader({ matrix }: Variant, position: number): string[] {
   if (matrix === null) return [];
-  const { helpers, lines } = matrix.emitted;
+  const { helpers, lines, halves } = matrix.emitted;
+  // Who has matrix units has halves.
+  const first = `${MATRIX_EXTENSIONS}${halves ? `alias ${HALF} = f16;\n` : ''}`;
   const texts = closure(helpers).map((h) => `\${${constantOf(h)}}`);
   return [
     '// The same on matrix units.',
-    `const ${shaderOf(position)}m = \`${MATRIX_EXTENSIONS}${texts.join('')}${template(lines.join('\n'))}`,
+    `const ${shaderOf(position)}m = \`${first}${texts.join('')}${template(lines.join('\n'))}`,
     '`;',
     '',
   ];
@@ -370,35 +395,13 @@ function ofOneCall(plan: Plan, name: string): ReadonlySet<number> {
   return new Set([...calls].flatMap(([b, n]) => (n === 1 && plan.buffers[b]!.kind === 'temporary' ? [b] : [])));
 }
 
-/** Buffers into which kernels write numbers of f16 only, and nobody else writes. */
-function roundedBuffers(plan: Plan, kernels: readonly Kernel[]): ReadonlySet<number> {
-  const written = new Set<number>();
-  const others = new Set<number>();
-  const go = (steps: readonly PlanStep[]): void => {
-    for (const step of steps) {
-      if (step.kind === 'loop') go(step.body);
-      else if (step.kind === 'copy') others.add(step.to);
-      else {
-        const kernel = kernels[step.kernel]!;
-        for (const { each, writes } of kernel.stages)
-          for (const w of [...each, ...writes]) {
-            const halves = w.mode === 'store' && holdsHalves(kernel, () => false, w.value);
-            (halves ? written : others).add(step.buffers[w.buffer]!);
-          }
-      }
-    }
-  };
-  for (const program of Object.values(plan.programs)) go(program.steps);
-  return new Set([...written].filter((b) => !others.has(b) && plan.buffers[b]!.kind === 'temporary'));
-}
-
 const passesOf = ({ passes }: EmittedKernel): object[] =>
   passes.map((p) => ({ entry: p.entry, count: sizeExpr(p.count), per: p.per }));
 
 function tableLines(
   variants: readonly Variant[],
-  calls: Readonly<Record<string, number[]>>,
-  merged: Readonly<Record<string, readonly GpuMergedCalls[]>>,
+  { calls, merged }: Listed,
+  halved: (HalvesPlan & Listed) | null,
   origins: GpuOrigins,
   types: boolean,
 ): string[] {
@@ -430,8 +433,22 @@ function tableLines(
     '  },',
     ...(Object.keys(merged).length === 0 ? [] : [`  merged: ${literal(merged)},`]),
     `  origins: ${literal(origins)},`,
+    ...(halved === null ? [] : [`  halves: ${literal(halvesTable(halved, calls))},`]),
     '};',
   ];
+}
+
+/** What is else where the device has halves. */
+function halvesTable({ plan, halves, calls, merged }: HalvesPlan & Listed, without: Listed['calls']): GpuHalves {
+  const { arenas, buffers } = plan;
+  const other = Object.entries(calls).filter(([name, list]) => list.join() !== without[name]!.join());
+  return {
+    buffers: [...halves].sort((a, b) => a - b),
+    arenas,
+    offsets: buffers.map((b) => b.offset),
+    calls: Object.fromEntries(other),
+    ...(Object.keys(merged).length === 0 ? {} : { merged }),
+  };
 }
 
 function planLines(plan: Plan, types: boolean): string[] {

@@ -12,7 +12,7 @@ import type { Helper } from './helpers.ts';
 import { constant, registerType, scalarCode } from './scalar.ts';
 import { wideWords, type Wide } from '../../schedule/wgsl-product.ts';
 import type { Slot } from './slots.ts';
-import { inWindow, itemOf, lengthText, type Lie } from './windows.ts';
+import { HALF, inWindow, itemOf, lengthText, type Lie } from './windows.ts';
 
 interface Index {
   readonly text: string;
@@ -336,6 +336,7 @@ export class Expressions {
     at = this.shifted(buffer, at);
     const element = this.item(slot, at);
     if (dtype === 'bool') return slot.type === 'u32' ? `(${element} != 0u)` : `(bitcast<u32>(${element}) != 0u)`;
+    if (slot.type === 'f16') return `f32(${element})`;
     const type = registerType(dtype);
     return slot.type === type ? element : `bitcast<${type}>(${element})`;
   }
@@ -362,8 +363,11 @@ export class Expressions {
     }
     const { buffer, at } = e as Read;
     const { storage } = this.kernel.buffers[buffer]!;
-    if (storage === undefined)
-      return itemOf(this.slots[this.slotOf[buffer]!]!, `${this.shifted(buffer, this.poly(at))} >> 2u`);
+    if (storage === undefined) {
+      const slot = this.slots[this.slotOf[buffer]!]!;
+      const four = itemOf(slot, `${this.shifted(buffer, this.poly(at))} >> 2u`);
+      return slot.type === 'f16' ? `vec4<f32>(${four})` : four;
+    }
     const place = `at${this.count++}`;
     this.line(`let ${place} = ${this.poly(at)};`);
     const { four, shift } = STORED[storage];
@@ -471,6 +475,8 @@ export class Expressions {
     const packed = (text: string): string => {
       if (dtype === 'bool')
         return slot.type === 'u32' ? `select(0u, 1u, ${text})` : `bitcast<${slot.type}>(select(0u, 1u, ${text}))`;
+      // It is a number of f16 already.
+      if (slot.type === 'f16') return `${HALF}(${text})`;
       return slot.type === type ? text : `bitcast<${slot.type}>(${text})`;
     };
     inWindow(

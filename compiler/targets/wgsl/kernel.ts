@@ -46,6 +46,8 @@ export interface EmittedKernel {
   readonly passes: readonly EmittedPass[];
   /** Elements (f32) of memory that the passes leave values in for each other: the binding after the slots. */
   readonly scratch: Poly | null;
+  /** Whether it has elements that are halves where the device has such. */
+  readonly halves: boolean;
 }
 
 export class PassEmitter {
@@ -59,8 +61,14 @@ export class PassEmitter {
   readonly lie: Lie;
   private readonly map: SlotMap;
 
-  /** `vectors`: buffers of which aligned vectors are read. */
-  constructor(kernel: Kernel, map: SlotMap, vectors: ReadonlyMap<number, Lanes>, lie: Lie) {
+  /** `vectors`: buffers of which aligned vectors are read. `halves`: those that are kept as such. */
+  constructor(
+    kernel: Kernel,
+    map: SlotMap,
+    vectors: ReadonlyMap<number, Lanes>,
+    lie: Lie,
+    halves: ReadonlySet<number> = new Set(),
+  ) {
     this.kernel = kernel;
     this.map = map;
     this.lie = lie;
@@ -77,6 +85,7 @@ export class PassEmitter {
       },
       vectors,
       lie.windows,
+      halves,
     );
     this.x = new Expressions(kernel, this.slots, map, lie);
     this.stages = new Map(kernel.stages.map((s) => [s.name, s]));
@@ -436,15 +445,16 @@ function vectorsOf(kernel: Kernel, schedule: MatrixSchedule): ReadonlyMap<number
   return found;
 }
 
-/** The kernel for calls whose buffers lie as `map` and `lie` say. */
+/** The kernel for calls whose buffers lie as `map` and `lie` say; `halves`: those that are kept as such, where the device has such. */
 export function emitKernel(
   kernel: Kernel,
   schedule: MatrixSchedule,
   map: SlotMap,
   place: string | null,
   lie: Lie = {},
+  halves: ReadonlySet<number> = new Set(),
 ): EmittedKernel {
-  const emitter = new PassEmitter(kernel, map, vectorsOf(kernel, schedule), lie);
+  const emitter = new PassEmitter(kernel, map, vectorsOf(kernel, schedule), lie, halves);
   const passes: EmittedPass[] = [];
   const bodies: string[] = [];
   for (const pass of schedule.passes) {
@@ -472,6 +482,7 @@ export function emitKernel(
     bindings,
     passes,
     scratch: emitter.scratchElements,
+    halves: slots.some((s) => s.type === 'f16'),
   };
 }
 

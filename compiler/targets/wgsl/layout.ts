@@ -1,6 +1,7 @@
 /**
  * A plan's offsets for WebGPU: ranges start at multiples of 256 and every element takes four bytes (booleans and f16 too), but in what is stored in fewer:
- * that is whole words. Buffers that the plan keeps apart stay apart and in their order; buffers that share memory there may share it here, and those at one place (in-place writing) stay at one place.
+ * that is whole words; and in what is kept as halves (halves.ts): two. Buffers that the plan keeps apart stay apart and in their order; buffers that share memory there may share it here, and those
+ * at one place (in-place writing) stay at one place, unless only one of them is of halves.
  */
 import type { Plan, PlanBuffer, PlanStep } from '../../../runtime/plan.ts';
 
@@ -8,8 +9,11 @@ const ALIGNMENT = 256;
 const WIDTH = { f32: 4, f16: 4, i32: 4, bool: 1 } as const;
 
 const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
-const bytesOf = (b: PlanBuffer): number =>
-  b.storage === undefined ? (b.bytes / WIDTH[b.dtype]) * 4 : Math.ceil(b.bytes / 4) * 4;
+const bytesOf = (b: PlanBuffer, isHalf: boolean): number => {
+  if (b.storage !== undefined) return Math.ceil(b.bytes / 4) * 4;
+  const elements = b.bytes / WIDTH[b.dtype];
+  return isHalf ? Math.ceil(elements / 2) * 4 : elements * 4;
+};
 
 /** Positions of the work buffers of each program. */
 function members(plan: Plan): number[][] {
@@ -26,12 +30,38 @@ function members(plan: Plan): number[][] {
   });
 }
 
+/** Buffers that a call writes over one another in the plan, and that here cannot be, since one is of halves and the other is not: by the first, those that it must not touch. */
+function partedBy(plan: Plan, halves: ReadonlySet<number>): ReadonlyMap<number, ReadonlySet<number>> {
+  const found = new Map<number, Set<number>>();
+  const go = (steps: readonly PlanStep[]): void => {
+    for (const step of steps) {
+      if (step.kind === 'loop') go(step.body);
+      if (step.kind !== 'call') continue;
+      for (const a of step.buffers)
+        for (const b of step.buffers) {
+          const [x, y] = [plan.buffers[a]!, plan.buffers[b]!];
+          if (halves.has(a) === halves.has(b) || x.arena !== y.arena || x.offset !== y.offset) continue;
+          const known = found.get(a);
+          if (known === undefined) found.set(a, new Set([b]));
+          else known.add(b);
+        }
+    }
+  };
+  if (halves.size > 0) for (const program of Object.values(plan.programs)) go(program.steps);
+  return found;
+}
+
 /**
  * Arenas are buffers of at most `limits.buffer` bytes, one behind the other: no tensor lies across the end of one, unless it is longer than a buffer itself; then it begins where one
- * does.
+ * does. `halves`: buffers of two bytes an element.
  */
-export function gpuPlan(plan: Plan, limits: GpuLimits = GUARANTEED): Plan {
-  const buffers = plan.buffers.map((b) => ({ ...b, bytes: bytesOf(b) }));
+export function gpuPlan(
+  plan: Plan,
+  limits: GpuLimits = GUARANTEED,
+  halves: ReadonlySet<number> = new Set<number>(),
+): Plan {
+  const buffers = plan.buffers.map((b, k) => ({ ...b, bytes: bytesOf(b, halves.has(k)) }));
+  const parted = partedBy(plan, halves);
   const within = (offset: number, bytes: number): number => {
     const begin = Math.floor(offset / limits.buffer) * limits.buffer;
     return offset + bytes > begin + limits.buffer && offset > begin ? begin + limits.buffer : offset;
@@ -51,7 +81,7 @@ export function gpuPlan(plan: Plan, limits: GpuLimits = GUARANTEED): Plan {
       b.offset = 0;
       for (const other of placed) {
         const { offset, bytes } = plan.buffers[other]!;
-        if (offset + bytes <= before.offset)
+        if (offset + bytes <= before.offset || parted.get(position)?.has(other))
           b.offset = Math.max(b.offset, align(buffers[other]!.offset + buffers[other]!.bytes));
       }
       b.offset = within(b.offset, b.bytes);

@@ -9,7 +9,7 @@ export type Lanes = 1 | 2 | 4;
 
 export interface Slot {
   readonly name: string;
-  readonly type: 'f32' | 'i32' | 'u32';
+  readonly type: 'f32' | 'f16' | 'i32' | 'u32';
   readonly atomic: boolean;
   /** Declared as vectors of so many. */
   readonly lanes: Lanes;
@@ -86,7 +86,7 @@ export function slotMap(places: readonly (string | null)[]): SlotMap {
 
 /**
  * `vectors`: buffers that are read in vectors, and how long those are; what the kernel also writes, or what shares its place with such or with vectors of another length, stays an
- * array of numbers. `windows`: of each slot, 1 where left out.
+ * array of numbers. `windows`: of each slot, 1 where left out. `halves`: buffers kept as such, each in a slot with no others.
  */
 export function slotsOf(
   kernel: Kernel,
@@ -94,6 +94,7 @@ export function slotsOf(
   nameOf: (text: string) => string,
   vectors: ReadonlyMap<number, Lanes> = new Map(),
   windows: readonly number[] = [],
+  halves: ReadonlySet<number> = new Set(),
 ): Slot[] {
   let first = 0;
   const written = new Set(kernel.stages.flatMap((s) => [...s.each, ...s.writes].map((w) => map[w.buffer]!)));
@@ -103,10 +104,16 @@ export function slotsOf(
   return Array.from({ length: Math.max(-1, ...map) + 1 }, (_, k) => {
     const members = kernel.buffers.filter((_b, i) => map[i] === k);
     const types = new Set(
-      members.map((b) => (b.dtype === 'bool' || b.storage !== undefined ? 'u32' : registerType(b.dtype))),
+      kernel.buffers.flatMap((b, i) => {
+        if (map[i] !== k) return [];
+        if (halves.has(i)) return 'f16';
+        return b.dtype === 'bool' || b.storage !== undefined ? 'u32' : registerType(b.dtype);
+      }),
     );
     const atomic = combined.has(k);
-    const only = [...types][0] as 'f32' | 'i32' | 'u32';
+    const only = [...types][0] as Slot['type'];
+    if (types.has('f16') && (types.size > 1 || atomic))
+      throw new Error(`kernel ${kernel.name}: halves share a place with other numbers`);
     const lengths = new Set(kernel.buffers.flatMap((_b, i) => (map[i] === k ? (vectors.get(i) ?? []) : [])));
     const isVector = types.size === 1 && lengths.size === 1 && !written.has(k);
     const lanes = isVector ? [...lengths][0]! : 1;

@@ -16,13 +16,17 @@ export interface Lie {
   readonly own?: ReadonlySet<number>;
 }
 
+/** What kernels call an element that is kept as a half, where the device has such. */
+export const HALF = 'Half';
+
 const nameOf = (slot: Slot, window: number): string => (window === 0 ? slot.name : `${slot.name}w${window}`);
 
 const lengthOf = (slot: Slot, bytes: number): number => bytes / (4 * slot.lanes);
 
 /** Declarations of a slot's bindings, and the function that reads it where there are several. */
 export function slotLines(slot: Slot, { bytes = 0 }: Lie): string[] {
-  const element = slot.atomic ? 'atomic<u32>' : slot.lanes > 1 ? `vec${slot.lanes}<${slot.type}>` : slot.type;
+  const type = slot.type === 'f16' ? HALF : slot.type;
+  const element = slot.atomic ? 'atomic<u32>' : slot.lanes > 1 ? `vec${slot.lanes}<${type}>` : type;
   const lines = Array.from(
     { length: slot.windows },
     (_, w) =>
