@@ -1,10 +1,10 @@
 /**
- * Runs the programs of a plan. When created, every step becomes one closure over its arrays; a call then checks and copies the inputs, computes the
- * sizes that kernels take, and calls the closures in order. A call allocates nothing: sizes live in one Int32Array, results on the arena.
+ * Runs the programs of a plan. A call checks and copies the inputs, finds the sizes, and runs what the program was bound to: a function of WebAssembly, or closures over
+ * its arrays (steps.ts). A call allocates nothing: sizes live in one Int32Array, results on the arena.
  */
-import { NncError } from './errors.ts';
-import { allocate, toHalf, type Held, type Memory, type View } from './memory.ts';
-import type { Plan, PlanInput, PlanLeaf, PlanProgram, PlanRequirement, PlanStep, SizeExpr } from './plan.ts';
+import { NncError, type NncErrorCode } from './errors.ts';
+import { allocate, toHalf, type Memory, type View } from './memory.ts';
+import type { Plan, PlanInput, PlanLeaf, PlanProgram, PlanRequirement, SizeExpr } from './plan.ts';
 import type { WeightTensor } from './weights.ts';
 
 /** Reading and writing leaves that are kept in fewer bytes: store.ts. */
@@ -13,9 +13,6 @@ export interface Store {
   readonly put: (machine: Machine, leaf: PlanLeaf, tensor: WeightTensor) => void;
   readonly take: (machine: Machine, leaf: PlanLeaf) => WeightTensor;
 }
-
-/** Binds a kernel to its arrays; `at` are the places in `sizes` of its integer parameters. */
-export type Bind = (arrays: readonly Held[], sizes: Int32Array, at: readonly number[]) => () => void;
 
 export type Inputs = Readonly<Record<string, View | undefined>>;
 export type GivenSizes = Readonly<Record<string, number | undefined>>;
@@ -26,22 +23,21 @@ export interface Result<A extends View = View> {
   readonly data: A;
 }
 
-interface Computed {
-  readonly slot: number;
-  readonly value: () => number;
+/** What runs the programs of a plan, by name. */
+export interface Bound {
+  readonly run: Readonly<Record<string, () => void>>;
+  /** After sizes have changed. */
+  readonly resized?: () => void;
 }
 
 interface InputSlot {
   readonly input: PlanInput;
   readonly view: View;
-  /** Places of the extents. */
-  readonly shape: readonly number[];
-  readonly below: number | null;
 }
 
 interface Program {
   readonly plan: PlanProgram;
-  readonly steps: readonly (() => void)[];
+  readonly run: () => void;
   readonly inputs: readonly InputSlot[];
   /** Per inference: the input it reads. */
   readonly inferred: readonly InputSlot[];
@@ -57,175 +53,46 @@ export class Machine {
   store: Store | null = null;
   /** Steps of training done. */
   steps = 0;
-  private readonly sizes: Int32Array;
+  readonly sizes: Int32Array;
+  /** Size → its place in `sizes`. */
+  readonly places: ReadonlyMap<string, number>;
   private readonly proposed: Int32Array;
-  private readonly places = new Map<string, number>();
-  private readonly computed: Computed[] = [];
-  private readonly ofLoop = new Map<string, Computed[]>();
-  private readonly programs = new Map<string, Program>();
-  private readonly requirements: readonly { readonly row: PlanRequirement; left: number; right: number }[];
+  private readonly bound: Bound;
+  private readonly programs: ReadonlyMap<string, Program>;
   private readonly results = new Map<number, { version: number; result: Result }>();
   /** Grows when sizes change. */
   private version = 0;
   /** Whether the present sizes meet the requirements. */
   private allowed = false;
 
-  constructor(plan: Plan, kernels: readonly Bind[], seed: number, memory: Memory = allocate(plan)) {
+  /** Sizes begin at their bounds. */
+  constructor(plan: Plan, bind: (machine: Machine) => Bound, seed: number, memory: Memory = allocate(plan)) {
     this.plan = plan;
     this.memory = memory;
     this.seed = seed;
-    const room = plan.sizes.length + countExpressions(plan);
-    this.sizes = new Int32Array(room);
-    this.proposed = new Int32Array(plan.sizes.length);
-    for (const size of plan.sizes) {
-      this.sizes[this.places.size] = size.bound;
-      this.places.set(size.name, this.places.size);
-    }
-    this.requirements = plan.requirements.map((row) => ({
-      row,
-      left: this.place(row.left),
-      right: this.place(row.right),
-    }));
-    for (const name of Object.keys(plan.programs)) this.programs.set(name, this.program(plan.programs[name]!, kernels));
-    for (let i = 0; i < this.computed.length; i++) this.compute(this.computed[i]!);
+    this.sizes = Int32Array.from(plan.sizes, (size) => size.bound);
+    this.proposed = this.sizes.slice();
+    this.places = new Map(plan.sizes.map((size, k) => [size.name, k]));
+    this.bound = bind(this);
+    this.programs = new Map(Object.entries(plan.programs).map(([name, own]) => [name, this.program(name, own)]));
+    this.bound.resized?.();
   }
 
-  // ----------------------------------------------------------------------------------------------------------------------------- set up
-
-  /** The place in `sizes` that holds this expression's value. */
-  private place(e: SizeExpr): number {
-    const key = typeof e === 'string' ? e : JSON.stringify(e);
-    const known = this.places.get(key);
-    if (known !== undefined) return known;
-    const slot = this.places.size;
-    this.places.set(key, slot);
-    // A loop variable: set by its loop.
-    if (typeof e === 'string') return slot;
-    if (typeof e === 'number') {
-      this.sizes[slot] = e;
-      return slot;
-    }
-    const computed: Computed = { slot, value: this.evaluator(e) };
-    this.computed.push(computed);
-    for (const variable of namesIn(e)) this.ofLoop.get(variable)?.push(computed);
-    return slot;
-  }
-
-  private evaluator(e: SizeExpr): () => number {
-    const { sizes } = this;
-    if (typeof e === 'number') return () => e;
-    if (typeof e === 'string') {
-      const slot = this.place(e);
-      return () => sizes[slot]!;
-    }
-    const args = e.args.map((a) => this.evaluator(a));
-    switch (e.op) {
-      case 'add':
-        return () => {
-          let sum = 0;
-          for (let i = 0; i < args.length; i++) sum += args[i]!();
-          return sum;
-        };
-      case 'mul':
-        return () => {
-          let product = 1;
-          for (let i = 0; i < args.length; i++) product *= args[i]!();
-          return product;
-        };
-      case 'floordiv':
-        return () => Math.floor(args[0]!() / args[1]!());
-      case 'pow':
-        return () => args[0]!() ** args[1]!();
-    }
-  }
-
-  private compute(c: Computed): void {
-    this.sizes[c.slot] = c.value();
-  }
-
-  private program(plan: PlanProgram, kernels: readonly Bind[]): Program {
-    const { views } = this.memory;
+  private program(name: string, plan: PlanProgram): Program {
+    const view = (input: string): View => this.memory.views[plan.inputs[input]!]! as View;
     const inputs = this.plan.inputs
-      .filter((input) => plan.inputs[input.name] !== undefined)
-      .map((input): InputSlot => ({
-        input,
-        view: views[plan.inputs[input.name]!]! as View,
-        shape: input.shape.map((e) => this.place(e)),
-        below: input.below === null ? null : this.place(input.below),
-      }));
-    const scalar = (name: string): View | null => {
-      const buffer = plan.inputs[name];
-      return buffer === undefined || this.plan.buffers[buffer]!.kind !== 'scalar' ? null : (views[buffer]! as View);
-    };
-    for (const buffer of Object.values(plan.outputs)) {
-      for (const e of this.plan.buffers[buffer]!.shape) this.place(e);
-    }
+      .filter((input) => input.name in plan.inputs)
+      .map((input): InputSlot => ({ input, view: view(input.name) }));
+    const scalar = (input: string): View | null =>
+      input in plan.inputs && this.plan.buffers[plan.inputs[input]!]!.kind === 'scalar' ? view(input) : null;
     return {
       plan,
-      steps: this.closures(plan.steps, kernels),
+      run: this.bound.run[name]!,
       inputs,
       inferred: plan.infer.map((rule) => inputs.find((slot) => slot.input.name === rule.input)!),
       seed: scalar('seed'),
       step: scalar('step'),
     };
-  }
-
-  private closures(steps: readonly PlanStep[], kernels: readonly Bind[]): (() => void)[] {
-    const { sizes } = this;
-    const { views } = this.memory;
-    return steps.map((step): (() => void) => {
-      switch (step.kind) {
-        case 'call':
-          return kernels[step.kernel]!(
-            step.buffers.map((b) => views[b]!),
-            sizes,
-            step.sizes.map((e) => this.place(e)),
-          );
-        case 'copy': {
-          const from = views[step.from]!;
-          const to = views[step.to]!;
-          const length = this.place({ op: 'mul', args: [1, ...this.plan.buffers[step.from]!.shape] });
-          return () => {
-            const n = sizes[length]!;
-            for (let i = 0; i < n; i++) to[i] = from[i]!;
-          };
-        }
-        case 'loop': {
-          const variable = this.place(step.variable);
-          const count = this.place(step.count);
-          const outer = this.ofLoop.get(step.variable);
-          const changing: Computed[] = [];
-          this.ofLoop.set(step.variable, changing);
-          const body = this.closures(step.body, kernels);
-          if (outer === undefined) this.ofLoop.delete(step.variable);
-          else this.ofLoop.set(step.variable, outer);
-          // Expressions known from elsewhere change with the variable too.
-          for (const c of this.computed) {
-            if (!changing.includes(c) && this.dependsOn(c, step.variable)) changing.push(c);
-          }
-          const { reversed } = step;
-          const limit = step.limit === undefined ? null : views[step.limit]!;
-          const until = step.until === undefined ? null : views[step.until]!;
-          return () => {
-            const all = sizes[count]!;
-            const rounds = limit === null ? all : Math.min(all, limit[0]!);
-            for (let i = 0; i < rounds; i++) {
-              sizes[variable] = reversed ? rounds - 1 - i : i;
-              for (let j = 0; j < changing.length; j++) sizes[changing[j]!.slot] = changing[j]!.value();
-              for (let j = 0; j < body.length; j++) body[j]!();
-              if (until !== null && until[0] !== 0) break;
-            }
-          };
-        }
-      }
-    });
-  }
-
-  private dependsOn(c: Computed, variable: string): boolean {
-    for (const [key, slot] of this.places) {
-      if (slot === c.slot) return namesIn(JSON.parse(key) as SizeExpr).includes(variable);
-    }
-    return false;
   }
 
   // ------------------------------------------------------------------------------------------------------------------------------- calls
@@ -252,8 +119,7 @@ export class Machine {
   private start(program: Program, step: number): void {
     if (program.seed !== null) program.seed[0] = this.seed;
     if (program.step !== null) program.step[0] = step;
-    const { steps } = program;
-    for (let i = 0; i < steps.length; i++) steps[i]!();
+    program.run();
   }
 
   private resolve(program: Program, inputs: Inputs, given: GivenSizes | undefined): void {
@@ -265,7 +131,7 @@ export class Machine {
       const size = required[i]!;
       const value = given?.[size];
       if (value === undefined) {
-        throw new NncError('NN533', size, [`The size ${size} does not follow from the inputs: pass { ${size}: … }.`]);
+        fail('NN533', size, `The size ${size} does not follow from the inputs: pass { ${size}: … }.`);
       }
       proposed[this.places.get(size)!] = wholeSize(size, value);
     }
@@ -286,9 +152,7 @@ export class Machine {
       }
       const found = (array.length / others - rule.offset) / rule.scale;
       if (!Number.isInteger(found) || found < 1) {
-        throw new NncError('NN532', rule.input, [
-          `${rule.input}: ${array.length} elements are no whole number of [${slot.input.shape.map(sizeText).join(', ')}].`,
-        ]);
+        fail('NN532', rule.input, `${rule.input}: ${array.length} elements are no whole number of ${shapeText(slot.input.shape)}.`); // prettier-ignore
       }
       proposed[place] = found;
     }
@@ -299,15 +163,13 @@ export class Machine {
       changed = true;
       const { name, bound } = table[i]!;
       if (value > bound) {
-        throw new NncError('NN533', name, [
-          `${name} is ${value}, but this program was compiled for at most ${bound}: compile it with a greater bound for ${name}.`,
-        ]);
+        fail('NN533', name, `${name} is ${value}, but this program was compiled for at most ${bound}: compile it with a greater bound for ${name}.`); // prettier-ignore
       }
     }
     if (!changed && this.allowed) return;
     sizes.set(proposed);
     this.version++;
-    for (let i = 0; i < this.computed.length; i++) this.compute(this.computed[i]!);
+    this.bound.resized?.();
     this.allowed = false;
     this.require(null);
     this.allowed = true;
@@ -315,51 +177,38 @@ export class Machine {
 
   /** The requirements of every program (`null`), or of one alone. */
   private require(program: string | null): void {
-    const { sizes } = this;
-    for (let i = 0; i < this.requirements.length; i++) {
-      const { row, left, right } = this.requirements[i]!;
-      if ((row.program ?? null) !== program) continue;
-      const a = sizes[left]!;
-      const b = sizes[right]!;
-      if (holds(a, row.relation, b)) continue;
-      throw new NncError('NN535', null, [
-        `${row.message} (${sizeText(row.left)} is ${a}, ${sizeText(row.right)} is ${b}; required: ${sizeText(row.left)} ${row.relation} ${sizeText(row.right)})`,
-      ]);
-    }
+    const rows = this.plan.requirements;
+    for (let i = 0; i < rows.length; i++)
+      if ((rows[i]!.program ?? null) === program) meets(rows[i]!, this.places, this.sizes);
   }
 
-  private check(slot: InputSlot, inputs: Inputs): void {
-    const { input, view, shape } = slot;
-    const array = inputs[input.name];
+  private check({ input, view }: InputSlot, inputs: Inputs): void {
+    const { name, shape, below } = input;
+    const array = inputs[name];
     if (array === undefined || array === null) throw missing(input);
-    if (array.constructor !== view.constructor) {
-      throw new NncError('NN531', input.name, [
-        `${input.name} must be a ${view.constructor.name}, not ${array.constructor.name}.`,
-      ]);
-    }
+    if (array.constructor !== view.constructor)
+      fail('NN531', name, `${name} must be a ${view.constructor.name}, not ${array.constructor.name}.`);
     let length = 1;
-    for (let i = 0; i < shape.length; i++) length *= this.sizes[shape[i]!]!;
+    for (let i = 0; i < shape.length; i++) length *= evaluate(shape[i]!, this.places, this.sizes);
     // Closures are made elsewhere: a function that has one pays for it in every call.
     if (array.length !== length) throw wrongLength(input, array.length, length, this.extents(shape));
-    if (slot.below === null) return;
-    const below = this.sizes[slot.below]!;
+    if (below === null) return;
+    const limit = evaluate(below, this.places, this.sizes);
     for (let i = 0; i < length; i++) {
       const value = array[i]!;
-      if (value >= 0 && value < below) continue;
-      throw new NncError('NN534', input.name, [
-        `${input.name}: element ${i} is ${value}, which is no index below ${below}.`,
-      ]);
+      if (!(value >= 0 && value < limit))
+        fail('NN534', name, `${name}: element ${i} is ${value}, which is no index below ${limit}.`);
     }
   }
 
-  private extents(shape: readonly number[]): number[] {
-    return shape.map((s) => this.sizes[s]!);
+  private extents(shape: readonly SizeExpr[]): number[] {
+    return shape.map((e) => evaluate(e, this.places, this.sizes));
   }
 
   // ----------------------------------------------------------------------------------------------------------------------------- results
 
   shape(buffer: number): number[] {
-    return this.plan.buffers[buffer]!.shape.map((e) => evaluate(e, this.places, this.sizes));
+    return this.extents(this.plan.buffers[buffer]!.shape);
   }
 
   /** A result on the arena. The same object comes back while the sizes stay. */
@@ -379,28 +228,8 @@ export class Machine {
   }
 }
 
-function countExpressions(plan: Plan): number {
-  // A generous count: every expression and loop variable once more than it can occur.
-  let count = 0;
-  const steps = (list: readonly PlanStep[]): void => {
-    for (const step of list) {
-      if (step.kind === 'call') count += step.sizes.length;
-      else if (step.kind === 'copy') count++;
-      else {
-        count += 2;
-        steps(step.body);
-      }
-    }
-  };
-  for (const program of Object.values(plan.programs)) steps(program.steps);
-  for (const b of plan.buffers) count += b.shape.length;
-  for (const input of plan.inputs) count += input.shape.length + 1;
-  return count + 2 * plan.requirements.length;
-}
-
-function namesIn(e: SizeExpr): string[] {
-  if (typeof e === 'number') return [];
-  return typeof e === 'string' ? [e] : e.args.flatMap(namesIn);
+function fail(code: NncErrorCode, input: string | null, problem: string): never {
+  throw new NncError(code, input, [problem]);
 }
 
 function evaluate(e: SizeExpr, places: ReadonlyMap<string, number>, sizes: Int32Array): number {
@@ -428,34 +257,38 @@ function sizeText(e: SizeExpr): string {
 
 function wholeSize(name: string, value: number): number {
   if (Number.isInteger(value) && value >= 1) return value;
-  throw new NncError('NN533', name, [`The size ${name} must be a whole number from 1, not ${value}.`]);
+  return fail('NN533', name, `The size ${name} must be a whole number from 1, not ${value}.`);
 }
+
+const shapeText = (shape: readonly SizeExpr[]): string => `[${shape.map(sizeText).join(', ')}]`;
 
 function wrongLength(input: PlanInput, found: number, expected: number, extents: readonly number[]): NncError {
   return new NncError('NN532', input.name, [
-    `${input.name} has ${found} elements, but [${input.shape.map(sizeText).join(', ')}] is [${extents.join(', ')}], ${expected} elements.`,
+    `${input.name} has ${found} elements, but ${shapeText(input.shape)} is [${extents.join(', ')}], ${expected} elements.`,
   ]);
 }
 
 function missing(input: PlanInput): NncError {
   return new NncError('NN531', input.name, [
-    `The input ${input.name} (${input.dtype}[${input.shape.map(sizeText).join(', ')}]) is missing.`,
+    `The input ${input.name} (${input.dtype}${shapeText(input.shape)}) is missing.`,
   ]);
 }
 
-function holds(a: number, relation: PlanRequirement['relation'], b: number): boolean {
-  switch (relation) {
-    case '==':
-      return a === b;
-    case '!=':
-      return a !== b;
-    case '<':
-      return a < b;
-    case '<=':
-      return a <= b;
-    case 'divides':
-      return b % a === 0;
-  }
+function meets(
+  { message, relation, left, right }: PlanRequirement,
+  places: ReadonlyMap<string, number>,
+  sizes: Int32Array,
+): void {
+  const a = evaluate(left, places, sizes);
+  const b = evaluate(right, places, sizes);
+  const is = { '==': a === b, '!=': a !== b, '<': a < b, '<=': a <= b, divides: b % a === 0 }[relation];
+  if (is) return;
+  const texts = [sizeText(left), sizeText(right)];
+  fail(
+    'NN535',
+    null,
+    `${message} (${texts[0]} is ${a}, ${texts[1]} is ${b}; required: ${texts[0]} ${relation} ${texts[1]})`,
+  );
 }
 
 function copyIn(slot: InputSlot, array: View): void {

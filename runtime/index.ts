@@ -30,7 +30,7 @@ export {
 } from './trials.ts';
 export { exportWeights, importWeights, type Imported } from './exchange.ts';
 export { decodeCheckpoint, decodeWeights, encodeCheckpoint, encodeWeights, type DecodedWeights } from './files.ts';
-export { Machine, type Bind, type GivenSizes, type Inputs, type Result } from './execute.ts';
+export { Machine, type Bound, type GivenSizes, type Inputs, type Result } from './execute.ts';
 export type { View } from './memory.ts';
 export type * from './plan.ts';
 export { dequantise, quantise, type Quantised } from './store.ts';

@@ -8,8 +8,6 @@ export type View = Float32Array | Int32Array | Uint8Array;
 export type Held = View | Int8Array | Uint16Array;
 
 export interface Memory {
-  readonly persistent: ArrayBuffer;
-  readonly work: ArrayBuffer;
   /** By position in `plan.buffers`, at the bounds of the sizes. */
   readonly views: readonly Held[];
   /** Ends threads that work on it. */
@@ -26,10 +24,11 @@ export function viewOf(dtype: PlanDType, memory: ArrayBuffer, offset: number, by
 export function allocate(plan: Plan): Memory {
   const persistent = new ArrayBuffer(plan.arenas.persistent);
   const work = new ArrayBuffer(plan.arenas.work);
-  const views = plan.buffers.map((b) =>
-    viewOf(b.dtype, b.arena === 'persistent' ? persistent : work, b.offset, b.bytes, b.storage),
-  );
-  return { persistent, work, views };
+  return {
+    views: plan.buffers.map((b) =>
+      viewOf(b.dtype, b.arena === 'persistent' ? persistent : work, b.offset, b.bytes, b.storage),
+    ),
+  };
 }
 
 /** Nearest f16 value, ties to even; from 65,520 on infinity. */

@@ -2,7 +2,7 @@
 import { NncError } from './errors.ts';
 import type { Machine } from './execute.ts';
 import type { View } from './memory.ts';
-import type { PlanDType, PlanLeaf, Storage } from './plan.ts';
+import type { Plan, PlanDType, PlanLeaf, Storage } from './plan.ts';
 
 export interface WeightTensor {
   readonly dtype: PlanDType;
@@ -34,15 +34,32 @@ export const isWeight = (leaf: PlanLeaf): boolean => leaf.kind === 'param' || le
 export function takeLeaves(machine: Machine, wanted: (leaf: PlanLeaf) => boolean): Map<string, WeightTensor> {
   const out = new Map<string, WeightTensor>();
   for (const leaf of machine.plan.leaves) {
-    if (!wanted(leaf)) continue;
-    if (leaf.stored !== undefined) {
-      out.set(leaf.path, machine.store!.take(machine, leaf));
-      continue;
-    }
-    const { shape, data } = machine.copied(leaf.buffer);
-    out.set(leaf.path, { dtype: leaf.dtype, shape, data });
+    if (wanted(leaf))
+      out.set(leaf.path, takeStored(machine, leaf) ?? { dtype: leaf.dtype, ...machine.copied(leaf.buffer) });
   }
   return out;
+}
+
+function takeStored(machine: Machine, leaf: PlanLeaf): WeightTensor | null {
+  return leaf.stored === undefined ? null : machine.store!.take(machine, leaf);
+}
+
+/** Why such a leaf cannot be what it is given; null where it can, undefined where the leaf is no such. */
+function storedProblemOf(machine: Machine, leaf: PlanLeaf, tensor: WeightTensor): string | null | undefined {
+  return leaf.stored === undefined ? undefined : machine.store!.problem(leaf, tensor);
+}
+
+function put(machine: Machine, leaf: PlanLeaf, tensor: WeightTensor): void {
+  if (leaf.stored !== undefined) machine.store!.put(machine, leaf, tensor);
+  else machine.memory.views[leaf.buffer]!.set(tensor.data);
+}
+
+function needsWeights({ name, leaves }: Plan): void {
+  const stored = leaves.find((leaf) => leaf.stored !== undefined);
+  if (stored !== undefined)
+    throw new NncError('NN538', null, [
+      `${name} keeps ${stored.path} as ${stored.stored!.as} and cannot draw initial weights: pass { weights }.`,
+    ]);
 }
 
 /** Writes all wanted leaves; on anything missing, surplus or of another type writes nothing and throws one error that lists it all. */
@@ -50,31 +67,29 @@ export function putLeaves(machine: Machine, weights: Weights, wanted: (leaf: Pla
   const problems: string[] = [];
   const leaves = machine.plan.leaves.filter(wanted);
   const known = new Set(leaves.map((leaf) => leaf.path));
-  for (const leaf of leaves) {
-    const tensor = weights.get(leaf.path);
+  for (const { path, dtype, ...leaf } of leaves) {
+    const tensor = weights.get(path);
     const shape = machine.shape(leaf.buffer);
     const view = machine.memory.views[leaf.buffer]!;
-    if (tensor === undefined) problems.push(`${leaf.path} (${leaf.dtype}[${shape.join(', ')}]) is missing.`);
-    else if (tensor.dtype !== leaf.dtype) problems.push(`${leaf.path} is ${tensor.dtype}, not ${leaf.dtype}.`);
-    else if (tensor.shape.join() !== shape.join()) {
-      problems.push(`${leaf.path} has shape [${tensor.shape.join(', ')}], not [${shape.join(', ')}].`);
-    } else if (leaf.stored !== undefined) {
-      const why = machine.store!.problem(leaf, tensor);
-      if (why !== null) problems.push(why);
-    } else if (tensor.data.constructor !== view.constructor) {
-      problems.push(`${leaf.path} must be a ${view.constructor.name}, not ${tensor.data.constructor.name}.`);
-    } else if (tensor.data.length !== shape.reduce((n, extent) => n * extent, 1)) {
-      problems.push(`${leaf.path} has ${tensor.data.length} elements, which is not [${shape.join(', ')}].`);
+    const say = (problem: string): unknown => problems.push(`${path} ${problem}.`);
+    if (tensor === undefined) say(`(${dtype}[${shape.join(', ')}]) is missing`);
+    else if (tensor.dtype !== dtype) say(`is ${tensor.dtype}, not ${dtype}`);
+    else if (tensor.shape.join() !== shape.join())
+      say(`has shape [${tensor.shape.join(', ')}], not [${shape.join(', ')}]`);
+    else {
+      const why = storedProblemOf(machine, { path, dtype, ...leaf }, tensor);
+      if (typeof why === 'string') problems.push(why);
+      if (why !== undefined) continue;
+      if (tensor.data.constructor !== view.constructor)
+        say(`must be a ${view.constructor.name}, not ${tensor.data.constructor.name}`);
+      else if (tensor.data.length !== shape.reduce((n, extent) => n * extent, 1))
+        say(`has ${tensor.data.length} elements, which is not [${shape.join(', ')}]`);
     }
   }
   for (const path of weights.keys())
     if (!known.has(path)) problems.push(`There is no ${path} in ${machine.plan.name}.`);
   if (problems.length > 0) throw new NncError('NN536', null, problems);
-  for (const leaf of leaves) {
-    const tensor = weights.get(leaf.path)!;
-    if (leaf.stored !== undefined) machine.store!.put(machine, leaf, tensor);
-    else machine.memory.views[leaf.buffer]!.set(tensor.data);
-  }
+  for (const leaf of leaves) put(machine, leaf, weights.get(leaf.path)!);
 }
 
 export function takeCheckpoint(machine: Machine): Checkpoint {
@@ -112,12 +127,8 @@ export function begin(machine: Machine, options: CreateOptions): Map<string, Wei
   machine.seed = seed | 0;
   machine.initialise();
   const carries = takeLeaves(machine, (leaf) => leaf.kind === 'carry');
-  const stored = machine.plan.leaves.find((leaf) => leaf.stored !== undefined);
-  if (stored !== undefined && options.weights === undefined)
-    throw new NncError('NN538', null, [
-      `${machine.plan.name} keeps ${stored.path} as ${stored.stored!.as} and cannot draw initial weights: pass { weights }.`,
-    ]);
-  if (options.weights !== undefined) putLeaves(machine, options.weights, isWeight);
+  if (options.weights === undefined) needsWeights(machine.plan);
+  else putLeaves(machine, options.weights, isWeight);
   return carries;
 }
 

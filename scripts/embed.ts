@@ -36,7 +36,7 @@ function javascript(text: string): string {
   }).outputText;
 }
 
-/** As short as it gets. What other texts refer to keeps its name. */
+/** As short as it gets. What other texts refer to keeps its name. Fields without a value are not declared. */
 function compact(text: string): string {
   const { code, errors } = minifySync('runtime.js', text, {
     module: true,
@@ -47,12 +47,26 @@ function compact(text: string): string {
   return code;
 }
 
-/** A module of WebAssembly allocates on its own memory. */
-function withoutAllocate(text: string): string {
-  const changed = text.replace(/(?:export )?function allocate\(plan\) \{[\s\S]*?\n\}\n/, '');
-  if (changed === text) throw new Error('the runtime has no function allocate');
-  return changed;
+function compactOf(typescript: string): string {
+  const { outputText } = ts.transpileModule(typescript, {
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.ESNext,
+      removeComments: true,
+      useDefineForClassFields: false,
+      verbatimModuleSyntax: true,
+    },
+  });
+  return compact(outputText.replace('"use strict";\n', ''));
 }
+
+/** What of the runtime a module can be without, by the functions that change then (runtime/plain.ts has those that stand for them). */
+const OPTIONAL = {
+  expressions: ['evaluate', 'sizeText'],
+  requirements: ['meets'],
+  halves: ['toHalf', 'copyIn'],
+  stored: ['takeStored', 'storedProblemOf', 'put', 'needsWeights'],
+} as const;
 
 /** The types of runtime files alone: interfaces, type aliases, and NncError as a declaration. */
 function typesOf(text: string): string {
@@ -65,21 +79,28 @@ function typesOf(text: string): string {
   return parts.join('\n\n');
 }
 
-function functionText(text: string, name: string): string {
+function functionNode(text: string, name: string): string | null {
   const file = ts.createSourceFile('runtime.ts', text, ts.ScriptTarget.ES2022, true);
   const node = file.statements.find((s) => ts.isFunctionDeclaration(s) && s.name?.text === name);
-  if (node === undefined) throw new Error(`no function ${name} in the runtime`);
-  return `${node.getFullText(file).trim()}\n`;
+  return node?.getFullText(file) ?? null;
 }
+
+function functionText(text: string, name: string): string {
+  const found = functionNode(text, name);
+  if (found === null) throw new Error(`no function ${name} in the runtime`);
+  return `${found.trim()}\n`;
+}
+
+const withoutFunctions = (text: string, names: readonly string[]): string =>
+  names.reduce((rest, name) => rest.replace(functionText(rest, name).trim(), ''), text);
 
 const HEADER = '// Written by scripts/embed.ts. Do not edit: change the files that it copies, and run it again.\n';
 
 function runtimeModule(root: string): string {
-  const read = (name: string): string => readFileSync(join(root, 'runtime', name), 'utf8');
+  const read = (name: string): string => readFileSync(resolve(root, 'runtime', name), 'utf8');
   const body = (name: string): string => inner(withoutImports(read(name)));
-  const machine = ['plan.ts', 'errors.ts', 'memory.ts', 'execute.ts', 'weights.ts']
-    .map((f) => body(f).trim())
-    .join('\n\n');
+  const join = (files: readonly string[]): string => files.map((f) => body(f).trim()).join('\n\n');
+  const machine = join(['plan.ts', 'errors.ts', 'memory.ts', 'execute.ts', 'steps.ts', 'weights.ts']);
   const scalars = body('scalars.ts');
   const random = ['threefryWord0', 'threefryWord1', 'uniform']
     .map((f) => functionText(inner(read('random.ts')), f))
@@ -98,7 +119,7 @@ function runtimeModule(root: string): string {
     typesOf(
       withoutImports(read('execute.ts'))
         .replace(/[\s\S]*?(?=\/\*\* A tensor on the arena)/, '')
-        .replace(/\ninterface Computed[\s\S]*/, ''),
+        .replace(/\n\/\*\* What runs the programs[\s\S]*/, ''),
     ),
     'export declare class NncError extends Error {\n  readonly code: NncErrorCode;\n  readonly input: string | null;\n  readonly problems: readonly string[];\n}\n',
   ].join('\n\n');
@@ -110,14 +131,24 @@ function runtimeModule(root: string): string {
       .map(([key, text]) => `    ${key}: ${JSON.stringify(text)},`)
       .join('\n');
   const js = Object.fromEntries(Object.entries(typescript).map(([key, text]) => [key, javascript(text)]));
+  const bare = join(['errors.ts', 'memory.ts', 'execute.ts', 'weights.ts', 'unit.ts']);
+  const plain = body('plain.ts');
+  const optional = Object.entries(OPTIONAL);
+  const pick = (text: string, names: readonly string[]): string =>
+    compactOf(names.map((name) => functionNode(text, name) ?? '').join('\n'));
   const short = {
-    machine: compact(withoutAllocate(js['machine']!)),
-    store: compact(js['store']!),
-    threads: compact(js['threads']!),
-    packed: compact(javascript(body('packed.ts'))),
+    // A module of WebAssembly allocates on its own memory.
+    machine: compactOf(withoutFunctions(bare, ['allocate', 'resetCarries', ...optional.flatMap(([, names]) => names)])),
+    ...Object.fromEntries(optional.map(([key, names]) => [key, pick(bare, names)])),
+    ...Object.fromEntries(optional.map(([key, names]) => [`without_${key}`, pick(plain, names)])),
+    carries: pick(bare, ['resetCarries']),
+    steps: compactOf(body('steps.ts')),
+    store: compactOf(typescript.store),
+    threads: compactOf(typescript.threads),
+    packed: compactOf(body('packed.ts')),
   };
   return `${HEADER}
-/** The runtime's text: as TypeScript, as JavaScript, as little JavaScript as it gets (what WebAssembly needs), and the types that a JavaScript module's declarations need. */
+/** The runtime's text: as TypeScript, as JavaScript, in parts and as little JavaScript as it gets (what WebAssembly needs), and the types that a JavaScript module's declarations need. */
 export const runtimeText = {
   typescript: {
 ${quoted(typescript)}

@@ -28,7 +28,7 @@ for (const stream of [false, 1]) {
   for (const only of ['M', 'Fit']) {
     const artifact = artifacts.get(only);
     const net = (await load(artifact.modules.get('wasm').javascript))[only].create({ seed: 1 });
-    const memory = net.machine.memory.work.byteLength;
+    const memory = net.machine.memory.views[0].buffer.byteLength;
     const { buffers, arenas } = artifact.plan;
     // Of the scores and what becomes of them alone: whole matrices, each place once; or the rows and packed operands of streamed kernels, which lie beside the plan.
     const matrices = new Map(buffers.filter((b) => b.bytes >= 4 * T * T).map((b) => [b.offset, b.bytes]));

@@ -17,10 +17,10 @@ const number = (n) => n.toLocaleString('en-US').padStart(9);
 /** Parts of the module's text, by the lines at which they begin. */
 const PARTS = [
   ['WebAssembly', /^const (?:packed|bytes) = /m],
-  ['memory', /^\/\/ Memory → /m],
+  ['memory', /^\/\/ Memory, /m],
   ['plan', /^(?:\/\/ Leaves: |const plan = )/m],
-  ['class', /^export class /m],
-  ['runtime', /(?<=^\}\n)\n?(?=\S)/m],
+  ['runtime', /^export class NncError/m],
+  ['class', /^(?:export )?class \w+ extends Unit /m],
   ['unpacking', /^function predicted\(/m],
 ];
 

@@ -25,7 +25,7 @@ const PAGE = `<!doctype html><meta charset="utf-8"><script type="module">
     const x = Float32Array.from({ length: 64 * 256 }, (_, k) => ((k * 37) % 101) / 101 - 0.5);
     const one = Fit.create({ seed: 5 });
     const two = Fit.create({ seed: 5, threads: 2 });
-    const memory = two.machine.memory.persistent;
+    const memory = two.machine.memory.views[0].buffer;
     const shared = typeof SharedArrayBuffer !== 'undefined' && memory instanceof SharedArrayBuffer;
     const before = [one.step({ x }).loss, two.step({ x }).loss];
     if (shared) while (Atomics.load(new Int32Array(memory, 1088, 1), 0) === 0) await new Promise((r) => setTimeout(r, 10));

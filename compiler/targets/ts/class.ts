@@ -249,7 +249,9 @@ export function classLines(plan: Plan, types: boolean, memory: string | null = n
   if (carries) out.push(`  ${hidden}carries${types ? ': Weights' : ''};`);
   for (const field of resultFields(plan, types)) out.push(`  ${field}`);
   out.push('', `  ${types ? 'private ' : ''}constructor(options${types ? ': CreateOptions' : ''}) {`);
-  out.push(`    this.machine = new Machine(plan, kernels, 0${memory === null ? '' : `, ${memory}`});`);
+  out.push(
+    `    this.machine = new Machine(plan, (machine) => stepsOf(machine, kernels), 0${memory === null ? '' : `, ${memory}`});`,
+  );
   if (isStored(plan)) out.push('    this.machine.store = store;');
   out.push(`    ${carries ? 'this.carries = ' : ''}begin(this.machine, options);`, '  }');
   for (const m of methods(plan, types)) {

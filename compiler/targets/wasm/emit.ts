@@ -11,8 +11,9 @@ import { wasmSchedule, type WasmSchedule } from '../../schedule/wasm.ts';
 import { MACHINE } from '../../schedule/machine.ts';
 import type { Plan } from '../../../runtime/plan.ts';
 import { declared, MODULE_NAMES, named } from '../named.ts';
-import { classLines, declarationLines, isStored } from '../ts/class.ts';
+import { declarationLines } from '../ts/class.ts';
 import { runtimeText } from '../ts/runtime.generated.ts';
+import { machineText, unitLines } from './class.ts';
 import { sharedFlag } from './encoder.ts';
 import { mergeKernels } from './merge.ts';
 import { FIRST, WasmModule, type Written } from './module.ts';
@@ -97,12 +98,6 @@ function kernelBounds(plan: Plan, kernels: readonly Kernel[]): readonly Readonly
   return bounds;
 }
 
-/** The runtime's text without the `allocate` that stands below, and as short as it gets: nobody steps through this module. */
-export function machineText(plan: Plan, threads: boolean): string {
-  const { machine, store, threads: threaded } = runtimeText.compact;
-  return [machine, ...(isStored(plan) ? [store] : []), ...(threads ? [threaded] : [])].join('\n');
-}
-
 /** The kernels as they are emitted, their schedules for the plan's bounds, and where the arenas and workspaces lie in one memory. */
 export interface Prepared {
   readonly joined: readonly Kernel[];
@@ -159,16 +154,11 @@ export function prepareAll(plan: Plan, kernels: readonly Kernel[], tuning?: Tuni
   };
 }
 
-/** What the runtime needs of the plan: one step a program, and the buffers that can be seen from outside. */
+/** What the runtime needs of the plan: no steps, which are in the programs, and the buffers that can be seen from outside. */
 function visiblePlan(plan: Plan, names: readonly string[]): Plan {
-  const seen = new Set<number>();
-  for (const { buffer, stored } of plan.leaves) {
-    seen.add(buffer);
-    if (stored !== undefined && stored.scales !== null) seen.add(stored.scales);
-  }
-  for (const { inputs, outputs } of Object.values(plan.programs))
-    for (const b of [...Object.values(inputs), ...Object.values(outputs)]) seen.add(b);
-  const kept = [...seen].sort((a, b) => a - b);
+  const held = plan.leaves.flatMap(({ buffer, stored }) => [buffer, stored?.scales ?? buffer]);
+  const passed = Object.values(plan.programs).flatMap((p) => [...Object.values(p.inputs), ...Object.values(p.outputs)]);
+  const kept = [...new Set([...held.sort((a, b) => a - b), ...passed])];
   const at = new Map(kept.map((b, k) => [b, k]));
   const moved = (table: Readonly<Record<string, number>>): Record<string, number> =>
     Object.fromEntries(Object.entries(table).map(([name, b]) => [name, at.get(b)!]));
@@ -188,13 +178,13 @@ function visiblePlan(plan: Plan, names: readonly string[]): Plan {
             },
           }),
     })),
-    kernels: names,
+    kernels: [],
     programs: Object.fromEntries(
-      names.map((name, k) => [
+      names.map((name) => [
         name,
         {
           ...plan.programs[name]!,
-          steps: [{ kind: 'call' as const, kernel: k, buffers: [0], sizes: plan.sizes.map((s) => s.name) }],
+          steps: [],
           inputs: moved(plan.programs[name]!.inputs),
           outputs: moved(plan.programs[name]!.outputs),
         },
@@ -340,16 +330,13 @@ export function emitWasm(
   }
   const bytes = module.encode();
   const shown = visiblePlan(plan, names);
-  const sizes = plan.sizes.map((_, k) => `s[at[${k}]]`);
   const tiles = module.tiles ? { relaxed: tileModule(true), plain: tileModule(false) } : null;
   const binary = binaries(bytes, tiles, packed);
-  const memoryFrom = `allocate(plan${threads ? ', options.threads' : ''})`;
-  const made = named(plan.name, machineText(plan, threads), MODULE_NAMES, (name) =>
-    classLines({ ...shown, name }, false, memoryFrom),
+  const made = named(plan.name, machineText(shown, threads), MODULE_NAMES, (name) =>
+    unitLines({ ...shown, name }, `allocate(plan${threads ? ', options.threads' : ''})`),
   );
   const code = [
     `// ${unit.name}, compiled by nnc to WebAssembly with SIMD: the programs, the plan of memory, the runtime, and the class ${unit.name}.`,
-    '',
     ...binary.lines,
     ...(threads
       ? [
@@ -357,59 +344,46 @@ export function emitWasm(
           'const together = (code, at) => { code[at] = 3; return new WebAssembly.Module(code); };',
         ]
       : []),
-    '',
-    '// Memory → functions of the instance on it.',
-    'const instances = new WeakMap();',
-    '',
+    '// Memory, and the programs on it.',
     `function allocate(plan${threads ? ', wanted = 1' : ''}) {`,
     ...(threads
       ? [
           '  const threads = threadsFor(wanted);',
           `  const pages = Math.ceil((${workspace} + threads * ${room}) / ${PAGE});`,
-          '  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads > 1 });',
+          '  const m = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads > 1 });',
           '  let [p, t] = [programs, tiles];',
-          '  if (threads > 1) {',
-          `    p = together(code, ${sharedFlag(bytes)});`,
-          `    t = ${tiles === null ? 'null' : `together(tile, ${sharedFlag(tiles.plain)})`};`,
-          '  }',
+          `  if (threads > 1) [p, t] = [together(code, ${sharedFlag(bytes)}), ${tiles === null ? 'null' : `together(tile, ${sharedFlag(tiles.plain)})`}];`,
         ]
       : [
-          `  const memory = new WebAssembly.Memory({ initial: ${pages}, maximum: ${pages} });`,
+          `  const m = new WebAssembly.Memory({ initial: ${pages}, maximum: ${pages} });`,
           '  const [p, t] = [programs, tiles];',
         ]),
-    '  const { buffer } = memory;',
+    '  const { buffer } = m;',
     module.tiles
-      ? '  const e = { m: memory, ...new WebAssembly.Instance(t, { e: { m: memory } }).exports };'
-      : '  const none = () => undefined;\n  const e = { m: memory, t1: none, t2: none, t3: none, t4: none, t5: none };',
-    '  instances.set(buffer, new WebAssembly.Instance(p, { e }).exports);',
-    '  const views = plan.buffers.map((b) =>',
-    `    viewOf(b.dtype, buffer, b.offset + (b.arena === 'persistent' ? ${persistent} : ${work}), b.bytes, b.storage),`,
-    '  );',
-    '  const made = { persistent: buffer, work: buffer, views };',
+      ? '  const e = { m, ...new WebAssembly.Instance(t, { e: { m } }).exports };'
+      : '  const none = () => undefined;\n  const e = { m, t1: none, t2: none, t3: none, t4: none, t5: none };',
+    '  const made = {',
+    '    views: plan.buffers.map((b) =>',
+    `      viewOf(b.dtype, buffer, b.offset + (b.arena === 'persistent' ? ${persistent} : ${work}), b.bytes, b.storage)),`,
+    '    run: new WebAssembly.Instance(p, { e }).exports,',
+    '  };',
     ...(threads
       ? [
           '  if (threads > 1) {',
           `    const word = (at) => new Int32Array(buffer, at, 1);`,
           `    word(${SYNC.mayWait})[0] = mayWait() ? 1 : 0;`,
-          `    made.close = startThreads(made, threads - 1, { p, t, m: memory }, { call: word(${SYNC.call}), ready: word(${SYNC.ready}) });`,
+          `    made.close = startThreads(made, threads - 1, { p, t, m }, { call: word(${SYNC.call}), ready: word(${SYNC.ready}) });`,
           '  }',
         ]
       : []),
     '  return made;',
     '}',
-    '',
-    'const kernels = [',
-    ...names.map(
-      (name) =>
-        `  ([on], s, at) => { const { ${name} } = instances.get(on.buffer); return () => ${name}(${sizes.join(', ')}); },`,
-    ),
-    '];',
-    '',
+    'const bind = ({ sizes: s, memory: { run } }) => ({',
+    `  run: { ${names.map((name) => `${name}: () => run.${name}(${plan.sizes.map((_, k) => `s[${k}]`).join(', ')})`).join(', ')} },`,
+    '});',
     ...planLines(shown),
-    '',
-    ...made.lines,
-    '',
     made.others,
+    ...made.lines,
     binary.unpack,
     '',
   ].join('\n');

@@ -2,7 +2,7 @@
  * The plan's data in a module that travels: leaves as a table of paths and extents, from which their buffers follow. Names stand once, an optimizer's slots not at
  * all where every parameter has the same. Where that does not fit (leaves that are stored smaller, whose size is open) the plan is written out.
  *
- * `planLines(plan)` are statements that end with `const plan = …`, equal to the plan.
+ * `planLines(plan)` are statements that make a constant `plan`, equal to the plan.
  */
 import type { Plan, PlanBuffer, PlanLeaf } from '../../../runtime/plan.ts';
 import { align, WIDTH } from '../../plan/place.ts';
@@ -17,30 +17,44 @@ type Run = readonly [
 
 const EXPAND = [
   'const leaves = [], buffers = [];',
+  'const row = (name, dtype, shape, arena, offset, kind, bytes) => buffers.push({ name, dtype, shape, arena, offset, bytes, kind, leaf: name });',
   'let end = 0, before;',
   'for (const [kind, dtype, list] of kept) {',
-  "  const rows = typeof list[0] === 'string' ? before.flatMap(([path, ...shape]) => list.map((slot) => [path + slot, ...shape])) : list;",
-  '  for (const [path, ...shape] of rows) {',
+  "  before = typeof list[0] === 'string' ? before.flatMap(([path, ...shape]) => list.map((slot) => [path + slot, ...shape])) : list;",
+  '  for (const [path, ...shape] of before) {',
   "    const bytes = shape.reduce((n, e) => n * e, dtype === 'bool' ? 1 : 4);",
   '    leaves.push({ path, kind, dtype, shape, buffer: buffers.length });',
-  "    buffers.push({ name: path, dtype, shape, arena: 'persistent', offset: end, bytes, kind: 'persistent', leaf: path });",
+  "    row(path, dtype, shape, 'persistent', end, 'persistent', bytes);",
   '    end = Math.ceil((end + bytes) / 64) * 64;',
   '  }',
-  '  before = rows;',
   '}',
 ];
 
+/** JSON without quotes around plain keys, and without spaces. */
+function terse(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(terse).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return literal(value);
+  const entries = Object.entries(value).map(
+    ([key, v]) => `${/^[a-z_]\w*$/i.test(key) ? key : literal(key)}:${terse(v)}`,
+  );
+  return `{${entries.join(',')}}`;
+}
+
 export function planLines(plan: Plan): string[] {
   const runs = runsOf(plan.leaves);
-  if (runs === null || !follows(plan)) return [`const plan = ${literal(plan)};`];
-  const { buffers, leaves: _, ...rest } = plan;
-  const others = buffers.slice(plan.leaves.length);
+  const others = plan.buffers.slice(plan.leaves.length);
+  if (runs === null || !follows(plan)) return [`const plan = ${terse(plan)};`];
+  const { buffers: _, leaves: __, ...rest } = plan;
   return [
     '// Leaves: kind, type, and [path, extents] of each, or the endings of slots.',
-    `const kept = ${literal(runs)};`,
+    `const kept = ${terse(runs)};`,
     ...EXPAND,
-    `const plan = { ...${literal(rest)}, leaves, buffers };`,
-    `buffers.push(${others.map((b) => literal(b)).join(', ')});`,
+    `const plan = { ...${terse(rest)}, leaves, buffers };`,
+    ...others.map((b) =>
+      b.leaf === b.name && b.storage === undefined
+        ? `row(${[b.name, b.dtype, b.shape, b.arena, b.offset, b.kind, b.bytes].map(terse).join(',')});`
+        : `buffers.push(${terse(b)});`,
+    ),
   ];
 }
 

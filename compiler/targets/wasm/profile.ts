@@ -4,7 +4,9 @@ import type { Kernel } from '../../kernel/types.ts';
 import { MODULE_NAMES, named } from '../named.ts';
 import { classLines } from '../ts/class.ts';
 import { literal } from '../ts/emit.ts';
-import { BYTES, bytesLiteral, machineText, prepareAll } from './emit.ts';
+import { runtimeText } from '../ts/runtime.generated.ts';
+import { machineText } from './class.ts';
+import { BYTES, bytesLiteral, prepareAll } from './emit.ts';
 import { WasmModule } from './module.ts';
 import { tileModule } from './tile.ts';
 import type { Tuning } from './tuning.ts';
@@ -14,8 +16,11 @@ export function emitWasmProfile(plan: Plan, kernels: readonly Kernel[], tuning?:
   const module = new WasmModule({ pages, shared: false });
   for (const [i, k] of joined.entries()) module.kernel({ ...k, name: `k${i}` }, true, schedules[i]!);
   const bytes = module.encode();
-  const made = named(plan.name, machineText(plan, false), [...MODULE_NAMES, 'profileKernels'], (name) =>
-    classLines({ ...plan, name }, false, 'allocate(plan)'),
+  const made = named(
+    plan.name,
+    [machineText(plan, false), runtimeText.compact.steps].join('\n'),
+    [...MODULE_NAMES, 'profileKernels'],
+    (name) => classLines({ ...plan, name }, false, 'allocate(plan)'),
   );
   return [
     BYTES,
@@ -31,7 +36,7 @@ export function emitWasmProfile(plan: Plan, kernels: readonly Kernel[], tuning?:
     '  const views = plan.buffers.map((b) =>',
     `    viewOf(b.dtype, buffer, b.offset + (b.arena === 'persistent' ? ${layout.persistent} : ${layout.work}), b.bytes, b.storage),`,
     '  );',
-    '  return { persistent: buffer, work: buffer, views };',
+    '  return { views };',
     '}',
     '/** A call with its arguments in place: the time of one is all that is added. */',
     'const bind = (name) => (arrays, s, at) => {',

@@ -39,12 +39,12 @@ train Fit {
 
 interface Threaded extends Instance {
   close(): void;
-  readonly machine: Instance['machine'] & { memory: { persistent: SharedArrayBuffer } };
+  readonly machine: Instance['machine'] & { memory: { views: { buffer: SharedArrayBuffer }[] } };
 }
 type Emitted = Record<'Fit', { create(options: object): Threaded }>;
 
 /** Threads that have reported (targets/wasm/threads.ts). */
-const ready = (net: Threaded): number => Atomics.load(new Int32Array(net.machine.memory.persistent, 1088, 1), 0);
+const ready = (net: Threaded): number => Atomics.load(new Int32Array(net.machine.memory.views[0]!.buffer, 1088, 1), 0);
 
 async function started(net: Threaded, threads: number): Promise<void> {
   while (ready(net) < threads - 1) await new Promise((resolve) => setTimeout(resolve, 5));

@@ -48,14 +48,14 @@ interface Net {
   step(inputs: object, sizes: object): object;
   weights(): Map<string, { data: Float32Array }>;
   close(): void;
-  readonly machine: { memory: { persistent: SharedArrayBuffer } };
+  readonly machine: { memory: { views: { buffer: SharedArrayBuffer }[] } };
 }
 
 async function results(artifact: Artifact, threads = 1): Promise<Uint8Array[]> {
   const module = await loadModule(artifact.modules.get('wasm')!.javascript);
   const { Fit } = module as unknown as { Fit: { create(o: object): Net } };
   const net = Fit.create({ seed: 1, threads });
-  while (threads > 1 && Atomics.load(new Int32Array(net.machine.memory.persistent, READY, 1), 0) < threads - 1)
+  while (threads > 1 && Atomics.load(new Int32Array(net.machine.memory.views[0]!.buffer, READY, 1), 0) < threads - 1)
     await new Promise((resolve) => setTimeout(resolve, 2));
   const sizes = Object.fromEntries(artifact.plan.sizes.map((s) => [s.name, s.bound]));
   const inputs = Object.fromEntries(
