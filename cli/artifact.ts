@@ -127,7 +127,7 @@ async function demandGpu(unit: string, gpu: Gpu | undefined): Promise<void> {
 }
 
 /** Limits of the device at hand, for what will run on it; nothing where there is none, or none is asked for. */
-export async function gpuLimits(target: RunTarget): Promise<{ readonly gpu?: GpuLimits }> {
+export async function gpuLimits(target: RunTarget): Promise<{ readonly gpu?: Partial<GpuLimits> }> {
   if (target === 'ts' || target === 'wasm') return {};
   const adapter = await ((await webgpu()) as Gpu | undefined)?.requestAdapter().catch(() => null);
   if (adapter === undefined || adapter === null) return {};

@@ -156,6 +156,12 @@ In the text, \`// nnc: allow(NN604) because …\` before or behind a statement d
           'greatest binding on the GPUs that wgsl is for (default: 134217728)',
         ).argParser(natural(256)),
       )
+      .addOption(
+        new Option(
+          '--gpu-cores <count>',
+          'cores (streaming multiprocessors, compute units) of the GPUs that wgsl is for: into how many parts long sums are cut (default: 128)',
+        ).argParser(natural(1)),
+      )
       .option('--gpu-matrices', 'wgsl: products of `precision f16` on matrix units, too, for devices that have them')
       .option('--no-pack', 'wasm: larger modules that start some milliseconds earlier')
       .addOption(new Option('--emit <kinds>', 'ts, js or ts,js').default(['ts', 'js'], 'ts,js').argParser(emitKinds))

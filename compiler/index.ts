@@ -49,7 +49,7 @@ export interface CompileOptions {
   readonly memory?: number | 'least';
   /** Modules to emit beside the TypeScript target's: `wasm`, `wgsl`. They are in `artifact.modules`. */
   readonly targets?: readonly Target[];
-  /** Limits of the GPU that `wgsl` is compiled for, where they are more (or less) than what every WebGPU device has. */
+  /** Limits of the GPU that `wgsl` is compiled for, where they are more (or less) than what every WebGPU device has, and how many cores it has (128 if left out). */
   readonly gpu?: Partial<GpuLimits>;
   /**
    * Products whose operands are halves (those of `precision f16`) have a form for the matrix units of a GPU beside their other one, and devices that have such units take it: Dawn's
@@ -166,7 +166,8 @@ function optionProblems(program: Program, checked: CheckResult, options: Compile
   for (const [name, limit] of Object.entries<number>({ ...options.gpu })) {
     if (!Object.hasOwn(GUARANTEED, name)) wrong(`gpu.${name}`, 'given', `one of ${Object.keys(GUARANTEED).join(', ')}`);
     else if (!Number.isInteger(limit) || limit < 1) wrong(`gpu.${name}`, String(limit), 'a whole number from 1');
-    else if (name !== 'bindings' && limit % 256 !== 0) wrong(`gpu.${name}`, String(limit), 'a multiple of 256 bytes');
+    else if (name !== 'bindings' && name !== 'cores' && limit % 256 !== 0)
+      wrong(`gpu.${name}`, String(limit), 'a multiple of 256 bytes');
   }
   return found;
 }

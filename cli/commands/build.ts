@@ -18,6 +18,7 @@ export interface BuildOptions extends LookOptions {
   readonly bound?: Readonly<Record<string, number>>;
   readonly const?: Readonly<Record<string, number>>;
   readonly gpuBinding?: number;
+  readonly gpuCores?: number;
   readonly gpuMatrices?: boolean;
   readonly pack: boolean;
   readonly print?: View;
@@ -36,9 +37,12 @@ export function build(io: Io, file: string, options: BuildOptions): number {
     packed: options.pack,
     ...(options.memory === undefined ? {} : { memory: options.memory }),
     ...(options.weights === undefined ? {} : { weights: options.weights }),
-    ...(options.gpuBinding === undefined
-      ? {}
-      : { gpu: { binding: options.gpuBinding, buffer: Math.max(2 ** 28, options.gpuBinding) } }),
+    gpu: {
+      ...(options.gpuBinding === undefined
+        ? {}
+        : { binding: options.gpuBinding, buffer: Math.max(2 ** 28, options.gpuBinding) }),
+      ...(options.gpuCores === undefined ? {} : { cores: options.gpuCores }),
+    },
     ...(options.gpuMatrices === undefined ? {} : { matrices: options.gpuMatrices }),
     // To look at, any bound will do.
     ...(options.print === undefined ? {} : { otherwise: 64 }),

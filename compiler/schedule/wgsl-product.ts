@@ -5,6 +5,7 @@
  * Not here: what a product is (`productLeaf` of wasm.ts), and the text (targets/wgsl/product.ts, skinny.ts).
  */
 import { asConst, coefficientOf, evaluate, names, num, sub, terms, type Poly } from '../sizes/poly.ts';
+import { partsOf } from '../kernel/parts.ts';
 import type { Expr, Kernel, Stage } from '../kernel/types.ts';
 import { productLeaf, type ProductSide } from './wasm.ts';
 import type { SizeOf } from './wgsl.ts';
@@ -39,6 +40,8 @@ export interface TiledProduct extends Product {
   readonly patch: readonly [rows: number, columns: number];
   /** The sum is computed in so many parts by different workgroups; a second pass adds them. */
   readonly split: number;
+  /** Four neighbours along the columns are finished and written together, as a vector. */
+  readonly fours: boolean;
 }
 
 /** Few rows: every thread has a column, or four neighbours, and a part of the sum, for all rows; a workgroup adds the parts. */
@@ -57,14 +60,25 @@ export interface SkinnyProduct extends Product {
   readonly ahead: number;
 }
 
-/** What a GPU is taken to be where choices are made: a wrong number costs some time and never a result. */
-const GPU = {
+/** What is known, or assumed, of the device that tiles are chosen for: a wrong number of cores costs some time and never a result. */
+export interface Device {
   /** Cores that workgroups are dealt out to. */
-  cores: 128,
+  readonly cores: number;
+  /** Bindings of a kernel, one of them for the parts of sums. */
+  readonly bindings: number;
+}
+
+/** A device of which nothing is known. */
+export const SOME_DEVICE: Device = { cores: 128, bindings: 8 };
+
+/** What a GPU is taken to be where choices are made. */
+const GPU = {
   /** Multiplications and additions while a byte passes between memory and a core. */
   flopsPerByte: 15,
-  /** Workgroups that a core computes side by side. */
-  together: 8,
+  /** Results that a core's registers hold at a time. */
+  results: 2 ** 15,
+  /** The most workgroups that a core computes side by side. */
+  together: 16,
   /** Shorter parts of a sum are not worth a second pass. */
   leastPart: 256,
   mostParts: 32,
@@ -72,13 +86,11 @@ const GPU = {
   partBytes: 2 ** 26,
   /** So many columns of a product of few rows are more workgroups than there is room for. */
   manyColumns: 16_384,
-  /** Bindings of a kernel, one of them for the parts of sums. */
-  bindings: 8,
 } as const;
 
 /**
- * Tiles: rows, columns, depth; threads; and the share of arithmetic in a thread's inner loop where there is enough to do. A thread with a square of 8 by 8 reads least from
- * workgroup memory for each product; larger ones leave too few registers for the operands that are on their way, and more memory than every device
+ * Tiles: rows, columns, depth; threads; and the share of arithmetic in a thread's inner loop where there is enough to do. The more results a thread has, the less it reads
+ * from workgroup memory for each product: 8 by 16 leave just enough registers for the operands that are on their way. More memory than every device
  * has (16 KiB) makes none quicker.
  */
 export const TILES: readonly (readonly [
@@ -86,10 +98,10 @@ export const TILES: readonly (readonly [
   threads: TiledProduct['threads'],
   share: number,
 ])[] = [
-  [[128, 128, 16], [16, 16], 1],
-  [[128, 64, 16], [16, 8], 0.96],
-  [[64, 128, 16], [8, 16], 0.96],
-  [[64, 64, 16], [8, 8], 0.92],
+  [[128, 128, 16], [16, 8], 1.08],
+  [[128, 64, 16], [16, 8], 0.92],
+  [[64, 128, 16], [8, 16], 0.92],
+  [[64, 64, 16], [8, 8], 0.88],
   [[32, 64, 16], [8, 16], 0.6],
   [[64, 32, 16], [16, 8], 0.6],
   [[32, 32, 16], [8, 8], 0.55],
@@ -101,7 +113,12 @@ const SECOND = 700_000;
 /** Few rows are not worth a tile. */
 const FEW = 8;
 
-export function productPass(kernel: Kernel, stage: Stage, of: SizeOf): TiledProduct | SkinnyProduct | null {
+export function productPass(
+  kernel: Kernel,
+  stage: Stage,
+  of: SizeOf,
+  device: Device = SOME_DEVICE,
+): TiledProduct | SkinnyProduct | null {
   const leaf = productLeaf(kernel, stage, of);
   if (leaf === null) return null;
   const size = (axes: readonly string[]): number =>
@@ -121,11 +138,12 @@ export function productPass(kernel: Kernel, stage: Stage, of: SizeOf): TiledProd
   }
   // A tile that is mostly empty is slower than plain rows.
   if (m < 16 || n < 16 || k < 16) return null;
-  const canSplit = kernel.buffers.length < GPU.bindings;
+  const canSplit = kernel.buffers.length < device.bindings;
   const room = GPU.partBytes / (4 * size(batch) * m * n);
   const most = canSplit ? Math.max(1, Math.floor(Math.min(GPU.mostParts, k / GPU.leastPart, room))) : 1;
-  const { tile, threads, split } = bestTile(size(batch), m, n, k, most);
-  return { kind: 'product', ...common, tile, threads, patch: patchOf(threads), split };
+  const { tile, threads, split } = bestTile(device.cores, size(batch), m, n, k, most);
+  const fours = load.columns.vector && resultsByFour(kernel, stage, columns) !== null;
+  return { kind: 'product', ...common, tile, threads, patch: patchOf(threads), split, fours };
 }
 
 /**
@@ -160,11 +178,20 @@ function alongDepth(n: number, loads: number, wide: Wide | null): readonly [acro
 export const patchOf = ([rows, columns]: TiledProduct['threads']): TiledProduct['patch'] =>
   rows % 4 === 0 && columns % 8 === 0 ? [4, 8] : rows % 8 === 0 && columns % 4 === 0 ? [8, 4] : [1, columns];
 
+/** How much of a core so many threads keep busy: they wait for memory, and for each other. */
+const busy = (threads: number): number =>
+  threads <= 128
+    ? threads / 256
+    : threads <= 256
+      ? 0.5 + (0.42 * (threads - 128)) / 128
+      : Math.min(1, 0.92 + (0.08 * (threads - 256)) / 256);
+
 /**
  * The tile, and the parts of the sum, of the least time. Workgroups come to a core in rounds, the last of which is half empty on average; with few threads a
  * core waits for memory; parts are written and read once more.
  */
 function bestTile(
+  cores: number,
   batch: number,
   m: number,
   n: number,
@@ -176,13 +203,15 @@ function bestTile(
   for (const [tile, threads, share] of TILES)
     for (let split = 1; split <= most; split++) {
       const [rows, columns, depth] = tile;
-      const groups = (batch * Math.ceil(m / rows) * Math.ceil(n / columns) * split) / GPU.cores;
-      const rounds = Math.max(1, groups + 0.5);
-      const resident = threads[0] * threads[1] * Math.min(GPU.together, Math.max(1, groups));
-      const busy = Math.min(1, 0.85 * Math.cbrt(resident / 256));
+      const groups = (batch * Math.ceil(m / rows) * Math.ceil(n / columns) * split) / cores;
+      const own = threads[0] * threads[1];
+      const together = Math.min(GPU.together, GPU.results / (rows * columns));
+      const whole = Math.floor(groups / together) * together;
+      const last = whole > 0 && groups - whole < 0.02 ? 0 : Math.min(together, Math.max(1, groups - whole + 0.5));
+      const rounds = whole / busy(own * together) + (last === 0 ? 0 : last / busy(own * last));
       const each = 2 * rows * columns * Math.ceil(k / split / depth) * depth;
-      const parts = split > 1 ? (4 * (2 * split + 1) * batch * m * n * GPU.flopsPerByte) / GPU.cores + SECOND : 0;
-      const time = (rounds * each) / (share * busy) + parts;
+      const parts = split > 1 ? (4 * (2 * split + 1) * batch * m * n * GPU.flopsPerByte) / cores + SECOND : 0;
+      const time = (rounds * each) / share + parts;
       // Parts must be worth their memory.
       if (time * (split > 1 ? 1.05 : 1) < least) [least, best] = [time, { tile, threads, split }];
     }
@@ -271,6 +300,40 @@ function isAligned(kernel: Kernel, side: ProductSide, axis: string, by = 4): boo
   return isMultiple(linear.rest, by) && isMultiple(kernel.axes.get(axis)!, by);
 }
 
+/** Whether four neighbours along the axis, from a multiple of four on, lie so in memory. */
+function isFour(kernel: Kernel, buffer: number, at: Poly, axis: string): boolean {
+  const { dtype, storage, row } = kernel.buffers[buffer]!;
+  if (dtype !== 'f32' || storage !== undefined || row === true) return false;
+  const linear = coefficientOf(at, axis);
+  return (
+    linear !== null && asConst(linear.coefficient) === 1 && !names(linear.rest).has(axis) && isMultiple(linear.rest, 4)
+  );
+}
+
+/** Reads beside a product's operands that are of four neighbours along its columns where the results are. */
+export const readsByFour = (kernel: Kernel, stage: Stage, axis: string): Read[] =>
+  finishRoots(stage)
+    .flatMap((e) => readsOf(e))
+    .filter((r) => r.dynamic.length === 0 && r.guards.length === 0 && isFour(kernel, r.buffer, r.at, axis));
+
+/** What follows the sum, and what is written. */
+const finishRoots = (stage: Stage): Expr[] => {
+  const { before, last } = partsOf(stage);
+  return [...[...before, ...last].map((name) => stage.defs.get(name)!.value), ...stage.writes.map((w) => w.value)];
+};
+
+/** The buffers that hold vectors where results are written four at a time; null: some result cannot be. */
+export function resultsByFour(kernel: Kernel, stage: Stage, columns: ProductSide): ReadonlySet<number> | null {
+  const axis = columns.axes.at(-1)!;
+  if (kernel.stages.length > 1 || stage.each.length > 0 || !isMultiple(kernel.axes.get(axis)!, 4)) return null;
+  const isWhole = stage.writes.every(
+    (w) =>
+      w.mode === 'store' && w.dynamic.length === 0 && w.guards.length === 0 && isFour(kernel, w.buffer, w.at, axis),
+  );
+  if (!isWhole) return null;
+  return new Set([...stage.writes, ...readsByFour(kernel, stage, axis)].map((a) => a.buffer));
+}
+
 const isMultiple = (p: Poly, by: number): boolean => terms(p).every((t) => t.coefficient % by === 0);
 
 // ---------------------------------------------------------------------------------------------------------------------------------- counts
@@ -323,7 +386,7 @@ export function printProduct(pass: TiledProduct | SkinnyProduct): string {
   const [rows, columns] = pass.tile;
   const [a, b] = pass.threads;
   const split = pass.split > 1 ? `, sums in ${pass.split} parts` : '';
-  return `${pass.stage}: product${lists} tile ${pass.tile.join('x')} of ${a * b} threads ${rows / a}x${columns / b} in ${workgroupBytes(pass)} bytes${split}`;
+  return `${pass.stage}: product${lists} tile ${pass.tile.join('x')} of ${a * b} threads ${rows / a}x${columns / b} in ${workgroupBytes(pass)} bytes${split}${pass.fours ? ', results by 4' : ''}`;
 }
 
 /** Whether an extent surely is a multiple. */

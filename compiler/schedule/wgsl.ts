@@ -11,7 +11,14 @@ import type { Kernel, Stage } from '../kernel/types.ts';
 import { printReduction, reducePass, type SharedForm, type WgslReduction } from './wgsl-reduce.ts';
 import { heldPass, printHeld, type HeldRows } from './wgsl-row.ts';
 import { printStream, streamPass, type WgslStream } from './wgsl-stream.ts';
-import { printProduct, productPass, productTraffic, type SkinnyProduct, type TiledProduct } from './wgsl-product.ts';
+import {
+  printProduct,
+  productPass,
+  productTraffic,
+  type Device,
+  type SkinnyProduct,
+  type TiledProduct,
+} from './wgsl-product.ts';
 
 export type WgslPass =
   | {
@@ -49,7 +56,7 @@ const MANY_ROWS = 1 << 14;
 
 export type SizeOf = (name: string) => number;
 
-export function wgslSchedule(kernel: Kernel, sizeOf: SizeOf = () => NOMINAL): WgslSchedule {
+export function wgslSchedule(kernel: Kernel, sizeOf: SizeOf = () => NOMINAL, device?: Device): WgslSchedule {
   const rows = kernel.rows ?? [];
   if (kernel.buffers.some((b) => b.row)) {
     const pass = streamPass(kernel, sizeOf);
@@ -64,7 +71,7 @@ export function wgslSchedule(kernel: Kernel, sizeOf: SizeOf = () => NOMINAL): Wg
   }
   return {
     passes: kernel.stages.map((stage): WgslPass => {
-      const product = productPass(kernel, stage, sizeOf);
+      const product = productPass(kernel, stage, sizeOf, device);
       if (product !== null) return product;
       const reduction = reducePass(kernel, stage, sizeOf);
       if (reduction !== null) return reduction;

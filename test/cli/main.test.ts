@@ -109,6 +109,8 @@ describe('help', () => {
         --target <target>         readable code, WebAssembly, WebGPU, or auto: the first of them that
                                   computes (choices: "ts", "wasm", "wgsl", "auto", default: "ts")
         --gpu-binding <bytes>     greatest binding on the GPUs that wgsl is for (default: 134217728)
+        --gpu-cores <count>       cores (streaming multiprocessors, compute units) of the GPUs that wgsl
+                                  is for: into how many parts long sums are cut (default: 128)
         --gpu-matrices            wgsl: products of \`precision f16\` on matrix units, too, for devices that
                                   have them
         --no-pack                 wasm: larger modules that start some milliseconds earlier

@@ -130,7 +130,7 @@ export function emitWgsl(
             const matrix = own === null ? null : { emitted: emitted(own.schedule), bytes: own.bytes };
             return { kernel, map, place, buffers: step.buffers, emitted: emitted(schedule), matrix };
           };
-          const schedule = (options.schedule ?? wgslSchedule)(kernel, sizeOf);
+          const schedule = options.schedule?.(kernel, sizeOf) ?? wgslSchedule(kernel, sizeOf, given);
           const own = emit(schedule);
           variants.push(own);
           const few = mayBeFew ? fewRows(kernel, schedule, sizeOf) : null;

@@ -412,7 +412,7 @@ export class Expressions {
   }
 
   /** A place in a buffer as a place in its slot, both in units of `by` words. */
-  private shifted(buffer: number, at: string, by = 1): string {
+  shifted(buffer: number, at: string, by = 1): string {
     const base = (this.lie.bases?.[buffer] ?? 0) / by;
     return base === 0 ? at : `(${base} + ${at})`;
   }

@@ -9,7 +9,7 @@
  */
 import { add, mul, name as nameOf, num, type Poly } from '../../sizes/poly.ts';
 import type { Def, Expr, Kernel, Stage } from '../../kernel/types.ts';
-import { readByFour, wideWords, type Wide } from '../../schedule/wgsl-product.ts';
+import { readByFour, resultsByFour, wideWords, type Wide } from '../../schedule/wgsl-product.ts';
 import type { MatrixProduct, MatrixSchedule } from '../../schedule/wgsl-matrix.ts';
 import type { WgslPass } from '../../schedule/wgsl.ts';
 import { partsOf, type Parts } from '../../kernel/parts.ts';
@@ -17,7 +17,8 @@ import { Expressions, identifier } from './expression.ts';
 import { slotLines, type Lie } from './windows.ts';
 import type { Helper } from './helpers.ts';
 import { matrixLines } from './matrix.ts';
-import { productLines, type Emitted } from './product.ts';
+import type { Emitted } from './finish.ts';
+import { productLines } from './product.ts';
 import { reduceLines, sharedResults } from './reduce.ts';
 import { rowLines } from './row.ts';
 import { constant, folds, registerType, type RegisterType } from './scalar.ts';
@@ -57,15 +58,17 @@ export class PassEmitter {
   /** Workgroup variables, declared before the entry points. */
   readonly shared = new Map<string, string>();
   scratchElements: Poly | null = null;
+  /** It is memory of vectors. */
+  hasScratchVectors = false;
   private readonly stages: ReadonlyMap<string, Stage>;
   readonly lie: Lie;
   private readonly map: SlotMap;
 
-  /** `vectors`: buffers of which aligned vectors are read. `halves`: those that are kept as such. */
+  /** `halves`: buffers that are kept as such. */
   constructor(
     kernel: Kernel,
     map: SlotMap,
-    vectors: ReadonlyMap<number, Lanes>,
+    { vectors, areWritten }: Vectors,
     lie: Lie,
     halves: ReadonlySet<number> = new Set(),
   ) {
@@ -86,6 +89,7 @@ export class PassEmitter {
       vectors,
       lie.windows,
       halves,
+      areWritten && (lie.windows ?? []).every((n) => n === 1),
     );
     this.x = new Expressions(kernel, this.slots, map, lie);
     this.stages = new Map(kernel.stages.map((s) => [s.name, s]));
@@ -118,6 +122,10 @@ export class PassEmitter {
   /** Equal for buffers at one place. */
   placeOf(buffer: number): string {
     return `${this.map[buffer]!} ${this.lie.bases?.[buffer] ?? 0}`;
+  }
+
+  slotOf(buffer: number): Slot {
+    return this.slots[this.map[buffer]!]!;
   }
 
   needScratch(elements: Poly): void {
@@ -400,11 +408,16 @@ export class PassEmitter {
 
   /** What follows the sum of a product at one of its results. */
   result(stage: Stage, value: string, text: string): void {
+    this.follow(stage, value, text);
+    this.put(stage);
+  }
+
+  /** The same without what is written. */
+  follow(stage: Stage, value: string, text: string): void {
     const plan = partsOf(stage);
     for (const other of plan.before) this.define(stage, other);
     this.x.values.set(value, text);
     for (const other of plan.last) this.define(stage, other);
-    this.put(stage);
   }
 }
 
@@ -416,9 +429,16 @@ export interface Accumulator {
   readonly type: RegisterType;
 }
 
-/** Buffers that a schedule reads in aligned vectors, and how long those are. */
-function vectorsOf(kernel: Kernel, schedule: MatrixSchedule): ReadonlyMap<number, Lanes> {
+interface Vectors {
+  /** Buffers of which aligned vectors are read, and how long those are. */
+  readonly vectors: ReadonlyMap<number, Lanes>;
+  /** All that is written is written in such. */
+  readonly areWritten: boolean;
+}
+
+function vectorsOf(kernel: Kernel, schedule: MatrixSchedule): Vectors {
   const found = new Map<number, Lanes>();
+  let areWritten = false;
   for (const pass of schedule.passes) {
     if (pass.kind === 'rows' || pass.kind === 'reduce' || pass.kind === 'held') continue;
     if (pass.kind === 'stream') {
@@ -432,6 +452,10 @@ function vectorsOf(kernel: Kernel, schedule: MatrixSchedule): ReadonlyMap<number
       }
       continue;
     }
+    if (pass.kind === 'product' && pass.fours) {
+      areWritten = true;
+      for (const b of resultsByFour(kernel, kernel.stages[0]!, pass.columns)!) found.set(b, 4);
+    }
     const product = pass.kind === 'matrix' ? pass.product : pass;
     for (const which of ['rows', 'columns'] as const) {
       const { value } = product[which];
@@ -442,7 +466,7 @@ function vectorsOf(kernel: Kernel, schedule: MatrixSchedule): ReadonlyMap<number
       found.set(buffer, wideWords(kernel.buffers[buffer]!.storage!, pass.wide));
     }
   }
-  return found;
+  return { vectors: found, areWritten };
 }
 
 /** The kernel for calls whose buffers lie as `map` and `lie` say; `halves`: those that are kept as such, where the device has such. */
@@ -473,7 +497,9 @@ export function emitKernel(
   for (const s of slots) head.push(...slotLines(s, lie));
   const bindings = slots.reduce((n, s) => n + s.windows, 0);
   if (emitter.scratchElements !== null)
-    head.push(`@group(0) @binding(${bindings + 1}) var<storage, read_write> ${emitter.scratch()}: array<f32>;`);
+    head.push(
+      `@group(0) @binding(${bindings + 1}) var<storage, read_write> ${emitter.scratch()}: array<${emitter.hasScratchVectors ? 'vec4<f32>' : 'f32'}>;`,
+    );
   return {
     name: kernel.name,
     lines: [...head, ...emitter.shared.values(), ...bodies],

@@ -3,6 +3,7 @@
  * that is whole words; and in what is kept as halves (halves.ts): two. Buffers that the plan keeps apart stay apart and in their order; buffers that share memory there may share it here, and those
  * at one place (in-place writing) stay at one place, unless only one of them is of halves.
  */
+import { SOME_DEVICE } from '../../schedule/wgsl-product.ts';
 import type { Plan, PlanBuffer, PlanStep } from '../../../runtime/plan.ts';
 
 const ALIGNMENT = 256;
@@ -99,10 +100,12 @@ export interface GpuLimits {
   readonly binding: number;
   /** Bindings of a kernel. */
   readonly bindings: number;
+  /** Cores that workgroups are dealt out to, which WebGPU tells nobody: sums are cut into parts where there are too few tiles for them. */
+  readonly cores: number;
 }
 
-/** What every WebGPU device has. */
-export const GUARANTEED: GpuLimits = { buffer: 2 ** 28, binding: 2 ** 27, bindings: 8 };
+/** What every WebGPU device has, and what is assumed of its cores. */
+export const GUARANTEED: GpuLimits = { buffer: 2 ** 28, binding: 2 ** 27, ...SOME_DEVICE };
 
 /** Positions of buffers of a GPU plan that no kernel can see: longer than all its bindings, or with a binding that would lie across the end of a buffer. */
 export function overLimits(plan: Plan, { binding, buffer, bindings }: GpuLimits = GUARANTEED): number[] {

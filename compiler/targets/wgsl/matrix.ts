@@ -8,7 +8,8 @@ import { ceilDiv, mul, num } from '../../sizes/poly.ts';
 import { MATRIX, MATRIX_GAP, matrixHalves, STRIP, type MatrixProduct } from '../../schedule/wgsl-matrix.ts';
 import { divides, type OperandLoad } from '../../schedule/wgsl-product.ts';
 import type { PassEmitter } from './kernel.ts';
-import { addingPass, countsOf, finishLines, operandLines, type Emitted } from './product.ts';
+import { addingPass, countsOf, finishLines, type Emitted } from './finish.ts';
+import { operandLines } from './operand.ts';
 
 /** What a shader begins with. */
 export const MATRIX_EXTENSIONS = 'enable f16;\nenable subgroups;\nenable chromium_experimental_subgroup_matrix;\n';

@@ -10,7 +10,7 @@ import { partsOf } from '../../kernel/parts.ts';
 import type { Stage } from '../../kernel/types.ts';
 import type { SharedForm, WgslReduction } from '../../schedule/wgsl-reduce.ts';
 import type { Accumulator, PassEmitter } from './kernel.ts';
-import type { Emitted } from './product.ts';
+import type { Emitted } from './finish.ts';
 import { folds } from './scalar.ts';
 
 export function reduceLines(emitter: PassEmitter, pass: WgslReduction, entry: string): readonly Emitted[] {

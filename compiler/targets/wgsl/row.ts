@@ -11,7 +11,7 @@ import { partsOf } from '../../kernel/parts.ts';
 import type { Kernel, Stage, Write } from '../../kernel/types.ts';
 import { along, type HeldRows } from '../../schedule/wgsl-row.ts';
 import type { PassEmitter } from './kernel.ts';
-import type { Emitted } from './product.ts';
+import type { Emitted } from './finish.ts';
 import { tree } from './reduce.ts';
 import { folds } from './scalar.ts';
 

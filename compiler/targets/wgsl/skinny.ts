@@ -6,7 +6,8 @@
 import { ceilDiv, mul, num } from '../../sizes/poly.ts';
 import { divides, type SkinnyProduct } from '../../schedule/wgsl-product.ts';
 import type { PassEmitter } from './kernel.ts';
-import { countsOf, finishLines, operandLines, type Emitted } from './product.ts';
+import { countsOf, finishLines, type Emitted } from './finish.ts';
+import { operandLines } from './operand.ts';
 
 export function skinnyLines(emitter: PassEmitter, pass: SkinnyProduct, entry: string): Emitted {
   const { x } = emitter;

@@ -86,7 +86,7 @@ export function slotMap(places: readonly (string | null)[]): SlotMap {
 
 /**
  * `vectors`: buffers that are read in vectors, and how long those are; what the kernel also writes, or what shares its place with such or with vectors of another length, stays an
- * array of numbers. `windows`: of each slot, 1 where left out. `halves`: buffers kept as such, each in a slot with no others.
+ * array of numbers. `windows`: of each slot, 1 where left out. `halves`: buffers kept as such, each in a slot with no others. `areWritten`: whatever the kernel writes, it writes in vectors.
  */
 export function slotsOf(
   kernel: Kernel,
@@ -95,6 +95,7 @@ export function slotsOf(
   vectors: ReadonlyMap<number, Lanes> = new Map(),
   windows: readonly number[] = [],
   halves: ReadonlySet<number> = new Set(),
+  areWritten = false,
 ): Slot[] {
   let first = 0;
   const written = new Set(kernel.stages.flatMap((s) => [...s.each, ...s.writes].map((w) => map[w.buffer]!)));
@@ -115,7 +116,7 @@ export function slotsOf(
     if (types.has('f16') && (types.size > 1 || atomic))
       throw new Error(`kernel ${kernel.name}: halves share a place with other numbers`);
     const lengths = new Set(kernel.buffers.flatMap((_b, i) => (map[i] === k ? (vectors.get(i) ?? []) : [])));
-    const isVector = types.size === 1 && lengths.size === 1 && !written.has(k);
+    const isVector = types.size === 1 && lengths.size === 1 && (areWritten ? !combined.has(k) : !written.has(k));
     const lanes = isVector ? [...lengths][0]! : 1;
     const own = { first, windows: windows[k] ?? 1 };
     first += own.windows;

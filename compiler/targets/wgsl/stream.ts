@@ -19,7 +19,9 @@ import {
 } from '../../schedule/wgsl-stream.ts';
 import { partsOf } from '../../kernel/parts.ts';
 import type { PassEmitter } from './kernel.ts';
-import { advance, loadOf, operandLines, stageBoth, sumOf, Tile, type Emitted } from './product.ts';
+import { sumOf, type Emitted } from './finish.ts';
+import { loadOf, operandLines } from './operand.ts';
+import { advance, stageBoth, Tile } from './tile.ts';
 import { constant, folds, registerType } from './scalar.ts';
 
 type Sums = Map<string, { readonly op: Combine; readonly value: Expr; readonly own: string }>;
@@ -100,6 +102,7 @@ class Streamer {
       threads,
       patch: threads,
       split: 1,
+      fours: false,
     };
   }
 
