@@ -135,28 +135,14 @@ function matched(kernel: Kernel, stage: Stage, w: Expr, x: Expr): DotsLeaf | nul
   };
 }
 
-/** Places in the workspace, from its beginning; `rows` are those of x. */
-export function dotsLayout({ length, block }: DotsLeaf): {
-  /** A row as f32. */
-  readonly values: number;
-  /** Bytes that every row has: 16-bit integers, the scales of its blocks, and what 4-bit integers are corrected by. */
-  readonly row: {
-    readonly integers: number;
-    readonly scales: number;
-    readonly corrections: number;
-    readonly bytes: number;
-  };
-} {
-  const aligned = (n: number): number => Math.ceil(n / 16) * 16;
-  const blocks = length / block;
-  const scales = aligned(2 * length);
-  const corrections = scales + aligned(4 * blocks);
-  return { values: 4 * length, row: { integers: 0, scales, corrections, bytes: corrections + 16 * blocks } };
+/** Bytes in the workspace, from its beginning: a row of x as f32, then every row as integers, a block after the other with what stands around it. */
+export function dotsLayout({ length, block }: DotsLeaf): { readonly values: number; readonly row: number } {
+  return { values: 4 * length, row: (length / block) * (2 * block + 32) };
 }
 
 export function dotsBytes(kernel: Kernel, leaf: DotsLeaf, of: (size: string) => number): number {
   const rows = leaf.rows.axes.reduce((n, axis) => n * evaluate(kernel.axes.get(axis)!, of), 1);
   const { values, row } = dotsLayout(leaf);
   // The strip of results, and margins.
-  return values + rows * row.bytes + 4 * COLUMNS.one + 256;
+  return values + rows * row + 4 * COLUMNS.one + 256;
 }

@@ -1,15 +1,17 @@
 /**
  * The inner functions of products with integers.
  *
- * `round8`, `round4` (values, integers, scales, corrections, blocks, chunks): a row of f32 as integers q = x m / max |x|, block by block. For `round8` m is 32767.
+ * `round8`, `round4` (values, to, blocks, chunks): a row of f32 as integers q = x m / max |x|, block by block: what sums begin with, the integers, the scale (16 bytes too). For
+ * `round8` m is 32767, and sums begin with 0.
  *
  * `round4` has the work of taking four bits from 16 done beforehand. A word of weights w holds n0 + 8, n1 + 8, n2 + 8 and, signed, n3 (stored.ts), so w, w >> 4, w >> 8 and
  * w >> 12, shifts that keep the sign, are sums of those from some on: w >> 8 = (n2 + 8) + 16 n3. With q0, q1 - 16 q0, q2 - 16 q1 and q3 - 16 q2 in place of the q's, sums of their
- * products are q0 n0 + … + q3 n3, exactly, modulo 2^32; so no bits have to be masked. Seventeen times q is to be 16 bits: m = 1927. 8 (q0 + q1 + q2) is subtracted beforehand.
+ * products are q0 n0 + … + q3 n3, exactly, modulo 2^32; so no bits have to be masked. Seventeen times q is to be 16 bits: m = 1927. Sums begin with -8 (q0 + q1 + q2).
  *
- * `dots8`, `dots4` (integers, scales, corrections, weights, weights' scales, to, columns, blocks, chunks, step of the weights' scales from block to block, bytes of a row of
- * weights, bytes of its scales): a row's product with so many columns. Four columns at a time share the loads of the row; they lie a quarter of all apart, so that each
- * is a stream through memory whose continuation the processor sees. Bytes are bound by memory, half bytes by arithmetic: eleven instructions for 32 weights.
+ * `dots8`, `dots4` (row, weights, weights' scales, to, columns, blocks, chunks, step of the weights' scales from block to block, bytes of a row of weights, bytes of its scales): a
+ * row's product with so many columns. Four columns at a time share the loads of the row; they lie a quarter of all apart, so that each is a stream through memory whose continuation
+ * the processor sees. Bytes are bound by memory, half bytes by arithmetic: eleven instructions for 32 weights. Of the four one address is kept and the others are counted from it:
+ * with one for each, V8 has too few registers, and what it moves to and fro is a tenth of the time.
  */
 import { GREATEST } from '../../schedule/dots.ts';
 import type { FunctionBody, Signature } from './encoder.ts';
@@ -24,8 +26,8 @@ const signature = (count: number): Signature => ({
 const AT_ONCE = 4;
 /** The bits of 1.5 * 2^23: a number below 2^22 added to that is rounded to a whole one, which is how far the bits of the sum are from these. */
 const WHOLE = 0x4b400000;
-const ROUND = signature(6);
-const DOTS = signature(12);
+const ROUND = signature(4);
+const DOTS = signature(10);
 
 const vectors = (fn: Fn, count: number): number[] => Array.from({ length: count }, () => fn.local('v128'));
 const integers = (fn: Fn, count: number): number[] => Array.from({ length: count }, () => fn.local('i32'));
@@ -84,13 +86,13 @@ function transpose(fn: Fn, rows: readonly number[], columns: readonly number[]):
 
 function round(isHalfByte: boolean): FunctionBody {
   const fn = new Fn(ROUND);
-  const [VALUES, TO, SCALES, CORRECTIONS, BLOCKS, CHUNKS] = [0, 1, 2, 3, 4, 5] as const;
+  const [VALUES, TO, BLOCKS, CHUNKS] = [0, 1, 2, 3] as const;
   const width = isHalfByte ? 8 : 4;
   const most = GREATEST[isHalfByte ? 'i4' : 'i8'];
   const top = fn.local('v128');
   const sum = fn.local('v128');
-  const [from] = integers(fn, 1);
-  const greatest = fn.local('f32');
+  const [from, begin] = integers(fn, 2);
+  const [greatest, scale] = [fn.local('f32'), fn.local('f32')];
 
   const bytes = (): void => {
     for (let k = 0; k < width; k += 2) {
@@ -165,7 +167,6 @@ function round(isHalfByte: boolean): FunctionBody {
     fn.code.lane('f32x4.extract_lane', 0);
     fn.code.set(greatest);
     // Infinite or no number: the scale is none either, and so is every result, whatever the integers are.
-    fn.code.get(SCALES);
     fn.code.get(greatest);
     fn.code.f32(most);
     fn.code.op('f32.div');
@@ -173,8 +174,7 @@ function round(isHalfByte: boolean): FunctionBody {
     fn.code.get(greatest);
     fn.code.op('f32.sub');
     fn.code.op('f32.add');
-    fn.code.access('f32.store');
-    advance(fn, SCALES, 4);
+    fn.code.set(scale);
     // Nothing that counts: the integers are 0.
     fn.code.f32(most);
     fn.code.get(greatest);
@@ -186,45 +186,57 @@ function round(isHalfByte: boolean): FunctionBody {
     fn.code.op('select');
     fn.code.op('f32x4.splat');
     fn.code.set(top);
+    copyTo(fn, begin!, TO);
+    advance(fn, TO, 16);
     fn.for(0, { local: CHUNKS }, 1, () => {
       if (isHalfByte) halfBytes();
       else bytes();
       advance(fn, TO, 8 * width);
       advance(fn, VALUES, 16 * width);
     });
-    if (!isHalfByte) return;
-    fn.code.get(CORRECTIONS);
+    fn.code.get(begin!);
     fn.code.get(sum);
     fn.code.i32(3);
     fn.code.op('i32x4.shl');
     fn.code.op('i32x4.neg');
     fn.code.access('v128.store');
-    advance(fn, CORRECTIONS, 16);
+    fn.code.get(TO);
+    fn.code.get(scale);
+    fn.code.access('f32.store');
+    advance(fn, TO, 16);
   });
   return fn.done();
 }
 
 function dots(isHalfByte: boolean): FunctionBody {
   const fn = new Fn(DOTS);
-  const [X, XS, CORRECTIONS, W, WS, TO, COLUMNS, BLOCKS, CHUNKS, STEP, ROW, SCALES] = [
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
-  ] as const;
-  const weights = integers(fn, AT_ONCE);
-  const scales = integers(fn, AT_ONCE);
-  const [x, xs, correction, rounds, apart, scalesApart, toApart, to] = integers(fn, 8);
+  const [ROW, W, WS, TO, COLUMNS, BLOCKS, CHUNKS, STEP, BYTES, SCALES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] as const;
+  const [x, w, ws, rounds, apart, scalesApart, toApart, at] = integers(fn, 8);
   const sum = vectors(fn, AT_ONCE);
   const total = vectors(fn, AT_ONCE);
   const rows = vectors(fn, isHalfByte ? 4 : 2);
   const word = fn.local('v128');
 
+  /** `body` for every column, with its address on the stack. */
+  const each = (count: number, from: number, by: number, body: (k: number) => void): void => {
+    for (let k = 0; k < count; k++) {
+      fn.code.get(k < 2 ? from : at!);
+      if (k > 0) {
+        fn.code.get(by);
+        fn.code.op('i32.add');
+        fn.code.tee(at!);
+      }
+      body(k);
+    }
+  };
+
   const chunk = (count: number): void => {
     for (const [k, row] of rows.entries()) {
       fn.code.get(x!);
-      fn.code.access('v128.load', 16 * k);
+      fn.code.access('v128.load', 16 + 16 * k);
       fn.code.set(row);
     }
-    for (let k = 0; k < count; k++) {
-      fn.code.get(weights[k]!);
+    each(count, w!, apart!, (k) => {
       fn.code.access('v128.load');
       fn.code.set(word);
       for (const [part, row] of rows.entries()) {
@@ -240,74 +252,56 @@ function dots(isHalfByte: boolean): FunctionBody {
         fn.code.op('i32x4.add');
         fn.code.set(sum[k]!);
       }
-      advance(fn, weights[k]!, 16);
-    }
+    });
+    advance(fn, w!, 16);
     advance(fn, x!, 16 * rows.length);
   };
 
-  /** Columns at `W` and `apart` from each other; the sums of their lanes are left in `total`. */
+  /** Columns at `W` and `apart` from each other. */
   const some = (count: number): void => {
-    for (let k = 0; k < count; k++) {
-      zero(fn, total[k]!);
-      copyTo(fn, weights[k]!, k === 0 ? W : weights[k - 1]!);
-      copyTo(fn, scales[k]!, k === 0 ? WS : scales[k - 1]!);
-      if (k === 0) continue;
-      advance(fn, weights[k]!, { local: apart! });
-      advance(fn, scales[k]!, { local: scalesApart! });
-    }
-    copyTo(fn, x!, X);
-    copyTo(fn, xs!, XS);
-    copyTo(fn, correction!, CORRECTIONS);
+    for (let k = 0; k < count; k++) zero(fn, total[k]!);
+    copyTo(fn, x!, ROW);
+    copyTo(fn, w!, W);
+    copyTo(fn, ws!, WS);
     fn.for(0, { local: BLOCKS }, 1, () => {
-      for (let k = 0; k < count; k++) {
-        if (!isHalfByte) zero(fn, sum[k]!);
-        else if (k > 0) copyTo(fn, sum[k]!, sum[0]!);
-        else {
-          fn.code.get(correction!);
-          fn.code.access('v128.load');
-          fn.code.set(sum[0]!);
-        }
-      }
+      fn.code.get(x!);
+      fn.code.access('v128.load');
+      fn.code.set(sum[0]!);
+      for (let k = 1; k < count; k++) copyTo(fn, sum[k]!, sum[0]!);
       fn.for(0, { local: CHUNKS }, 1, () => chunk(count));
-      fn.code.get(xs!);
-      fn.code.access('v128.load32_splat');
+      fn.code.get(x!);
+      fn.code.access('v128.load32_splat', 16);
       fn.code.set(word);
-      for (let k = 0; k < count; k++) {
+      each(count, ws!, scalesApart!, (k) => {
+        fn.code.access('v128.load32_splat');
+        fn.code.get(word);
+        fn.code.op('f32x4.mul');
         fn.code.get(sum[k]!);
         fn.code.op('f32x4.convert_i32x4_s');
-        fn.code.get(word);
-        fn.code.get(scales[k]!);
-        fn.code.access('v128.load32_splat');
-        fn.code.op('f32x4.mul');
         fn.code.op('f32x4.mul');
         fn.code.get(total[k]!);
         fn.code.op('f32x4.add');
         fn.code.set(total[k]!);
-        advance(fn, scales[k]!, { local: STEP });
-      }
-      advance(fn, xs!, 4);
-      if (isHalfByte) advance(fn, correction!, 16);
+      });
+      advance(fn, ws!, { local: STEP });
+      advance(fn, x!, 32);
     });
-    for (let k = 0; k < count; k++) {
+    each(count, TO, toApart!, (k) => {
       // Pairwise: (0 + 2) + (1 + 3).
       fn.code.get(total[k]!);
       fn.code.get(total[k]!);
       fn.code.get(total[k]!);
       fn.code.shuffle([2, 3, 2, 3]);
       fn.code.op('f32x4.add');
-      fn.code.set(total[k]!);
-      if (k === 0) copyTo(fn, to!, TO);
-      else advance(fn, to!, { local: toApart! });
-      fn.code.get(to!);
-      fn.code.get(total[k]!);
+      fn.code.tee(total[k]!);
       fn.code.lane('f32x4.extract_lane', 0);
       fn.code.get(total[k]!);
       fn.code.lane('f32x4.extract_lane', 1);
       fn.code.op('f32.add');
       fn.code.access('f32.store');
-    }
+    });
     advance(fn, TO, 4);
-    advance(fn, W, { local: ROW });
+    advance(fn, W, { local: BYTES });
     advance(fn, WS, { local: SCALES });
   };
   const times = (to: number, by: number | { readonly local: number }): void => {
@@ -322,7 +316,7 @@ function dots(isHalfByte: boolean): FunctionBody {
   fn.code.i32(Math.log2(AT_ONCE));
   fn.code.op('i32.shr_u');
   fn.code.set(rounds!);
-  times(apart!, { local: ROW });
+  times(apart!, { local: BYTES });
   times(scalesApart!, { local: SCALES });
   times(toApart!, 4);
   fn.for(0, { local: rounds! }, 1, () => some(AT_ONCE));

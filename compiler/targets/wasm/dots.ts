@@ -23,8 +23,8 @@ export function emitDots(emitter: KernelEmitter, leaf: DotsLeaf, stage: Stage, c
   const { values, row } = dotsLayout(leaf);
   const temporary = n.do('i32.and', n.do('i32.add', PARAMETERS.workspace, { by: 31 }), { by: -16 });
   const first = n.do('i32.add', temporary, { by: values });
-  const strip = n.do('i32.add', first, n.do('i32.mul', M, { by: row.bytes }));
-  const rowAt = (r: number): number => n.do('i32.add', first, n.do('i32.mul', r, { by: row.bytes }));
+  const strip = n.do('i32.add', first, n.do('i32.mul', M, { by: row }));
+  const rowAt = (r: number): number => n.do('i32.add', first, n.do('i32.mul', r, { by: row }));
 
   fn.for(0, { local: M }, 1, (r) => {
     let rest = r;
@@ -59,11 +59,8 @@ export function emitDots(emitter: KernelEmitter, leaf: DotsLeaf, stage: Stage, c
     };
     fill(0, temporary);
     for (const axis of leaf.rows.axes) x.unbind(axis);
-    const own = rowAt(r);
     fn.code.get(temporary);
-    fn.code.get(own);
-    fn.code.get(n.do('i32.add', own, { by: row.scales }));
-    fn.code.get(n.do('i32.add', own, { by: row.corrections }));
+    fn.code.get(rowAt(r));
     fn.code.i32(blocks);
     fn.code.i32(chunks);
     fn.code.call(context.library(storage === 'i8' ? 'round8' : 'round4'));
@@ -92,11 +89,7 @@ export function emitDots(emitter: KernelEmitter, leaf: DotsLeaf, stage: Stage, c
       const weights = n.do('i32.add', x.bases[leaf.weights]!, n.do('i32.mul', jc, { by: rowBytes }));
       const scales = n.do('i32.add', x.bases[leaf.scales]!, n.do('i32.mul', jc, { by: scaleBytes }));
       fn.for(0, { local: M }, 1, (r) => {
-        const own = rowAt(r);
-        fn.code.get(own);
-        fn.code.get(n.do('i32.add', own, { by: row.scales }));
-        fn.code.get(n.do('i32.add', own, { by: row.corrections }));
-        for (const local of [weights, scales, strip, nc]) fn.code.get(local);
+        for (const local of [rowAt(r), weights, scales, strip, nc]) fn.code.get(local);
         for (const constant of [blocks, chunks, group < length ? 4 : 0, rowBytes, scaleBytes]) fn.code.i32(constant);
         fn.code.call(context.library(storage === 'i8' ? 'dots8' : 'dots4'));
         // One row: there is no next one at the pitch.
