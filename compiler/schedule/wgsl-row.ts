@@ -4,7 +4,7 @@
  *
  * Not here: rows too long for that (rows of wgsl.ts), and the text (targets/wgsl/row.ts).
  */
-import { asConst, evaluate, mul, names, num, type Poly } from '../sizes/poly.ts';
+import { asConst, evaluate, mul, names, num, terms, type Poly } from '../sizes/poly.ts';
 import { stageRoots, walk } from '../kernel/expr.ts';
 import type { Kernel, Stage } from '../kernel/types.ts';
 import type { SizeOf } from './wgsl.ts';
@@ -28,7 +28,7 @@ const THREADS = 256;
 const EACH = 16;
 /** Registers that are kept from stage to stage: a thread has 255. */
 const REGISTERS = 208;
-/** Expressions of all stages times elements: what is written out for each of them. */
+/** Expressions of all stages times elements: what is written out for each of them; a quarter of it where the length is only bounded. */
 const TEXT = 10_000;
 /** So few rows have the device to themselves. */
 const FEW_ROWS = 1024;
@@ -39,9 +39,9 @@ export const along = (stage: Stage, rows: readonly string[]): readonly string[] 
   return inner.length > 0 ? inner : stage.over;
 };
 
-/** Null: a stage is of another form, or rows are too long, too short, or of a length that is told later. */
-export function heldPass(kernel: Kernel, rows: readonly string[], of: SizeOf): HeldRows | null {
-  let length: number | null = null;
+/** Null: a stage is of another form, or rows are too long, too short, or of a length that is told later; `most`: of sizes in that length. */
+export function heldPass(kernel: Kernel, rows: readonly string[], of: SizeOf, most?: SizeOf): HeldRows | null {
+  let extent: Poly | null = null;
   let nodes = 0;
   const points = (axes: readonly string[]): Poly => axes.reduce((n, a) => mul(n, kernel.axes.get(a)!), num(1));
   if (kernel.spans !== undefined && kernel.spans.size > 0) return null;
@@ -52,18 +52,31 @@ export function heldPass(kernel: Kernel, rows: readonly string[], of: SizeOf): H
     walk(stageRoots(stage), () => nodes++);
     const own = along(stage, rows);
     if (own.length === 0) continue;
-    const n = asConst(points(own));
-    if (n === null || (length !== null && n !== length)) return null;
-    length = n;
+    const n = points(own);
+    if (extent !== null && n !== extent) return null;
+    extent = n;
   }
+  if (extent === null) return null;
+  const length = longestOf(extent, most);
   if (length === null || length < SHORT) return null;
   const count = evaluate(points(rows), of);
   const few = count <= FEW_ROWS;
   const threads = Math.min(THREADS, Math.max(32, 2 ** Math.ceil(Math.log2(length / (few ? 2 : EACH)))));
   const held = Math.ceil(length / threads);
-  if (held * Math.max(1, crossing(kernel, rows)) > REGISTERS || held * nodes > TEXT) return null;
+  if (held * Math.max(1, crossing(kernel, rows)) > REGISTERS) return null;
+  if (held * nodes > (asConst(extent) === null ? TEXT / 4 : TEXT)) return null;
   const side = few || threads === THREADS ? 1 : Math.max(2, 128 / threads);
   return { kind: 'held', rows, stages: kernel.stages.map((s) => s.name), threads, held, side };
+}
+
+/** Null: not known. */
+function longestOf(p: Poly, most: SizeOf | undefined): number | null {
+  const known = asConst(p);
+  if (known !== null || most === undefined) return known;
+  // It rises with every size.
+  const rises = terms(p).every((t) => t.coefficient >= 0 && t.factors.every((f) => f.atom.kind === 'name'));
+  const longest = rises ? evaluate(p, most) : Infinity;
+  return Number.isFinite(longest) ? longest : null;
 }
 
 /** The most buffers whose elements wait between two stages. */

@@ -56,7 +56,13 @@ const MANY_ROWS = 1 << 14;
 
 export type SizeOf = (name: string) => number;
 
-export function wgslSchedule(kernel: Kernel, sizeOf: SizeOf = () => NOMINAL, device?: Device): WgslSchedule {
+/** `most`: what a size never exceeds, where that is certain and most calls have it: then rows of that length may be kept in registers. */
+export function wgslSchedule(
+  kernel: Kernel,
+  sizeOf: SizeOf = () => NOMINAL,
+  device?: Device,
+  most?: SizeOf,
+): WgslSchedule {
   const rows = kernel.rows ?? [];
   if (kernel.buffers.some((b) => b.row)) {
     const pass = streamPass(kernel, sizeOf);
@@ -64,7 +70,7 @@ export function wgslSchedule(kernel: Kernel, sizeOf: SizeOf = () => NOMINAL, dev
     return { passes: [pass] };
   }
   if (kernel.stages.length > 1 && (rows.length > 0 || sharesValues(kernel))) {
-    const held = heldPass(kernel, rows, sizeOf);
+    const held = heldPass(kernel, rows, sizeOf, most);
     if (held !== null) return { passes: [held] };
     const threads = threadsFor(kernel, rows, kernel.stages, sizeOf);
     return { passes: [{ kind: 'rows', rows, stages: kernel.stages.map((s) => s.name), threads }] };

@@ -8,7 +8,7 @@ import type { ProgramName, Unit } from '../../graph/types.ts';
 import type { Expr, Kernel, Schedule } from '../../kernel/types.ts';
 import { num, type Poly } from '../../sizes/poly.ts';
 import type { Sources } from '../../source/source.ts';
-import { sizeExpr } from '../../plan/sizes.ts';
+import { interval, sizeExpr, sizePoly, type Interval } from '../../plan/sizes.ts';
 import { holdsHalves, matrixBytes, matrixPass, type MatrixSchedule } from '../../schedule/wgsl-matrix.ts';
 import { fewRows, wgslSchedule, type SizeOf, type WgslSchedule } from '../../schedule/wgsl.ts';
 import type { Plan, PlanProgram, PlanStep } from '../../../runtime/plan.ts';
@@ -39,7 +39,7 @@ export interface WgslOptions {
   /** Products of halves have a form for matrix units beside the other. */
   readonly matrices?: boolean;
   /** How kernels are computed, if not as `wgslSchedule` says. */
-  readonly schedule?: (kernel: Kernel, of: SizeOf) => WgslSchedule;
+  readonly schedule?: (kernel: Kernel, of: SizeOf, most?: SizeOf) => WgslSchedule;
 }
 
 export interface EmittedWgsl {
@@ -96,6 +96,7 @@ export function emitWgsl(
   const own = gpuPlan(plan, limits);
   const placeOf = places(options);
   const bounds = new Map(plan.sizes.map((s) => [s.name, s.bound]));
+  const rangeOf = (s: string): Interval => ({ low: 0, high: bounds.get(s) ?? Infinity });
   const rounded = options.matrices ? roundedBuffers(plan, kernels) : new Set<number>();
   const variants: Variant[] = [];
   const positions = new Map<string, number>();
@@ -116,13 +117,16 @@ export function emitWgsl(
         const held = options.matrices ? `: ${step.buffers.map((b) => (rounded.has(b) ? 1 : 0)).join('')}` : '';
         // Training has the batch that it was compiled for.
         const mayBeFew = name === 'forward' || name === 'stream';
-        const key = `${step.kernel}: ${map.join()}: ${bases.join()}: ${windows.join()}: ${[...unread].join()}: ${[...kept].join()}${held}${mayBeFew ? ' few' : ''}`;
+        const greatest = step.sizes.map((e) => interval(sizePoly(e), rangeOf).high);
+        const key = `${step.kernel}: ${greatest.join()}: ${map.join()}: ${bases.join()}: ${windows.join()}: ${[...unread].join()}: ${[...kept].join()}${held}${mayBeFew ? ' few' : ''}`;
         let position = positions.get(key);
         if (position === undefined) {
           position = variants.length;
           positions.set(key, position);
           const place = placeOf(kernel.origin);
           const sizeOf: SizeOf = (s) => bounds.get(s) ?? 64;
+          // Training mostly has the sizes it was compiled for.
+          const most = mayBeFew ? undefined : (s: string): number => greatest[kernel.sizes.indexOf(s)] ?? Infinity;
           const emitted = (schedule: MatrixSchedule): EmittedKernel =>
             emitKernel(kernel, schedule, map, place, { bases, windows, bytes: limits.binding, own: unread }, kept);
           const emit = (schedule: WgslSchedule): Variant => {
@@ -130,7 +134,7 @@ export function emitWgsl(
             const matrix = own === null ? null : { emitted: emitted(own.schedule), bytes: own.bytes };
             return { kernel, map, place, buffers: step.buffers, emitted: emitted(schedule), matrix };
           };
-          const schedule = options.schedule?.(kernel, sizeOf) ?? wgslSchedule(kernel, sizeOf, given);
+          const schedule = options.schedule?.(kernel, sizeOf, most) ?? wgslSchedule(kernel, sizeOf, given, most);
           const own = emit(schedule);
           variants.push(own);
           const few = mayBeFew ? fewRows(kernel, schedule, sizeOf) : null;

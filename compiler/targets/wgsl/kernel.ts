@@ -19,7 +19,7 @@ import type { Helper } from './helpers.ts';
 import { matrixLines } from './matrix.ts';
 import type { Emitted } from './finish.ts';
 import { productLines } from './product.ts';
-import { reduceLines, sharedResults } from './reduce.ts';
+import { AT_ONCE, isLight, reduceLines, sharedResults } from './reduce.ts';
 import { rowLines } from './row.ts';
 import { constant, folds, registerType, type RegisterType } from './scalar.ts';
 import { skinnyLines } from './skinny.ts';
@@ -340,7 +340,19 @@ export class PassEmitter {
     const sums = this.accumulators(stage, plan, true);
     if (stage.over.length > 0 || sums.size > 0 || stage.each.length > 0) {
       const at = x.fresh(`${stage.over.join('_')}_at`);
-      x.block(`for (var ${at} = i32(thread); ${at} < ${x.poly(this.points(stage.over))}; ${at} += ${threads})`, () => {
+      const total = x.poly(this.points(stage.over));
+      x.line(`var ${at} = i32(thread);`);
+      // Several loads under way at once, where no store lies between them.
+      if (stage.each.length === 0 && isLight(stage))
+        x.block(`for (; ${at} + ${(AT_ONCE - 1) * threads} < ${total}; ${at} += ${AT_ONCE * threads})`, () => {
+          for (let k = 0; k < AT_ONCE; k++) {
+            x.forget();
+            this.split(stage.over, k === 0 ? at : `(${at} + ${k * threads})`);
+            this.round(stage, plan, sums);
+          }
+        });
+      x.block(`for (; ${at} < ${total}; ${at} += ${threads})`, () => {
+        x.forget();
         this.split(stage.over, at);
         this.round(stage, plan, sums);
       });

@@ -166,10 +166,10 @@ export function sharedResults(emitter: PassEmitter, stage: Stage, free: readonly
 }
 
 /** Elements that a thread takes in one round of its loop. */
-const AT_ONCE = 4;
+export const AT_ONCE = 4;
 
 /** Whether one element is little work: then it is the loads that are waited for. */
-function isLight(stage: Stage): boolean {
+export function isLight(stage: Stage): boolean {
   let count = 0;
   walk(
     [...stage.defs.values()].map((d) => d.value),

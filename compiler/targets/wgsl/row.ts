@@ -5,7 +5,7 @@
  * Registers stand for memory only where that is certain: a place that is written counts if all of the kernel reads and writes it at the same element of the row; others
  * lie in memory, with barriers between the stages.
  */
-import { add, format, names, num, substitute, name as nameOf, type Poly } from '../../sizes/poly.ts';
+import { add, asConst, format, names, num, substitute, name as nameOf, type Poly } from '../../sizes/poly.ts';
 import { stageRoots, walk } from '../../kernel/expr.ts';
 import { partsOf } from '../../kernel/parts.ts';
 import type { Kernel, Stage, Write } from '../../kernel/types.ts';
@@ -20,9 +20,12 @@ export function rowLines(emitter: PassEmitter, pass: HeldRows, entry: string): E
   const { rows, threads, held, side } = pass;
   const count = emitter.points(rows);
   const stages = pass.stages.map((name) => emitter.stage(name));
-  const length = x.poly(emitter.points(stages.map((s) => along(s, rows)).find((a) => a.length > 0)!));
+  const extent = emitter.points(stages.map((s) => along(s, rows)).find((a) => a.length > 0)!);
+  const length = x.poly(extent);
   const places = new Places(kernel, stages, rows, (buffer) => emitter.placeOf(buffer));
-  const last = Number(length) % threads !== 0 ? held - 1 : -1;
+  const known = asConst(extent);
+  /** Whether some threads may have no such element. */
+  const isPartial = (k: number): boolean => known === null || (k + 1) * threads > known;
 
   x.line('let number = i32(group.y * groups.x + group.x);');
   if (side === 1) {
@@ -39,8 +42,8 @@ export function rowLines(emitter: PassEmitter, pass: HeldRows, entry: string): E
   emitter.split(rows, 'row');
   for (let k = 0; k < held; k++) {
     const at = k === 0 ? 'share' : `share + ${k * threads}`;
-    if (k === last) x.line(`let isIn = ${at} < ${length};`);
-    x.line(`let element${k} = ${k === last ? `min(${at}, ${length} - 1)` : at};`);
+    if (isPartial(k)) x.line(`let isIn${k} = ${at} < ${length};`);
+    x.line(`let element${k} = ${isPartial(k) ? `min(${at}, ${length} - 1)` : at};`);
   }
   /** Axes along the row bound to an element; equal ways to take a number apart are taken once. */
   const digits = new Map<string, readonly string[]>();
@@ -51,7 +54,7 @@ export function rowLines(emitter: PassEmitter, pass: HeldRows, entry: string): E
     if (known !== undefined) for (const [i, a] of axes.entries()) x.bind(a, known[i]!);
     else digits.set(key, emitter.split(axes, `element${k}`));
     memory.element = k;
-    memory.mask = and(side > 1 ? 'isRow' : null, k === last ? 'isIn' : null);
+    memory.mask = and(side > 1 ? 'isRow' : null, isPartial(k) ? `isIn${k}` : null);
   };
   const memory = {
     element: -1,
@@ -84,7 +87,7 @@ export function rowLines(emitter: PassEmitter, pass: HeldRows, entry: string): E
         x.begin([...sums.values()].map((s) => s.def.value));
         for (const { def, name, best } of sums.values()) {
           const value = x.expr(def.value);
-          const inside = k === last ? 'isIn' : null;
+          const inside = isPartial(k) ? `isIn${k}` : null;
           if (best !== null) {
             const better = and(`${value} > ${best}`, inside)!;
             x.line(`if (${better}) { ${best} = ${value}; ${name} = ${x.poly(emitter.position(stage.over))}; }`);

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compile } from '../../../compiler/index.ts';
+import type { Kernel } from '../../../compiler/kernel/types.ts';
 import { printWgslSchedule, wgslSchedule } from '../../../compiler/schedule/wgsl.ts';
 import type { GpuDevice } from '../../../runtime/webgpu/api.ts';
 import { emitWgsl } from '../../../compiler/targets/wgsl/emit.ts';
@@ -49,6 +50,20 @@ train Fit {
   optimizer Adam(lr: 1e-2)
 }`;
 
+/** Rows of a length that is told at the call: at the bound, and below it. */
+const pooled = `
+model Net(x: float[B, T, 4]) -> float[B, T] {
+  let a = x |> Linear(4)
+  let w[b, t] = softmax[t] 5 * a[b, t, 0] * a[b, t, 1]
+  return w
+}
+train Fit {
+  input x: float[B, T, 4]
+  input y: float[B, T]
+  minimize sum((Net(x) - y) ^ 2)
+  optimizer Adam(lr: 1e-2)
+}`;
+
 const values = (count: number): Float32Array =>
   Float32Array.from({ length: count }, (_, i) => ((i * 7919 + 13) % 1009) / 504.5 - 1);
 
@@ -79,6 +94,33 @@ describe('rows in registers', { timeout: 120_000 }, () => {
       expect(own.length).toBe(data.length);
       for (const [i, v] of (data as Float32Array).entries()) expect(Math.abs(own[i]! - v)).toBeLessThan(2e-4);
     }
+  });
+
+  it.skipIf(gpu === null)('train as on the CPU: a length that is told at the call', async () => {
+    const result = compile(pooled, { only: 'Fit', bounds: { B: 2000, T: 150 } });
+    expect(result.reports.filter((r) => r.severity === 'error').map((r) => r.message)).toEqual([]);
+    const artifact = result.artifacts.get('Fit')!;
+    const held = (k: Kernel): boolean =>
+      wgslSchedule(
+        k,
+        () => 2000,
+        undefined,
+        (s) => (s === 'T' ? 150 : Infinity),
+      ).passes.some((p) => p.kind === 'held');
+    expect(artifact.kernels.some(held)).toBe(true);
+    const here = await instantiate(artifact, 3);
+    const there = await onGpu(artifact, result.sources, device!, { seed: 3 });
+    for (const [B, T] of [
+      [5, 150],
+      [3, 47],
+      [1, 1],
+    ] as const) {
+      const inputs = { x: values(B * T * 4), y: values(B * T) };
+      const sizes = { B, T };
+      const [a, b] = [here.step(inputs, sizes)['loss']!, (await there.step(inputs, sizes))['loss'] as number];
+      expect(Math.abs(a - b)).toBeLessThan(1e-5 * Math.max(1, Math.abs(a)));
+    }
+    there.close();
   });
 
   it('are chosen by length: a thread has a few elements each, short rows lie side by side', () => {
