@@ -168,7 +168,7 @@ function benchOf(
   const bounds = new Map(plan.sizes.map((s) => [s.name, s.bound]));
   const sizes = call.sizes.map((e) => evaluateSize(e, (s) => bounds.get(s) ?? 0));
   // Blocks of rows and columns grow with a choice.
-  const room = 2 * workspaceBytes(kernel, usual[i]!, of[i]!) + (4 << 20);
+  const room = 2 * workspaceBytes(kernel, usual[i]!, of[i]!) + (36 << 20);
   const pages = Math.ceil((end + room) / 65536);
   if (pages * 65536 > MOST) return null;
   const memory = new engine.Memory({ initial: pages, maximum: pages });

@@ -26,6 +26,9 @@ export const MACHINE = {
   mostStreams: 32,
   /** Greatest bytes of a packed block: of rows, of columns (L2 and L3). All rows in one block are packed once. */
   block: [1 << 20, 1 << 20],
+  /** What such a block may grow to, and with how many columns in a block there is no need: packing rows again for the next takes a tenth of their products' time. */
+  largeBlocks: [1 << 22, 1 << 24],
+  enoughColumns: 128,
   /** Data of a program that are still in a cache at its next call. */
   cached: 1 << 25,
   /** Rows computed together by kernels that have buffers of the row: a multiple of the tile's. */

@@ -20,6 +20,20 @@ export function tilesTime(rows: number, columns: number): number {
   return (Math.floor(rows / height) * tileTime[height]! + tileTime[rows % height]!) * Math.ceil(columns / width);
 }
 
+/**
+ * Greatest bytes of packed blocks of rows and of columns. Blocks of columns are few columns where sums are long, and rows that do not fit into one block are packed
+ * again for each: a product with a vocabulary's length would do little else. There all rows are one block, as far as caches reach, or the columns' blocks are larger.
+ */
+export function blocksFor(rows: number, columns: number, length: number): readonly [number, number] {
+  const { block, largeBlocks, enoughColumns, tile } = MACHINE;
+  const [height, width] = tile;
+  const together = Math.max(width, Math.floor(block[1] / (4 * width * length)) * width);
+  const needed = 4 * (rows + height) * length;
+  if (together >= Math.min(columns, enoughColumns) || needed <= block[0]) return block;
+  const fits = largeBlocks.find((bytes) => needed <= bytes);
+  return fits === undefined ? [block[0], largeBlocks.at(-1)!] : [fits, block[1]];
+}
+
 /** Points of an operand that a panel has. */
 export const widthOf = (leaf: Extract<WasmLeaf, { kind: 'product' }>, side: 'rows' | 'columns'): number =>
   leaf.tile[side === 'rows' ? 0 : 1];

@@ -12,7 +12,7 @@ import { extent, hasValue, mentions, readsOf, rootsOf, stride, type Read, type S
 import { MACHINE } from './machine.ts';
 import { dotsLeaf, type DotsLeaf } from './dots.ts';
 import { hasHeavy, stageCost, wideEnough } from './lanes.ts';
-import { tileFor, tilesTime } from './panels.ts';
+import { blocksFor, tileFor, tilesTime } from './panels.ts';
 import { outward, shareOfAxes, shareOfLeaf, shareOfStages } from './share.ts';
 
 export { printWasmSchedule } from './print-wasm.ts';
@@ -251,7 +251,7 @@ export function productLeaf(
     tile: tileFor(size(rowsSide.axes)),
     unroll: MACHINE.unroll,
     few: { below: MACHINE.fewRows, leaf: fewLeaf(kernel, loopsLeaf(kernel, stage, [], null, of).leaf, batch) },
-    block: MACHINE.block,
+    block: blocksFor(size(rowsSide.axes), size(columnsSide.axes), size(stage.over)),
   };
 }
 

@@ -56,8 +56,8 @@ export function tuningKey(kernel: Kernel, of: (size: string) => number): string 
 }
 
 const KIB = 1024;
-const ROWS = [64, 128, 256, 512, 1024].map((n) => n * KIB);
-const COLUMNS = [512, 1024, 2048].map((n) => n * KIB);
+const ROWS = [64, 128, 256, 512, 1024, 4096, 16384].map((n) => n * KIB);
+const COLUMNS = [512, 1024, 2048, 4096, 16384].map((n) => n * KIB);
 const COUNTS = [1, 2, 4];
 const POINTS = [1, 2, 4];
 const HEIGHTS = [2, 3, 4, 5];

@@ -6,6 +6,7 @@ import { fuse } from '../../../compiler/fuse/program.ts';
 import type { GraphBuilder } from '../../../compiler/graph/builder.ts';
 import type { Node } from '../../../compiler/graph/types.ts';
 import { kernelsOf } from '../../../compiler/kernel/print.ts';
+import { blocksFor } from '../../../compiler/schedule/panels.ts';
 import { verifyWasmSchedule } from '../../../compiler/schedule/verify-wasm.ts';
 import { printWasmSchedule, wasmSchedule } from '../../../compiler/schedule/wasm.ts';
 import { num } from '../../../compiler/sizes/poly.ts';
@@ -69,6 +70,17 @@ test('nine columns are two panels of eight, nine rows two tiles: operands change
   expect(rowsOf(160, 90, 1000)).toBe('i');
   // A short sum: how its results are written counts.
   expect(rowsOf(16, 9, 40)).toBe('i');
+});
+
+test('long sums: rows are one block as far as caches reach, else columns have larger ones', () => {
+  const blocksOf = (...sizes: Parameters<typeof blocksFor>): readonly number[] =>
+    blocksFor(...sizes).map((n) => n >> 20);
+  expect(blocksOf(1024, 1024, 1024)).toEqual([1, 1]);
+  expect(blocksOf(5, 768, 50304)).toEqual([4, 1]);
+  expect(blocksOf(64, 768, 50304)).toEqual([16, 1]);
+  expect(blocksOf(1024, 768, 50304)).toEqual([1, 16]);
+  // One block of columns: rows are packed once anyhow.
+  expect(blocksOf(64, 8, 50304)).toEqual([1, 1]);
 });
 
 test('softmax: lanes along the row', () => {
