@@ -100,9 +100,10 @@ export async function instantiateAny(
   seed = 0,
   threads: Threads = 1,
   weights: Weights | null = null,
+  matrices = false,
 ): Promise<EventualInstance> {
   if (target === 'ts' || target === 'wasm') return instantiate(artifact, target, seed, threads, weights);
-  const gpu = await webgpu();
+  const gpu = await webgpu([], matrices);
   if (target === 'wgsl') await demandGpu(artifact.name, gpu as Gpu | undefined);
   const emitted = await emittedClass<Promise<EventualInstance>>(artifact, target);
   return awaited(artifact, () =>
@@ -126,20 +127,30 @@ async function demandGpu(unit: string, gpu: Gpu | undefined): Promise<void> {
   if ((await gpu.requestAdapter().catch(() => null)) === null) return refuse('NN938', { unit, lacks: 'adapter' });
 }
 
-/** Limits of the device at hand, for what will run on it; nothing where there is none, or none is asked for. */
-export async function gpuLimits(target: RunTarget): Promise<{ readonly gpu?: Partial<GpuLimits> }> {
-  if (target === 'ts' || target === 'wasm') return {};
-  const adapter = await ((await webgpu()) as Gpu | undefined)?.requestAdapter().catch(() => null);
-  if (adapter === undefined || adapter === null) return {};
+/** Limits of the device at hand, for what will run on it; nothing where there is none, or none is asked for. `matrices`: with forms for matrix units. */
+export async function gpuLimits(
+  target: RunTarget,
+  matrices = false,
+): Promise<{ readonly gpu?: Partial<GpuLimits>; readonly matrices: boolean }> {
+  if (target === 'ts' || target === 'wasm') return { matrices };
+  const adapter = await ((await webgpu([], matrices)) as Gpu | undefined)?.requestAdapter().catch(() => null);
+  if (adapter === undefined || adapter === null) return { matrices };
   const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage: bindings } = adapter.limits;
   const whole = (bytes: number): number => Math.floor(bytes / 256) * 256;
-  return { gpu: { buffer: whole(maxBufferSize), binding: whole(maxStorageBufferBindingSize), bindings } };
+  return { gpu: { buffer: whole(maxBufferSize), binding: whole(maxStorageBufferBindingSize), bindings }, matrices };
 }
 
-/** WebGPU for Node, where it is installed: an optional package, since it is large and most programs do without. */
-export async function webgpu(options: string[] = []): Promise<object | undefined> {
+/** Dawn shows matrix units to those only who ask for what is not settled yet, and NVIDIA's halves with another switch. */
+const MATRIX_SWITCHES = 'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia';
+
+/** WebGPU for Node, where it is installed: an optional package, since it is large and most programs do without. `matrices`: with matrix units, if it lets itself be asked for them. */
+export async function webgpu(options: string[] = [], matrices = false): Promise<object | undefined> {
   try {
-    const { create } = (await import('webgpu')) as unknown as { create: (options: string[]) => object };
+    const { create } = (await import('webgpu')) as unknown as { create: (options: string[]) => Gpu };
+    if (matrices) {
+      const gpu = create([...options, MATRIX_SWITCHES]);
+      if ((await gpu.requestAdapter().catch(() => null)) !== null) return gpu;
+    }
     return create(options);
   } catch {
     return undefined;

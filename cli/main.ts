@@ -116,6 +116,8 @@ Exit codes: 0 good, 1 reports with errors, 2 wrong usage, 130 interrupted.
     new Option('--target <target>', 'JavaScript, WebAssembly, WebGPU (npm install webgpu), or auto: the first there is')
       .choices([...runTargets])
       .default('ts');
+  const matrices = () =>
+    new Option('--gpu-matrices', 'wgsl: products of `precision f16` on matrix units, too, for devices that have them');
   const memory = (what: string) => new Option('--memory <bytes>', what).argParser(bytesOf);
   const consts = () =>
     new Option('--const <name=number...>', "values in place of the source's consts: width=128").argParser(assignments);
@@ -162,7 +164,7 @@ In the text, \`// nnc: allow(NN604) because …\` before or behind a statement d
           'cores (streaming multiprocessors, compute units) of the GPUs that wgsl is for: into how many parts long sums are cut (default: 128)',
         ).argParser(natural(1)),
       )
-      .option('--gpu-matrices', 'wgsl: products of `precision f16` on matrix units, too, for devices that have them')
+      .addOption(matrices())
       .option('--no-pack', 'wasm: larger modules that start some milliseconds earlier')
       .addOption(new Option('--emit <kinds>', 'ts, js or ts,js').default(['ts', 'js'], 'ts,js').argParser(emitKinds))
       .addOption(bounds())
@@ -201,6 +203,7 @@ Memory is taken once, for the greatest sizes: a size that the source does not li
           .default(1)
           .argParser(natural(1)),
       )
+      .addOption(matrices())
       .option('-o, --out <folder>', 'where to write (default: nnc-out/NAME)')
       .option('--from <[network=]file...>', 'weights to begin with; what they lack begins as the program says')
       .option('--map <name>', "the checkpoint map by which to read another's file in --from")
@@ -478,6 +481,7 @@ nnc explain FILE --schedule shows it. Measure when nothing else runs.`,
           .choices([...nodeTargets, 'wgsl'])
           .default('ts'),
       )
+      .addOption(matrices())
       .option('--data <[input=]path...>', 'take the first rows of these data (default: drawn inputs at the bounds)')
       .addOption(new Option('--seconds <n>', 'how long to measure').default(2).argParser(natural(1, 600)))
       .option('-o, --out <file>', 'the page with the flame view (default: nnc-out/NAME/profile.html)'),

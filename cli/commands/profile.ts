@@ -38,6 +38,7 @@ export interface ProfileOptions extends LookOptions {
   readonly only?: string;
   readonly program?: ProgramChoice;
   readonly target: NodeTarget | 'wgsl';
+  readonly gpuMatrices?: boolean;
   readonly memory?: number | 'least';
   readonly bound?: Readonly<Record<string, number>>;
   readonly const?: Readonly<Record<string, number>>;
@@ -70,7 +71,7 @@ export async function profile(io: Io, file: string, options: ProfileOptions): Pr
     demanded: Object.keys(options.bound ?? {}),
     consts,
     targets: [options.target],
-    ...(await gpuLimits(options.target)),
+    ...(await gpuLimits(options.target, options.gpuMatrices)),
     ...(options.memory === undefined ? {} : { memory: options.memory }),
   });
   showReports(io, reports, sources, options);
@@ -86,7 +87,7 @@ export async function profile(io: Io, file: string, options: ProfileOptions): Pr
   const { target, seconds } = options;
   const result =
     target === 'wgsl'
-      ? await profileGpu(artifact, await stamping(), choice, inputs, sizes, seconds)
+      ? await profileGpu(artifact, await stamping(options.gpuMatrices), choice, inputs, sizes, seconds)
       : {
           profile: await measured(artifact, target, choice, inputs, sizes, seconds),
           machine: await measureMachine(target),
@@ -110,8 +111,8 @@ export async function profile(io: Io, file: string, options: ProfileOptions): Pr
 }
 
 /** WebGPU with timestamps as they are, where it lets itself be asked for that. */
-const stamping = async (): Promise<GpuLike | undefined> =>
-  (await webgpu(['disable-dawn-features=timestamp_quantization'])) as GpuLike | undefined;
+const stamping = async (matrices: boolean | undefined): Promise<GpuLike | undefined> =>
+  (await webgpu(['disable-dawn-features=timestamp_quantization'], matrices)) as GpuLike | undefined;
 
 /** All sizes at their bounds. */
 const sizesOf = ({ plan }: Artifact): Sizes => Object.fromEntries(plan.sizes.map(({ name, bound }) => [name, bound]));

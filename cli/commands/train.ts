@@ -60,6 +60,7 @@ export interface TrainOptions extends LookOptions {
   /** Go on with NaN and infinity in the data. */
   readonly allowNonfinite?: boolean;
   readonly target: RunTarget;
+  readonly gpuMatrices?: boolean;
   readonly memory?: number | 'least';
   readonly threads: Threads;
   /** Steps of which one has its loss read back, on a GPU. */
@@ -105,7 +106,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
     consts,
     targets: [options.target],
     ...(options.memory === undefined ? {} : { memory: options.memory }),
-    ...(await gpuLimits(options.target)),
+    ...(await gpuLimits(options.target, options.gpuMatrices)),
     otherwise: Math.max(batch, ...sizes.values()),
   });
   const artifact = artifacts.get(name)!;
@@ -165,7 +166,7 @@ export async function train(io: Io, file: string, options: TrainOptions): Promis
     const resumed = options.resume === true ? readSaved(io, checkpointPath, artifact.plan, facts) : null;
     const epochs = options.epochs ?? settings?.epochs ?? 1;
 
-    const unit = await instantiateAny(artifact, options.target, facts.seed, options.threads);
+    const unit = await instantiateAny(artifact, options.target, facts.seed, options.threads, null, options.gpuMatrices);
     if (start !== null) unit.load(begun(await unit.weights(), start));
     const counts = { train: rows.train, validation: rows.validation, test: test?.rows ?? 0 };
     if (options.quiet !== true) {

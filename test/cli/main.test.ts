@@ -72,6 +72,8 @@ describe('help', () => {
                                     same bits (default: "auto")
         --read-every <n>            of a GPU: the loss is read back every n steps only, and its figures
                                     with it (default: 1)
+        --gpu-matrices              wgsl: products of \`precision f16\` on matrix units, too, for devices
+                                    that have them
         -o, --out <folder>          where to write (default: nnc-out/NAME)
         --from <[network=]file...>  weights to begin with; what they lack begins as the program says
         --map <name>                the checkpoint map by which to read another's file in --from

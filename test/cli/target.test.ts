@@ -19,6 +19,24 @@ const few = (): Record<string, string> => {
 const brief = ['--data', 'few.csv', '--epochs', '2', '--batch', '32'];
 
 describe('--target', () => {
+  it.runIf(gpu !== null)(
+    'a profile may ask for matrix units, too',
+    async () => {
+      const source = `train Fit {
+  input x: float[B, 64]
+  minimize mean((x |> Linear(64, bias: false)) ^ 2)
+  optimizer SGD(lr: 0.1)
+  precision f16
+}`;
+      const cwd = folder({ 'half.nn': source });
+      const options = ['--target', 'wgsl', '--gpu-matrices', '--bound', 'B=64', '--seconds', '1'];
+      const run = await nnc(cwd, ['profile', 'half.nn', ...options]);
+      expect(run).toMatchObject({ code: 0, err: '' });
+      expect(run.out).toMatch(/Fit\.step of half\.nn on wgsl/);
+    },
+    120_000,
+  );
+
   it('auto trains on what there is', async () => {
     const cwd = folder(few());
     const run = await nnc(cwd, ['train', digits, ...brief, '--target', 'auto', '--out', 'auto']);
@@ -36,8 +54,8 @@ describe('--target', () => {
       return;
     }
     expect(there).toMatchObject({ code: 0, err: '' });
-    // The same weights where the loss is read back less often.
-    const seldom = ['--target', 'wgsl', '--read-every', '2', '--out', 'seldom'];
+    // The same weights where the loss is read back less often; and where matrix units are asked for that there are none of, or no halves to multiply.
+    const seldom = ['--target', 'wgsl', '--read-every', '2', '--gpu-matrices', '--out', 'seldom'];
     expect(await nnc(cwd, ['train', digits, ...brief, ...seldom])).toMatchObject({ code: 0, err: '' });
     for (const [path, { data }] of tensors(join(cwd, 'wgsl', 'weights.safetensors')))
       expect(tensors(join(cwd, 'seldom', 'weights.safetensors')).get(path)!.data).toEqual(data);
