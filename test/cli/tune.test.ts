@@ -11,9 +11,12 @@ describe('nnc tune', () => {
     const cwd = folder({ 'm.nn': program });
     const run = await nnc(cwd, ['tune', 'm.nn', '--bound', 'B=64', '--seconds', '1']);
     expect(run).toMatchObject({ code: 0, err: '' });
-    expect(run.out).toMatch(/0 of 2 kernels are quicker otherwise: m\.tune\.json/);
+    expect(run.out).toMatch(/[012] of 2 kernels are quicker otherwise: m\.tune\.json/);
+    expect(run.out).toMatch(/the usual time of each kernel on (one thread|\d+ threads, by the longest part), and/);
     const path = join(cwd, 'm.tune.json');
-    const file = JSON.parse(readFileSync(path, 'utf8')) as { kernels: { kernel: string; choice: object }[] };
+    const read = () =>
+      JSON.parse(readFileSync(path, 'utf8')) as { threads: number; kernels: { kernel: string; choice: object }[] };
+    const file = read();
     expect(file.kernels.map((k) => k.kernel)).toEqual(['linear_relu', 'linear_2']);
     const build = () => nnc(cwd, ['build', 'm.nn', '--bound', 'B=64', '--target', 'wasm', '--out', 'out']);
     expect(await build()).toMatchObject({ code: 0, err: '' });
@@ -25,6 +28,9 @@ describe('nnc tune', () => {
     expect(readFileSync(join(cwd, 'out/M.js'), 'latin1')).not.toBe(before);
     const shown = await nnc(cwd, ['explain', 'm.nn', '--bound', 'B=64', '--schedule']);
     expect(shown.out).toMatch(/linear_relu\n[\s\S]*wasm, tuned: sum: blocks of 64 and 512 KiB/);
+    const three = await nnc(cwd, ['tune', 'm.nn', '--bound', 'B=64', '--seconds', '1', '--threads', '3']);
+    expect(three.out).toMatch(/on 3 threads, by the longest part/);
+    expect(read().threads).toBe(3);
     // At another size it is another kernel.
     const other = await nnc(cwd, ['explain', 'm.nn', '--bound', 'B=32', '--schedule']);
     expect(other.out).not.toMatch(/tuned/);
