@@ -17,8 +17,8 @@ const number = (n) => n.toLocaleString('en-US').padStart(9);
 /** Parts of the module's text, by the lines at which they begin. */
 const PARTS = [
   ['WebAssembly', /^const (?:packed|bytes) = /m],
-  ['memory', /^\/\/ Memory, /m],
-  ['plan', /^(?:\/\/ Leaves: |const plan = )/m],
+  ['memory', /^function allocate\(/m],
+  ['plan', /^const (?:kept|plan) = /m],
   ['runtime', /^export class NncError/m],
   ['class', /^(?:export )?class \w+ extends Unit /m],
   ['unpacking', /^function predicted\(/m],

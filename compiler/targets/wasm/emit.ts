@@ -288,6 +288,13 @@ function binaries(
   };
 }
 
+/** Without comments and indentation: nobody reads what is shipped. */
+const bare = (lines: readonly string[]): string[] =>
+  lines
+    .flatMap((line) => line.split('\n'))
+    .map((line) => line.trimStart())
+    .filter((line) => !/^(?:\/\/|\/\*\*.*\*\/$)/.test(line));
+
 /** `kernels` in the plan's order. */
 export function emitWasm(
   unit: Unit,
@@ -335,55 +342,58 @@ export function emitWasm(
   const made = named(plan.name, machineText(shown, threads), MODULE_NAMES, (name) =>
     unitLines({ ...shown, name }, `allocate(plan${threads ? ', options.threads' : ''})`),
   );
+  const own = (lines: readonly string[]): readonly string[] => (packed ? bare(lines) : lines);
   const code = [
     `// ${unit.name}, compiled by nnc to WebAssembly with SIMD: the programs, the plan of memory, the runtime, and the class ${unit.name}.`,
-    ...binary.lines,
-    ...(threads
-      ? [
-          '/** The same for shared memory: one bit differs. */',
-          'const together = (code, at) => { code[at] = 3; return new WebAssembly.Module(code); };',
-        ]
-      : []),
-    '// Memory, and the programs on it.',
-    `function allocate(plan${threads ? ', wanted = 1' : ''}) {`,
-    ...(threads
-      ? [
-          '  const threads = threadsFor(wanted);',
-          `  const pages = Math.ceil((${workspace} + threads * ${room}) / ${PAGE});`,
-          '  const m = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads > 1 });',
-          '  let [p, t] = [programs, tiles];',
-          `  if (threads > 1) [p, t] = [together(code, ${sharedFlag(bytes)}), ${tiles === null ? 'null' : `together(tile, ${sharedFlag(tiles.plain)})`}];`,
-        ]
-      : [
-          `  const m = new WebAssembly.Memory({ initial: ${pages}, maximum: ${pages} });`,
-          '  const [p, t] = [programs, tiles];',
-        ]),
-    '  const { buffer } = m;',
-    module.tiles
-      ? '  const e = { m, ...new WebAssembly.Instance(t, { e: { m } }).exports };'
-      : '  const none = () => undefined;\n  const e = { m, t1: none, t2: none, t3: none, t4: none, t5: none };',
-    '  const made = {',
-    '    views: plan.buffers.map((b) =>',
-    `      viewOf(b.dtype, buffer, b.offset + (b.arena === 'persistent' ? ${persistent} : ${work}), b.bytes, b.storage)),`,
-    '    run: new WebAssembly.Instance(p, { e }).exports,',
-    '  };',
-    ...(threads
-      ? [
-          '  if (threads > 1) {',
-          `    const word = (at) => new Int32Array(buffer, at, 1);`,
-          `    word(${SYNC.mayWait})[0] = mayWait() ? 1 : 0;`,
-          `    made.close = startThreads(made, threads - 1, { p, t, m }, { call: word(${SYNC.call}), ready: word(${SYNC.ready}) });`,
-          '  }',
-        ]
-      : []),
-    '  return made;',
-    '}',
-    'const bind = ({ sizes: s, memory: { run } }) => ({',
-    `  run: { ${names.map((name) => `${name}: () => run.${name}(${plan.sizes.map((_, k) => `s[${k}]`).join(', ')})`).join(', ')} },`,
-    '});',
-    ...planLines(shown),
+    ...own([
+      ...binary.lines,
+      ...(threads
+        ? [
+            '/** The same for shared memory: one bit differs. */',
+            'const together = (code, at) => { code[at] = 3; return new WebAssembly.Module(code); };',
+          ]
+        : []),
+      '// Memory, and the programs on it.',
+      `function allocate(plan${threads ? ', wanted = 1' : ''}) {`,
+      ...(threads
+        ? [
+            '  const threads = threadsFor(wanted);',
+            `  const pages = Math.ceil((${workspace} + threads * ${room}) / ${PAGE});`,
+            '  const m = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads > 1 });',
+            '  let [p, t] = [programs, tiles];',
+            `  if (threads > 1) [p, t] = [together(code, ${sharedFlag(bytes)}), ${tiles === null ? 'null' : `together(tile, ${sharedFlag(tiles.plain)})`}];`,
+          ]
+        : [
+            `  const m = new WebAssembly.Memory({ initial: ${pages}, maximum: ${pages} });`,
+            '  const [p, t] = [programs, tiles];',
+          ]),
+      '  const { buffer } = m;',
+      module.tiles
+        ? '  const e = { m, ...new WebAssembly.Instance(t, { e: { m } }).exports };'
+        : '  const none = () => undefined;\n  const e = { m, t1: none, t2: none, t3: none, t4: none, t5: none };',
+      '  const made = {',
+      '    views: plan.buffers.map((b) =>',
+      `      viewOf(b.dtype, buffer, b.offset + (b.arena === 'persistent' ? ${persistent} : ${work}), b.bytes, b.storage)),`,
+      '    run: new WebAssembly.Instance(p, { e }).exports,',
+      '  };',
+      ...(threads
+        ? [
+            '  if (threads > 1) {',
+            `    const word = (at) => new Int32Array(buffer, at, 1);`,
+            `    word(${SYNC.mayWait})[0] = mayWait() ? 1 : 0;`,
+            `    made.close = startThreads(made, threads - 1, { p, t, m }, { call: word(${SYNC.call}), ready: word(${SYNC.ready}) });`,
+            '  }',
+          ]
+        : []),
+      '  return made;',
+      '}',
+      'const bind = ({ sizes: s, memory: { run } }) => ({',
+      `  run: { ${names.map((name) => `${name}: () => run.${name}(${plan.sizes.map((_, k) => `s[${k}]`).join(', ')})`).join(', ')} },`,
+      '});',
+      ...planLines(shown),
+    ]),
     made.others,
-    ...made.lines,
+    ...own(made.lines),
     binary.unpack,
     '',
   ].join('\n');
