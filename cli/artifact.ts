@@ -117,6 +117,7 @@ interface Gpu {
       readonly maxBufferSize: number;
       readonly maxStorageBufferBindingSize: number;
       readonly maxStorageBuffersPerShaderStage: number;
+      readonly maxComputeWorkgroupStorageSize: number;
     };
   } | null>;
 }
@@ -136,8 +137,10 @@ export async function gpuLimits(
   const adapter = await ((await webgpu([], matrices)) as Gpu | undefined)?.requestAdapter().catch(() => null);
   if (adapter === undefined || adapter === null) return { matrices };
   const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage: bindings } = adapter.limits;
+  const { maxComputeWorkgroupStorageSize: workgroup } = adapter.limits;
   const whole = (bytes: number): number => Math.floor(bytes / 256) * 256;
-  return { gpu: { buffer: whole(maxBufferSize), binding: whole(maxStorageBufferBindingSize), bindings }, matrices };
+  const gpu = { buffer: whole(maxBufferSize), binding: whole(maxStorageBufferBindingSize), bindings };
+  return { gpu: { ...gpu, workgroup: whole(workgroup) }, matrices };
 }
 
 /** Dawn shows matrix units to those only who ask for what is not settled yet, and NVIDIA's halves with another switch. */

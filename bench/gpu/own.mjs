@@ -18,6 +18,7 @@ export function compilerFor({ limits }) {
     buffer: whole(limits.maxBufferSize),
     binding: whole(limits.maxStorageBufferBindingSize),
     bindings: limits.maxStorageBuffersPerShaderStage,
+    workgroup: whole(limits.maxComputeWorkgroupStorageSize),
   };
   return async (text, only, settings) => {
     const { reports, artifacts } = compile(text, { only, targets: ['wgsl'], gpu, ...settings });

@@ -66,10 +66,12 @@ export interface Device {
   readonly cores: number;
   /** Bindings of a kernel, one of them for the parts of sums. */
   readonly bindings: number;
+  /** Bytes of workgroup memory. */
+  readonly workgroup: number;
 }
 
 /** A device of which nothing is known. */
-export const SOME_DEVICE: Device = { cores: 128, bindings: 8 };
+export const SOME_DEVICE: Device = { cores: 128, bindings: 8, workgroup: 2 ** 14 };
 
 /** What a GPU is taken to be where choices are made. */
 const GPU = {

@@ -5,12 +5,12 @@
  *
  * Not here: which matrices are streamed (fuse/stream.ts), and the text (targets/wgsl/stream.ts).
  */
-import { asConst, evaluate, name as nameOf, names } from '../sizes/poly.ts';
-import { operands, polysOf, walk } from '../kernel/expr.ts';
-import { partsOf } from '../kernel/parts.ts';
+import { asConst, coefficientOf, evaluate, mul, name as nameOf, names, num, type Poly } from '../sizes/poly.ts';
+import { polysOf, walk } from '../kernel/expr.ts';
 import type { Expr, Kernel, Stage } from '../kernel/types.ts';
-import { operandLoad, type OperandLoad } from './wgsl-product.ts';
+import { operandLoad, SOME_DEVICE, type Device, type OperandLoad, type Traffic } from './wgsl-product.ts';
 import type { ProductSide } from './wasm.ts';
+import { ridingOn, scaledBy, type Before, type Riding, type Scaled } from './wgsl-online.ts';
 import type { SizeOf } from './wgsl.ts';
 
 /** A product whose results are a block of the wide matrix (`scores`), or one that sums the wide matrix away (`result`). */
@@ -37,6 +37,14 @@ export interface WgslStream {
   readonly wide: string;
   readonly tile: readonly [rows: number, columns: number, depth: number];
   readonly threads: readonly [rows: number, columns: number];
+  /** So many teams of threads share the columns of the rows, a block each in turn, and add up what they have at the end: where there are few blocks of rows for a device's cores. */
+  readonly teams: number;
+  /** Columns that lie in workgroup memory at a time where a result sums over them. */
+  readonly summed: number;
+  /** Whether the rows' operands of scores lie in workgroup memory all the time; otherwise they come in slabs with every block. */
+  readonly held: boolean;
+  /** Which rows have most columns, where a mask makes some shorter: blocks that take longest are begun first. */
+  readonly longest: 'first' | 'last' | null;
   readonly stages: readonly StreamStage[];
   /** What is computed while the matrix passes by once: positions in `stages`, and which of them are finished by it. */
   readonly phases: readonly StreamPhase[];
@@ -47,36 +55,32 @@ export interface StreamPhase {
   readonly finished: readonly number[];
   /** Sums (of a stage) of exponentials of distances from a maximum (another stage's value) that is not finished: they are scaled whenever it rises. */
   readonly scaled: ReadonlyMap<number, Scaled>;
+  /** Results that are scaled with them, and divided by finished sums at the end. */
+  readonly riding: ReadonlyMap<number, Riding>;
 }
 
-export interface Scaled {
-  readonly greatest: number;
-  readonly value: string;
-}
+/** How a block is shared out: its rows, columns and steps of the sum of scores at a time; threads along rows and columns; columns at a time in a sum over them. */
+type Block = Pick<WgslStream, 'tile' | 'threads' | 'teams' | 'summed' | 'held'>;
 
-/**
- * Blocks: rows and columns, best first. A thread of the larger ones has a rectangle of 8 by 4 or 4 by 8, which reads least from workgroup memory for each product; on an H200, fewer rows and more columns
- * take a sixth to a quarter less time.
- */
-export const BLOCKS: readonly (readonly [rows: number, columns: number])[] = [
-  [32, 64],
-  [64, 32],
-  [32, 32],
+/** Best first. */
+export const BLOCKS: readonly Block[] = [
+  { tile: [64, 64, 16], threads: [16, 8], teams: 1, summed: 16, held: false },
+  { tile: [64, 64, 16], threads: [16, 8], teams: 1, summed: 4, held: false },
+  { tile: [32, 64, 16], threads: [8, 8], teams: 1, summed: 16, held: false },
+  { tile: [32, 64, 16], threads: [8, 8], teams: 1, summed: 8, held: false },
+  { tile: [32, 32, 16], threads: [8, 8], teams: 1, summed: 8, held: false },
+  { tile: [32, 32, 16], threads: [8, 8], teams: 1, summed: 4, held: false },
 ];
-const DEPTH = 16;
-const THREADS: WgslStream['threads'] = [8, 8];
 /** Numbers that a thread may hold, beside what it computes with. */
-const REGISTERS = 192;
-/** Workgroup memory that every device has. */
-const MEMORY = 16_384;
+const REGISTERS = 224;
 /** Workgroups that keep a device busy. */
 const ENOUGH = 128;
 
 /** The longest side of a result besides the rows: sums of all of it lie in the registers of a workgroup. */
-export const NARROW = 128;
+export const NARROW = 256;
 
 /** Null: not of this form. */
-export function streamPass(kernel: Kernel, of: SizeOf = () => 64): WgslStream | null {
+export function streamPass(kernel: Kernel, of: SizeOf = () => 64, device: Device = SOME_DEVICE): WgslStream | null {
   const rows = kernel.rows ?? [];
   const local = new Set([...kernel.buffers.keys()].filter((k) => kernel.buffers[k]!.row));
   if (rows.length === 0 || local.size === 0) return null;
@@ -86,18 +90,19 @@ export function streamPass(kernel: Kernel, of: SizeOf = () => 64): WgslStream | 
     const stages = kernel.stages.map((s) => stageOf(kernel, s, block, wide, local));
     if (stages.some((s) => s === null) || !stages.some((s) => s!.kind === 'scores')) continue;
     const found = stages as StreamStage[];
-    const phases = phasesOf(kernel, found, local);
+    const phases = phasesOf(kernel, found, local, wide);
     if (phases === null) continue;
     const outer = rows.filter((r) => r !== block);
-    const pass = { kind: 'stream', outer, block, wide, threads: THREADS, stages: found, phases } as const;
-    const passes = BLOCKS.map(([r, c]): WgslStream => ({ ...pass, tile: [r, c, DEPTH] }));
-    return passes.find((p) => fits(kernel, p, of)) ?? passes.at(-1)!;
+    const longest = longestRow(kernel, block, wide);
+    const pass = { kind: 'stream', outer, block, wide, longest, stages: found, phases } as const;
+    const passes = BLOCKS.map((b): WgslStream => ({ ...pass, ...b }));
+    return passes.find((p) => fits(kernel, p, of, device.workgroup)) ?? passes.at(-1)!;
   }
   return null;
 }
 
 /** Whether a block of this size has its numbers in registers and its matrices in workgroup memory, and there are enough of them. */
-function fits(kernel: Kernel, pass: WgslStream, of: SizeOf): boolean {
+function fits(kernel: Kernel, pass: WgslStream, of: SizeOf, memory: number): boolean {
   const size = (axis: string): number => Math.max(1, evaluate(kernel.axes.get(axis)!, of));
   const [rows, columns] = pass.tile;
   const [own, wide] = [rows / pass.threads[0], columns / pass.threads[1]];
@@ -106,7 +111,16 @@ function fits(kernel: Kernel, pass: WgslStream, of: SizeOf): boolean {
   const scores = pass.stages.filter((s) => s.kind === 'scores').length;
   const widths = pass.stages.reduce((n, s) => n + (s.kind === 'result' ? resultWidth(kernel, s, pass) : 0), 0);
   const held = own * wide * (scores + 1) + (own * widths) / pass.threads[1];
-  return held <= REGISTERS && streamBytes(pass, kernel) <= MEMORY;
+  return held <= REGISTERS && streamBytes(pass, kernel) <= memory;
+}
+
+/** Where rows end later and later, the last are longest; where they begin later and later, the first. */
+function longestRow(kernel: Kernel, block: string, wide: string): WgslStream['longest'] {
+  const span = kernel.spans?.get(wide);
+  const grows = (list: readonly Poly[] | undefined): boolean =>
+    (list ?? []).some((p) => (asConst(coefficientOf(p, block)?.coefficient ?? num(0)) ?? 0) > 0);
+  const [from, to] = [grows(span?.from), grows(span?.to)];
+  return from === to ? null : to ? 'last' : 'first';
 }
 
 /** The one axis along which all buffers of the row lie. */
@@ -212,6 +226,7 @@ function phasesOf(
   kernel: Kernel,
   stages: readonly StreamStage[],
   local: ReadonlySet<number>,
+  wide: string,
 ): WgslStream['phases'] | null {
   const levels: number[] = [];
   /** Stages whose values at a point are needed for the stage's. */
@@ -219,7 +234,23 @@ function phasesOf(
   const named = new Map<string, number>();
   const stored = new Map<number, number>();
   const scaled = new Map<number, Scaled>();
-  for (const [k, { kind, stage: name }] of stages.entries()) {
+  const riding = new Map<number, Riding>();
+  const at = (k: number): { stage: Stage; position: number } => ({
+    stage: kernel.stages.find((s) => s.name === stages[k]!.stage)!,
+    position: k,
+  });
+  const before: Before = {
+    left: (buffer) => {
+      const k = local.has(buffer) ? stored.get(buffer) : undefined;
+      return k === undefined ? null : { ...at(k), isEach: stages[k]!.kind === 'each' };
+    },
+    scaled,
+    isFinished: (value, by) => levels[named.get(value)!]! < levels[by.greatest]!,
+    isKnown: (k, by) => levels[k]! <= levels[by.greatest]! && !scaled.has(k),
+    wide,
+  };
+  for (const [k, found] of stages.entries()) {
+    const { kind, stage: name } = found;
     const stage = kernel.stages.find((s) => s.name === name)!;
     const own = new Set<number>();
     let level = 0;
@@ -234,10 +265,20 @@ function phasesOf(
         }
       }
     });
-    const by = kind === 'reduce' ? scaledBy(kernel, stages, stage, named) : null;
+    const by = kind === 'reduce' ? scaledBy(stage, (value) => at(named.get(value)!)) : null;
     if (by !== null && levels[by.greatest] === level - 1 && [...own].every((n) => levels[n]! < level)) {
       scaled.set(k, by);
       level--;
+    }
+    const rides = found.kind === 'result' ? ridingOn(found.product.left.value, before) : null;
+    if (rides !== null) {
+      riding.set(k, rides);
+      level = levels[rides.greatest]!;
+      own.clear();
+      walk([rides.weights], (e) => {
+        const from = e.kind === 'read' ? stored.get(e.buffer) : undefined;
+        if (from !== undefined) own.add(from);
+      });
     }
     levels.push(level);
     needs.push(own);
@@ -257,87 +298,10 @@ function phasesOf(
       for (const n of needs[k]!) add(n);
     };
     for (const k of finished) add(k);
-    const rising = new Map(
-      [...scaled].filter(([k, { greatest }]) => finished.includes(k) && finished.includes(greatest)),
-    );
-    return { computed: [...computed].sort((a, b) => a - b), finished, scaled: rising };
+    const here = <T extends Scaled>(all: ReadonlyMap<number, T>): Map<number, T> =>
+      new Map([...all].filter(([k, { greatest }]) => finished.includes(k) && finished.includes(greatest)));
+    return { computed: [...computed].sort((a, b) => a - b), finished, scaled: here(scaled), riding: here(riding) };
   }).filter((p) => p.finished.length > 0);
-}
-
-/** Whether all sums of a stage are of `exp(x - m)` times something, m being another stage's value by a maximum alone; nothing else of that stage is used. */
-function scaledBy(
-  kernel: Kernel,
-  stages: readonly StreamStage[],
-  stage: Stage,
-  named: ReadonlyMap<string, number>,
-): Scaled | null {
-  const foreign = new Set<string>();
-  walk(rootsOf(stage), (e) => {
-    if (e.kind === 'value' && !stage.defs.has(e.name)) foreign.add(e.name);
-  });
-  const [value] = foreign;
-  const sums = [...stage.defs.values()].filter((d) => d.op !== null);
-  if (foreign.size !== 1 || sums.some((d) => d.op !== 'sum')) return null;
-  const greatest = named.get(value!)!;
-  const from = kernel.stages.find((s) => s.name === stages[greatest]!.stage)!;
-  const reduced = [...from.defs.values()].filter((d) => d.op !== null);
-  if (stages[greatest]!.kind !== 'reduce' || reduced.length !== 1 || reduced[0]!.op !== 'max') return null;
-  // The value must be there from the maximum alone, at any time.
-  const { before, inside, after } = partsOf(from);
-  if (before.length > 0 || inside.length > 0 || !after.includes(value!)) return null;
-  return sums.every((d) => isScaled(d.value, value!, stage.defs, new Map())) ? { greatest, value: value! } : null;
-}
-
-/** Whether an expression is `exp(-m)` times what does not vary with m, under conditions that are known. */
-function isScaled(e: Expr, m: string, defs: Stage['defs'], known: ReadonlyMap<Expr, boolean>): boolean {
-  const whole = resolved(e, defs);
-  const go = (x: Expr): boolean => isScaled(x, m, defs, known);
-  if (whole.kind === 'const') return whole.value === 0;
-  if (whole.kind !== 'op') return false;
-  const [a, b, c] = whole.args;
-  switch (whole.op) {
-    case 'cast':
-      return whole.dtype === 'f32' && a!.dtype === 'f32' && go(a!);
-    case 'neg':
-      return go(a!);
-    case 'mul':
-      return (go(a!) && isFree(b!, m, defs, known)) || (go(b!) && isFree(a!, m, defs, known));
-    case 'div':
-      return go(a!) && isFree(b!, m, defs, known);
-    case 'select': {
-      const condition = resolved(a!, defs);
-      if (!isFree(condition, m, defs, known)) return false;
-      return (
-        isScaled(b!, m, defs, new Map([...known, [condition, true]])) &&
-        isScaled(c!, m, defs, new Map([...known, [condition, false]]))
-      );
-    }
-    case 'exp': {
-      const distance = resolved(a!, defs);
-      if (distance.kind !== 'op' || distance.op !== 'sub') return false;
-      const [x, by] = distance.args;
-      return by!.kind === 'value' && by!.name === m && isFree(x!, m, defs, known);
-    }
-    default:
-      return false;
-  }
-}
-
-function isFree(e: Expr, m: string, defs: Stage['defs'], known: ReadonlyMap<Expr, boolean>): boolean {
-  const whole = resolved(e, defs);
-  if (whole.kind === 'value') return whole.name !== m;
-  if (whole.kind === 'op' && whole.op === 'select') {
-    const chosen = known.get(resolved(whole.args[0]!, defs));
-    if (chosen !== undefined) return isFree(whole.args[chosen ? 1 : 2]!, m, defs, known);
-  }
-  return operands(whole).every((x) => isFree(x, m, defs, known));
-}
-
-/** What a value of the stage is. */
-function resolved(e: Expr, defs: Stage['defs']): Expr {
-  if (e.kind !== 'value') return e;
-  const def = defs.get(e.name);
-  return def === undefined || def.op !== null ? e : resolved(def.value, defs);
 }
 
 function usedElsewhere(kernel: Kernel, own: Stage, value: string): boolean {
@@ -351,15 +315,44 @@ function usedElsewhere(kernel: Kernel, own: Stage, value: string): boolean {
   return found;
 }
 
-/** How much of the wide axis lies in workgroup memory at a time for a result of this width. */
-export const resultDepth = (width: number): number => (width > 64 ? 4 : 8);
-
-/** Workgroup memory: the left operand of scores, or the weights of a block; the right one; what weights are multiplied with; what the threads of a row add up. */
-export function streamBytes(pass: WgslStream, kernel: Kernel): number {
+/** Tiles in workgroup memory: those of one shape lie in one place, since none is needed when another is. */
+export function streamTiles(pass: WgslStream, kernel: Kernel): ReadonlyMap<string, number> {
   const [rows, columns, depth] = pass.tile;
-  const widths = pass.stages.flatMap((s) => (s.kind === 'result' ? [resultWidth(kernel, s, pass)] : []));
-  const summed = [...new Set(widths)].reduce((n, w) => n + w * resultDepth(w), 0);
-  return 4 * (rows * columns + columns * depth + summed + rows * pass.threads[1]);
+  const right = (width: number, steps: number): [string, number] => [
+    `${width} ${steps}`,
+    4 * width * steps * pass.teams,
+  ];
+  return new Map([
+    // The left operand of scores in slabs, or a part of the weights of a block.
+    ['left', 4 * rows * Math.max(weightColumns(pass), depth) * pass.teams],
+    ...pass.stages.flatMap((s) => {
+      if (s.kind === 'scores') {
+        const whole = pass.held ? heldDepth(kernel, s.product.over, depth) : null;
+        return [right(columns, depth), ...(whole === null ? [] : [[`held ${s.stage}`, 4 * rows * whole] as const])];
+      }
+      return s.kind === 'result' ? [right(resultWidth(kernel, s, pass), pass.summed)] : [];
+    }),
+    // What the threads of a row have, before it is combined.
+    ...kernel.stages.flatMap((s) =>
+      s.axes.every((a) => a === pass.block || pass.outer.includes(a))
+        ? [...s.defs.values()].flatMap((d): [string, number][] =>
+            d.op === null ? [] : [[`shares ${d.value.dtype}`, 4 * rows * pass.threads[1] * pass.teams]],
+          )
+        : [],
+    ),
+  ]);
+}
+
+export const streamBytes = (pass: WgslStream, kernel: Kernel): number =>
+  [...streamTiles(pass, kernel).values()].reduce((n, bytes) => n + bytes, 0);
+
+/** Columns of a block whose weights lie in workgroup memory at a time: four for each thread along them. */
+export const weightColumns = (pass: WgslStream): number => Math.min(pass.tile[1], 4 * pass.threads[1]);
+
+/** How long a sum of scores is whose operand can stay in workgroup memory; null: that depends on sizes. */
+export function heldDepth(kernel: Kernel, over: readonly string[], depth: number): number | null {
+  const whole = asConst(over.reduce((n, a) => mul(n, kernel.axes.get(a)!), num(1)));
+  return whole === null ? null : depth * Math.ceil(whole / depth);
 }
 
 /** Columns of a result, up to whole vectors for all threads. */
@@ -369,17 +362,58 @@ export function resultWidth(kernel: Kernel, stage: Extract<StreamStage, { kind: 
   return Math.ceil(width / unit) * unit;
 }
 
+/** Columns of all blocks of rows together, in whole blocks, and how many blocks of rows there are. */
+function visited(kernel: Kernel, pass: WgslStream, of: SizeOf): { readonly blocks: number; readonly pairs: number } {
+  const [rows, columns] = pass.tile;
+  const size = (axis: string): number => Math.max(1, evaluate(kernel.axes.get(axis)!, of));
+  const [R, C] = [size(pass.block), size(pass.wide)];
+  const span = kernel.spans?.get(pass.wide);
+  const ends = (list: readonly Poly[] | undefined, at: number): number[] =>
+    (list ?? []).map((p) => evaluate(p, (s) => (s === pass.block ? at : pass.outer.includes(s) ? 0 : of(s))));
+  let pairs = 0;
+  for (let first = 0; first < R; first += rows) {
+    const last = Math.min(first + rows, R) - 1;
+    const meet = (list: readonly Poly[] | undefined, of: (...n: number[]) => number): number[] =>
+      ends(list, first).map((n, k) => of(n, ends(list, last)[k]!));
+    const low = Math.max(0, ...meet(span?.from, Math.min));
+    const high = Math.min(C, ...meet(span?.to, Math.max));
+    pairs += Math.max(0, Math.ceil((high - Math.floor(low / columns) * columns) / columns));
+  }
+  const outer = pass.outer.reduce((n, a) => n * size(a), 1);
+  return { blocks: outer * Math.ceil(R / rows), pairs: outer * pairs };
+}
+
+export function streamTraffic(kernel: Kernel, pass: WgslStream, of: SizeOf): Traffic {
+  const [rows, columns] = pass.tile;
+  const { blocks, pairs } = visited(kernel, pass, of);
+  let [flops, bytes] = [0, 0];
+  for (const { computed } of pass.phases)
+    for (const k of computed) {
+      const s = pass.stages[k]!;
+      if (s.kind !== 'scores' && s.kind !== 'result') continue;
+      const axes = s.kind === 'scores' ? s.product.over : s.product.right.axes;
+      const side = axes.reduce((n, a) => n * Math.max(1, evaluate(kernel.axes.get(a)!, of)), 1);
+      flops += 2 * pairs * rows * columns * side;
+      bytes += 4 * pairs * (s.kind === 'scores' ? rows + columns : columns) * side;
+      if (s.kind === 'result') bytes += 4 * blocks * rows * side;
+    }
+  return { flops, bytes };
+}
+
 export function printStream(pass: WgslStream, kernel: Kernel): string {
   const [rows, columns] = pass.tile;
   const skipped = kernel.spans?.has(pass.wide) ? ', blocks outside of the mask left out' : '';
+  const order = pass.longest === null ? '' : `, ${pass.longest} blocks first`;
   const lines = pass.phases.map((p) => {
-    const kindOf = (k: number): string =>
-      p.scaled.has(k) ? 'reduce, scaled as the maximum rises' : pass.stages[k]!.kind;
+    const kindOf = (k: number): string => {
+      const isScaled = p.scaled.has(k) || p.riding.has(k);
+      return `${pass.stages[k]!.kind}${isScaled ? ', scaled as the maximum rises' : ''}`;
+    };
     const parts = p.computed.map((k) => `${pass.stages[k]!.stage} (${kindOf(k)})`);
     return `  pass over ${pass.wide}: ${parts.join(', ')}`;
   });
   return [
-    `stream rows [${[...pass.outer, pass.block].join(' ')}] in blocks of ${rows} ${pass.block} by ${columns} ${pass.wide}, ${pass.threads[0] * pass.threads[1]} threads in ${streamBytes(pass, kernel)} bytes${skipped}`,
+    `stream rows [${[...pass.outer, pass.block].join(' ')}] in blocks of ${rows} ${pass.block} by ${columns} ${pass.wide}, ${pass.threads[0] * pass.threads[1]} threads in ${streamBytes(pass, kernel)} bytes${skipped}${order}`,
     ...lines,
   ].join('\n');
 }

@@ -10,7 +10,7 @@ import { stageRoots, walk } from '../kernel/expr.ts';
 import type { Kernel, Stage } from '../kernel/types.ts';
 import { printReduction, reducePass, type SharedForm, type WgslReduction } from './wgsl-reduce.ts';
 import { heldPass, printHeld, type HeldRows } from './wgsl-row.ts';
-import { printStream, streamPass, type WgslStream } from './wgsl-stream.ts';
+import { printStream, streamBytes, streamPass, streamTraffic, type WgslStream } from './wgsl-stream.ts';
 import {
   printProduct,
   productPass,
@@ -65,7 +65,7 @@ export function wgslSchedule(
 ): WgslSchedule {
   const rows = kernel.rows ?? [];
   if (kernel.buffers.some((b) => b.row)) {
-    const pass = streamPass(kernel, sizeOf);
+    const pass = streamPass(kernel, sizeOf, device);
     if (pass === null) throw new Error(`kernel ${kernel.name}: buffers of the row, but not of a form that streams`);
     return { passes: [pass] };
   }
@@ -153,6 +153,10 @@ function threadsFor(kernel: Kernel, rows: readonly string[], stages: readonly St
   return work >= LONG_ROW || isAlone ? LARGE_GROUP : GROUP;
 }
 
+/** Bytes of workgroup memory that depend on what a device was said to have; 0 where nothing does. */
+export const workgroupNeed = (kernel: Kernel, { passes }: WgslSchedule): number =>
+  Math.max(0, ...passes.map((p) => (p.kind === 'stream' ? streamBytes(p, kernel) : 0)));
+
 /** Whether a GPU computes the kernel: all, but for buffers of the row in a form that has no schedule here. */
 export const hasWgslSchedule = (kernel: Kernel): boolean =>
   !kernel.buffers.some((b) => b.row) || streamPass(kernel) !== null;
@@ -180,8 +184,8 @@ export function explainWgslSchedule(kernel: Kernel, of: SizeOf): string {
   return wgslSchedule(kernel, of)
     .passes.map((p) => {
       const text = printWgslSchedule({ passes: [p] }, kernel);
-      if (p.kind !== 'product' && p.kind !== 'skinny') return text;
-      const { flops, bytes } = productTraffic(kernel, p, of);
+      if (p.kind !== 'product' && p.kind !== 'skinny' && p.kind !== 'stream') return text;
+      const { flops, bytes } = p.kind === 'stream' ? streamTraffic(kernel, p, of) : productTraffic(kernel, p, of);
       return `${text}; ${(bytes / 1e6).toFixed(1)} MB, ${(flops / bytes).toFixed(1)} flop/byte`;
     })
     .join('\n');

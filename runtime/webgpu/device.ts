@@ -24,6 +24,8 @@ export interface Needs {
   readonly largest: PlanBuffer | null;
   /** Tensors of the kernel that uses most. */
   readonly bindings: number;
+  /** Bytes of workgroup memory of the kernel that takes most; 0: no more than every device has. */
+  readonly workgroup: number;
 }
 
 export function needsOf(plan: Plan, table: GpuProgramTable, limits: GpuCompiledLimits): Needs {
@@ -31,7 +33,8 @@ export function needsOf(plan: Plan, table: GpuProgramTable, limits: GpuCompiledL
   const longest = Math.max(align(plan.arenas.persistent), align(plan.arenas.work));
   const bindings = Math.max(0, ...table.kernels.map((k) => bindingsOf(k)));
   const binding = Math.min(largest?.bytes ?? 0, limits.binding);
-  return { buffer: Math.min(longest, limits.buffer), binding, largest, bindings };
+  const workgroup = Math.max(0, ...table.kernels.map((k) => k.workgroup ?? 0));
+  return { buffer: Math.min(longest, limits.buffer), binding, largest, bindings, workgroup };
 }
 
 export async function openDevice(
@@ -51,7 +54,7 @@ export async function openDevice(
   if (adapter === null)
     throw new NncError('NN541', null, ['WebGPU found no adapter: no GPU, or no driver that it accepts.']);
   const own = programFor(plan, table, adapter.features);
-  const { buffer, binding, bindings } = needsOf(own.plan, own.table, compiled);
+  const { buffer, binding, bindings, ...needs } = needsOf(own.plan, own.table, compiled);
   const { limits } = adapter;
   const requiredLimits: Record<string, number> = {};
   // The defaults (256 MiB a buffer, 128 MiB a binding, 8 of them) are everywhere; more is asked for only where it is needed.
@@ -61,7 +64,8 @@ export async function openDevice(
   if (bindings > 8)
     requiredLimits['maxStorageBuffersPerShaderStage'] = Math.min(bindings, limits.maxStorageBuffersPerShaderStage);
   const matrices = matrixNeed(table, adapter);
-  if (matrices > 2 ** 14) requiredLimits['maxComputeWorkgroupStorageSize'] = matrices;
+  const workgroup = Math.max(matrices, Math.min(needs.workgroup, limits.maxComputeWorkgroupStorageSize));
+  if (workgroup > 2 ** 14) requiredLimits['maxComputeWorkgroupStorageSize'] = workgroup;
   try {
     return await adapter.requestDevice({
       label: plan.name,
@@ -75,7 +79,11 @@ export async function openDevice(
   }
 }
 
-export function checkLimits(plan: Plan, { buffer, binding, largest, bindings }: Needs, { limits }: GpuDevice): void {
+export function checkLimits(
+  plan: Plan,
+  { buffer, binding, largest, bindings, workgroup }: Needs,
+  { limits }: GpuDevice,
+): void {
   const problems: string[] = [];
   if (buffer > limits.maxBufferSize) {
     problems.push(
@@ -90,6 +98,11 @@ export function checkLimits(plan: Plan, { buffer, binding, largest, bindings }: 
   if (bindings > limits.maxStorageBuffersPerShaderStage) {
     problems.push(
       `A kernel of ${plan.name} uses ${bindings} tensors; this device binds at most ${limits.maxStorageBuffersPerShaderStage} at once.`,
+    );
+  }
+  if (workgroup > limits.maxComputeWorkgroupStorageSize) {
+    problems.push(
+      `A kernel of ${plan.name} takes ${workgroup} bytes of workgroup memory; this device has at most ${limits.maxComputeWorkgroupStorageSize}. Compile it for that many.`,
     );
   }
   if (problems.length > 0) throw new NncError('NN543', largest?.name ?? null, problems);

@@ -16,6 +16,8 @@ export interface GpuKernel {
   readonly scratch?: SizeExpr;
   /** Another form of it, for a device with matrix units and so many bytes of workgroup memory. */
   readonly matrix?: Pick<GpuKernel, 'code' | 'passes'> & { readonly bytes: number };
+  /** Bytes of workgroup memory, where it takes more than every device has. */
+  readonly workgroup?: number;
   /** Bindings of all slots, where some have several. */
   readonly bindings?: number;
   /** Where there are at most so many rows, another kernel of the table computes the same with the same slots. */
@@ -70,4 +72,5 @@ export interface GpuCompiledLimits {
   readonly buffer: number;
   readonly binding: number;
   readonly bindings: number;
+  readonly workgroup: number;
 }

@@ -10,7 +10,7 @@ import { num, type Poly } from '../../sizes/poly.ts';
 import type { Sources } from '../../source/source.ts';
 import { interval, sizeExpr, sizePoly, type Interval } from '../../plan/sizes.ts';
 import { holdsHalves, matrixBytes, matrixPass, type MatrixSchedule } from '../../schedule/wgsl-matrix.ts';
-import { fewRows, wgslSchedule, type SizeOf, type WgslSchedule } from '../../schedule/wgsl.ts';
+import { fewRows, wgslSchedule, workgroupNeed, type SizeOf, type WgslSchedule } from '../../schedule/wgsl.ts';
 import type { Plan, PlanProgram, PlanStep } from '../../../runtime/plan.ts';
 import type { GpuHalves, GpuMergedCalls, GpuOrigins } from '../../../runtime/webgpu/table.ts';
 import { isStored } from '../ts/class.ts';
@@ -77,6 +77,8 @@ interface Variant {
   readonly emitted: EmittedKernel;
   /** For a device with matrix units, and the bytes of workgroup memory that this takes. */
   readonly matrix: { readonly emitted: EmittedKernel; readonly bytes: number } | null;
+  /** Bytes of workgroup memory, where it may take more than every device has. */
+  readonly workgroup: number;
   readonly place: string | null;
   /** Position of the variant for few rows. */
   few?: { readonly rows: Poly; readonly most: number; readonly kernel: number };
@@ -132,7 +134,8 @@ export function emitWgsl(
           const emit = (schedule: WgslSchedule): Variant => {
             const own = options.matrices ? onMatrixUnits(kernel, schedule, sizeOf, halves) : null;
             const matrix = own === null ? null : { emitted: emitted(own.schedule), bytes: own.bytes };
-            return { kernel, map, place, buffers: step.buffers, emitted: emitted(schedule), matrix };
+            const workgroup = workgroupNeed(kernel, schedule);
+            return { kernel, map, place, buffers: step.buffers, emitted: emitted(schedule), matrix, workgroup };
           };
           const schedule = options.schedule?.(kernel, sizeOf, most) ?? wgslSchedule(kernel, sizeOf, given, most);
           const own = emit(schedule);
@@ -174,7 +177,7 @@ export function emitWgsl(
       // Its own memory is where other kernels leave what is between their passes.
       const between = run.scratch === 0 ? {} : { scratch: num(run.scratch), slots: emitted.slots.slice(0, next) };
       const made = { ...emitted, ...between, bindings: emitted.bindings - (run.scratch === 0 ? 0 : 1) };
-      variants.push({ kernel: run.kernel, map, place, buffers, emitted: made, matrix: null });
+      variants.push({ kernel: run.kernel, map, place, buffers, emitted: made, matrix: null, workgroup: 0 });
       return [{ first, count, kernel, buffers, within }];
     });
     return { list, merged };
@@ -416,6 +419,7 @@ function tableLines(
     const more = {
       ...(scratch === null ? {} : { scratch: sizeExpr(scratch) }),
       ...(bindings === slots.length ? {} : { bindings }),
+      ...(v.workgroup > GUARANTEED.workgroup ? { workgroup: v.workgroup } : {}),
       ...(v.few === undefined ? {} : { few: { ...v.few, rows: sizeExpr(v.few.rows) } }),
     };
     const matrix =

@@ -46,6 +46,8 @@ export class Expressions {
   private readonly lie: Lie;
   /** Memory that the kernel both reads and writes: what was read is forgotten at every phase. */
   private readonly mutable: boolean;
+  /** Whether exponentials are the device's, within 3 + 2|x| units of the last place: next to a row's greatest, which is 1, that is nothing. */
+  quick = false;
   /** Buffers of the row: what the point at hand has there. */
   readonly local = new Map<number, string>();
   row: RowMemory | null = null;
@@ -256,6 +258,7 @@ export class Expressions {
       }
       case 'op': {
         const args = e.args.map((a) => this.expr(a));
+        if (this.quick && e.op === 'exp') return `exp(${args[0]!})`;
         return scalarCode(e.op, args, { dtype: e.dtype, from: e.args.map((a) => a.dtype), use: this.use });
       }
       case 'guarded':

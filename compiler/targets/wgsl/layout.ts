@@ -100,6 +100,8 @@ export interface GpuLimits {
   readonly binding: number;
   /** Bindings of a kernel. */
   readonly bindings: number;
+  /** Bytes of workgroup memory. */
+  readonly workgroup: number;
   /** Cores that workgroups are dealt out to, which WebGPU tells nobody: sums are cut into parts where there are too few tiles for them. */
   readonly cores: number;
 }

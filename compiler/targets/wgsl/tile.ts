@@ -18,26 +18,44 @@ export interface Staged {
 }
 
 /** Threads that load a tile: so many from the first on, of all that there are. */
-interface Loaders {
+export interface Loaders {
   readonly first: number;
   readonly count: number;
   readonly all: number;
   readonly registers?: readonly string[];
+  /** Whether neighbours among the threads have neighbours of the operand's own axis, though they lie apart in memory: they write to different banks then. */
+  readonly across?: boolean;
+  /** What a thread is called, if not `thread`. */
+  readonly name?: string;
 }
 
 /** A tile that is loaded: by which function, from where along its own axis, and how where its place moves evenly. */
 type Loaded = readonly [tile: Tile, name: string, start: string, steady?: Steady | null];
 
 /** Both tiles of a product on their way. Where each is loaded by half of the threads, each half has one, in the same registers. */
-export function stageBoth(x: PassEmitter['x'], threads: number, left: Loaded, right: Loaded, from: string): Staged[] {
+export function stageBoth(
+  x: PassEmitter['x'],
+  threads: number,
+  left: Loaded,
+  right: Loaded,
+  from: string,
+  more: Pick<Loaders, 'across' | 'name'> = {},
+): Staged[] {
   const half = threads / 2;
   const isHalved = left[0].turns && right[0].turns && left[0].loads <= half && right[0].loads <= half;
-  const all = { first: 0, count: threads, all: threads };
+  const all = { first: 0, count: threads, all: threads, ...more };
   if (!isHalved)
     return [left, right].map(([tile, name, start, steady]) => tile.stage(x, name, all, start, from, steady ?? null));
-  const first = left[0].stage(x, left[1], { first: 0, count: half, all: threads }, left[2], from, left[3] ?? null);
+  const first = left[0].stage(
+    x,
+    left[1],
+    { first: 0, count: half, all: threads, ...more },
+    left[2],
+    from,
+    left[3] ?? null,
+  );
   const { registers } = first;
-  const others = { first: half, count: half, all: threads, registers };
+  const others = { first: half, count: half, all: threads, registers, ...more };
   return [first, right[0].stage(x, right[1], others, right[2], from, right[3] ?? null)];
 }
 
@@ -72,6 +90,7 @@ export class Tile {
     mayBeApart: boolean,
     room = depth,
     maySwizzle = false,
+    teams = 1,
   ) {
     this.load = load;
     this.threads = threads;
@@ -79,10 +98,12 @@ export class Tile {
     this.depth = depth;
     this.isApart = mayBeApart && !load.vector;
     this.isSwizzled = maySwizzle && this.turns && threads % 8 === 0;
-    this.name = `${which}_tile${width}x${room}_${threads}`;
-    const sizes = [threads, width / threads / 4, 4, room / 4];
+    const name = `${which}_tile${width}x${room}_${threads}`;
+    // Where there are several teams of threads, each has its own.
+    this.name = teams > 1 ? `${name}[team]` : name;
+    const sizes = [threads, width / threads / 4, 4, room / 4, ...(teams > 1 ? [teams] : [])];
     const type = sizes.reduce((t, n) => `array<${t}, ${n}>`, 'vec4<f32>');
-    emitter.shared.set(this.name, `var<workgroup> ${this.name}: ${type};`);
+    emitter.shared.set(name, `var<workgroup> ${name}: ${type};`);
   }
 
   /** Loads of vectors that turn: each is four rows by four steps. */
@@ -122,12 +143,15 @@ export class Tile {
       registers.push(own);
       return own;
     };
-    const me = by.first === 0 ? 'thread' : `(thread - ${by.first}u)`;
+    const thread = by.name ?? 'thread';
+    const me = by.first === 0 ? thread : `(${thread} - ${by.first}u)`;
     for (let l = 0; l * by.count < count; l++) {
       const e = l === 0 ? me : `(${me} + ${l * by.count}u)`;
       const [step, group] = [x.fresh('into'), x.fresh('fours')];
       const [inner, outer] =
-        along === 'own' ? [`${e} % ${groups}u`, `${e} / ${groups}u`] : [`${e} / ${steps}u`, `${e} % ${steps}u`];
+        along === 'own' || by.across
+          ? [`${e} % ${groups}u`, `${e} / ${groups}u`]
+          : [`${e} / ${steps}u`, `${e} % ${steps}u`];
       x.line(`let ${group} = ${inner};`);
       x.line(`let ${step} = ${outer};`);
       const at = (c: number): string =>
@@ -170,7 +194,7 @@ export class Tile {
       }
       // Threads without a load load nothing.
       const conditions = [
-        by.first > 0 ? `thread >= ${by.first}u` : null,
+        by.first > 0 ? `${thread} >= ${by.first}u` : null,
         (l + 1) * by.count > count || by.first + by.count < by.all
           ? `${e} < ${Math.min(count, (l + 1) * by.count)}u`
           : null,
@@ -198,9 +222,11 @@ export class Tile {
   }
 
   /** All four steps `q`. */
-  read(name: string, at: string): string[] {
+  read(name: string, at: string, q = 'q'): string[] {
     const groups = Array.from({ length: this.width / this.threads / 4 }, (_, g) => g);
-    return [0, 1, 2, 3].flatMap((s) => groups.map((g) => `let ${name}${s}_${g} = ${this.name}[q][${s}][${g}][${at}];`));
+    return [0, 1, 2, 3].flatMap((s) =>
+      groups.map((g) => `let ${name}${s}_${g} = ${this.name}[${q}][${s}][${g}][${at}];`),
+    );
   }
 
   /** The tile's memory as vectors in a row, for what is kept there when the sum is finished. */
