@@ -80,7 +80,7 @@ export function shareForm(kernel: Kernel, stage: Stage, rows: readonly string[],
       return n === null || own === null ? null : n * own;
     }, 1);
   const [results, reduced] = [extent(free), extent(stage.over)];
-  if (neighbours(stage, true) === 'results') {
+  if (neighbours(stage, free) === 'results') {
     const across = Math.min(threads, 2 ** Math.ceil(Math.log2(Math.max(16, results ?? threads))));
     return { across, down: threads / across, along: 'results' };
   }
@@ -99,8 +99,8 @@ function rowsOfGroup(results: number, reduced: number): number {
   return THREADS / threads;
 }
 
-/** Whether most of what is read has its neighbours along the results or along the reduction; `both`: what varies along one of them alone stays in caches, and does not count. */
-function neighbours(stage: Stage, both = false): WgslReduction['along'] {
+/** Whether most of what is read has its neighbours along the results or along the reduction; `free`: what does not vary along these and the reduction stays in caches, and does not count. */
+function neighbours(stage: Stage, free: readonly string[] = []): WgslReduction['along'] {
   const [result, reduced] = [stage.axes.at(-1), stage.over.at(-1)];
   if (result === undefined) return 'reduced';
   let votes = 0;
@@ -110,7 +110,7 @@ function neighbours(stage: Stage, both = false): WgslReduction['along'] {
       const split = axis === undefined ? null : coefficientOf(e.at, axis);
       return split !== null && asConst(split.coefficient) === 1;
     };
-    if (both && ![stage.axes, stage.over].every((axes) => axes.some((a) => mentions(e.at, a)))) return;
+    if (free.length > 0 && ![free, stage.over].every((axes) => axes.some((a) => mentions(e.at, a)))) return;
     // What does not vary along the reduction is read once.
     if (isOne(reduced)) votes--;
     else if (isOne(result) && stage.over.some((a) => coefficientOf(e.at, a) !== null && mentions(e.at, a))) votes++;

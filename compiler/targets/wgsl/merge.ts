@@ -48,7 +48,7 @@ export interface MergedCalls {
 /** Threads of a workgroup. */
 const THREADS = 256;
 /** Points of all stages that a unit may have: more is spread over more workgroups sooner. */
-const UNIT = 1 << 18;
+const UNIT = 3 << 15;
 /** The same where one workgroup has everything. */
 const ALONE = 1 << 13;
 

@@ -4,7 +4,7 @@
  *
  * How many threads and parts is the schedule's (schedule/wgsl-reduce.ts).
  */
-import { add, ceilDiv, mul, num } from '../../sizes/poly.ts';
+import { add, asConst, ceilDiv, mul, num } from '../../sizes/poly.ts';
 import { walk } from '../../kernel/expr.ts';
 import { partsOf } from '../../kernel/parts.ts';
 import type { Stage } from '../../kernel/types.ts';
@@ -124,47 +124,81 @@ export function reduceLines(emitter: PassEmitter, pass: WgslReduction, entry: st
   return [main, { lines: emitter.entry(second, threads, x.take()), pass: { entry: second, count: tiles, per: 1 } }];
 }
 
-/** Results of a stage within a row, so many at a time, each by several threads. */
+/**
+ * Results of a stage within a row, so many at a time, each by several threads. A thread has shares of several results at once, and loads of all of them under way: one
+ * workgroup has nothing else to hide how long a load takes.
+ */
 export function sharedResults(emitter: PassEmitter, stage: Stage, free: readonly string[], form: SharedForm): void {
   const { x } = emitter;
   const { across, down, along } = form;
   const plan = partsOf(stage);
   const results = x.poly(emitter.points(free));
+  const count = asConst(emitter.points(free));
+  const each =
+    along === 'reduced' ? Math.min(RESULTS_AT_ONCE, count === null ? RESULTS_AT_ONCE : Math.ceil(count / across)) : 1;
   const from = x.fresh(`${free.join('_')}_from`);
+  const own = Array.from({ length: each }, (_, i) => `own${i}`);
   // All threads come round equally often: there are barriers inside.
-  x.block(`for (var ${from} = 0; ${from} < ${results}; ${from} += ${across})`, () => {
+  x.block(`for (var ${from} = 0; ${from} < ${results}; ${from} += ${across * each})`, () => {
     const [mine, share] =
       along === 'results'
         ? [`i32(thread) % ${across}`, `i32(thread) / ${across}`]
         : [`i32(thread) / ${down}`, `i32(thread) % ${down}`];
     x.line(`let share = ${share};`);
-    x.line(`let own = ${from} + ${mine};`);
-    x.line(`let result = min(own, ${results} - 1);`);
-    emitter.split(free, 'result');
-    for (const value of plan.before) emitter.define(stage, value);
-    const sums = emitter.accumulators(stage, plan, true);
-    const at = x.fresh(`${stage.over.join('_')}_at`);
-    const total = x.poly(emitter.points(stage.over));
-    const round = (index: string): void => {
-      x.forget();
-      emitter.split(stage.over, index);
-      emitter.round(stage, plan, sums);
-    };
-    x.line(`var ${at} = share;`);
-    if (isLight(stage))
-      x.block(`for (; ${at} + ${(AT_ONCE - 1) * down} < ${total}; ${at} += ${AT_ONCE * down})`, () => {
-        for (let k = 0; k < AT_ONCE; k++) round(k === 0 ? at : `(${at} + ${k * down})`);
-      });
-    x.block(`for (; ${at} < ${total}; ${at} += ${down})`, () => round(at));
-    for (const sum of sums.values()) tree(emitter, form, sum);
-    x.block(`if (share == 0 && own < ${results})`, () => {
-      for (const sum of sums.values()) emitter.begun(sum);
-      emitter.finish(stage, plan, sums);
-      emitter.put(stage);
+    const bound = own.map((name, i): readonly string[] => {
+      x.line(`let ${name} = ${from} + ${mine}${i === 0 ? '' : ` + ${i * across}`};`);
+      x.line(`let result${i} = min(${name}, ${results} - 1);`);
+      return emitter.split(free, `result${i}`);
     });
+    const at = (i: number): void => {
+      x.forget();
+      for (const [k, axis] of free.entries()) x.bind(axis, bound[i]![k]!);
+    };
+    const before = own.map((_name, i) => {
+      at(i);
+      for (const value of plan.before) emitter.define(stage, value);
+      return plan.before.map((value) => [value, x.values.get(value)!] as const);
+    });
+    const resume = (i: number): void => {
+      at(i);
+      for (const [value, text] of before[i]!) x.values.set(value, text);
+    };
+    const sums = own.map((_name, i) => {
+      resume(i);
+      return emitter.accumulators(stage, plan, true);
+    });
+    const index = x.fresh(`${stage.over.join('_')}_at`);
+    const total = x.poly(emitter.points(stage.over));
+    const round = (text: string): void => {
+      x.forget();
+      const over = emitter.split(stage.over, text);
+      for (const i of own.keys()) {
+        resume(i);
+        for (const [k, axis] of stage.over.entries()) x.bind(axis, over[k]!);
+        emitter.round(stage, plan, sums[i]!);
+      }
+    };
+    const ahead = each > 1 ? AT_ONCE : 2 * AT_ONCE;
+    x.line(`var ${index} = share;`);
+    if (isLight(stage))
+      x.block(`for (; ${index} + ${(ahead - 1) * down} < ${total}; ${index} += ${ahead * down})`, () => {
+        for (let k = 0; k < ahead; k++) round(k === 0 ? index : `(${index} + ${k * down})`);
+      });
+    x.block(`for (; ${index} < ${total}; ${index} += ${down})`, () => round(index));
+    for (const list of sums) for (const sum of list.values()) tree(emitter, form, sum);
+    for (const [i, name] of own.entries()) {
+      resume(i);
+      x.block(`if (share == 0 && ${name} < ${results})`, () => {
+        for (const sum of sums[i]!.values()) emitter.begun(sum);
+        emitter.finish(stage, plan, sums[i]!);
+        emitter.put(stage);
+      });
+    }
   });
 }
 
+/** Results that a thread has shares of at once. */
+const RESULTS_AT_ONCE = 4;
 /** Elements that a thread takes in one round of its loop. */
 export const AT_ONCE = 4;
 
