@@ -13,6 +13,7 @@ import { stageRoots } from '../../kernel/expr.ts';
 import { blockProduct, type ProductSide, type WasmLeaf, type WasmSchedule } from '../../schedule/wasm.ts';
 import { NO_SHIFT, typeOf } from './expression.ts';
 import { PARAMETERS } from './indices.ts';
+import { unitOf } from './divisor.ts';
 import type { KernelContext, KernelEmitter, Range } from './kernel.ts';
 import { Packer } from './pack.ts';
 import { Arithmetic, Epilogue } from './product.ts';
@@ -359,6 +360,8 @@ export class BlockEmitter {
     const panelA = n.do('i32.mul', length, { by: 4 * rows });
     const panelB = n.do('i32.mul', p.length, { by: 4 * columns });
     const pitch = n.constant(4 * STRIP);
+    const all = leaf.columns.axes.reduce<Poly>((total, a) => mul(total, kernel.axes.get(a)!), num(1));
+    const unit = wanted === null ? unitOf(all, columns) : 1;
     fn.for(wanted?.from ?? 0, { local: end }, STRIP, (jc) => {
       const nc = n.least(n.constant(STRIP), n.do('i32.sub', end, jc));
       const np = n.do('i32.div_u', n.do('i32.add', nc, { by: columns - 1 }), { by: columns });
@@ -368,34 +371,12 @@ export class BlockEmitter {
         const a = n.do('i32.add', this.panel, n.do('i32.mul', ip, panelA));
         const row = n.do('i32.mul', ip, { by: rows });
         const here = n.least(n.constant(rows), n.do('i32.sub', height, row));
-        const b = fn.local('i32');
-        const c = fn.local('i32');
-        for (let count = rows; count >= 1; count--) {
-          fn.code.get(here);
-          fn.code.i32(count);
-          fn.code.op('i32.eq');
-          fn.if(() => {
-            fn.code.get(start);
-            fn.code.set(b);
-            fn.code.get(this.strip);
-            fn.code.set(c);
-            fn.for(0, { local: np }, 1, () => {
-              for (const local of [a, b, length, c, pitch]) fn.code.get(local);
-              fn.code.i32(4 * rows);
-              fn.code.call(this.context.tile(count));
-              fn.code.get(b);
-              fn.code.get(panelB);
-              fn.code.op('i32.add');
-              fn.code.set(b);
-              fn.code.get(c);
-              fn.code.i32(4 * columns);
-              fn.code.op('i32.add');
-              fn.code.set(c);
-            });
-          });
-        }
+        for (const local of [a, start, length, this.strip, pitch]) fn.code.get(local);
+        fn.code.i32(4 * rows);
+        for (const local of [here, np, panelB]) fn.code.get(local);
+        fn.code.call(this.context.tiles());
         p.epilogue.emit(
-          { first: n.do('i32.add', first, row), height: here, jc, nc, strip: this.strip, pitch },
+          { first: n.do('i32.add', first, row), height: here, jc, nc, strip: this.strip, pitch, unit },
           this.names,
           (r) => this.load(p.stage, n.do('i32.add', row, r), p.epilogue.inner),
         );

@@ -337,7 +337,7 @@ export function emitWasm(
   }
   const bytes = module.encode();
   const shown = visiblePlan(plan, names);
-  const tiles = module.tiles ? { relaxed: tileModule(true), plain: tileModule(false) } : null;
+  const tiles = module.hasTiles ? { relaxed: tileModule(true), plain: tileModule(false) } : null;
   const binary = binaries(bytes, tiles, packed);
   const made = named(plan.name, machineText(shown, threads), MODULE_NAMES, (name) =>
     unitLines({ ...shown, name }, `allocate(plan${threads ? ', options.threads' : ''})`),
@@ -368,7 +368,7 @@ export function emitWasm(
             '  const [p, t] = [programs, tiles];',
           ]),
       '  const { buffer } = m;',
-      module.tiles
+      module.hasTiles
         ? '  const e = { m, ...new WebAssembly.Instance(t, { e: { m } }).exports };'
         : '  const none = () => undefined;\n  const e = { m, t1: none, t2: none, t3: none, t4: none, t5: none };',
       '  const made = {',

@@ -16,6 +16,7 @@ import { Expressions, NO_SHIFT, typeOf, type Context, type Shift } from './expre
 import { Fn } from './function.ts';
 import { PARAMETERS } from './indices.ts';
 import { BlockEmitter } from './block.ts';
+import { multipleOf, unitOf } from './divisor.ts';
 import { emitDots } from './dots.ts';
 import type { Side } from './hoist.ts';
 import { emitProduct, packOperand, type ProductContext } from './product.ts';
@@ -41,6 +42,8 @@ type End = number | { readonly local: number };
 export interface Range {
   readonly from: 0 | { readonly local: number };
   readonly to: { readonly local: number };
+  /** Both ends are multiples of it, but for the end of the whole. */
+  readonly unit?: number;
 }
 
 const rootsOf = (writes: readonly Write[]): Expr[] =>
@@ -171,7 +174,7 @@ export class KernelEmitter {
       code.op('select');
       return fn.hold('i32');
     };
-    return { from: { local: bound(false) }, to: { local: bound(true) } };
+    return { from: { local: bound(false) }, to: { local: bound(true) }, unit: by };
   }
 
   extent(axis: string): Poly {
@@ -203,15 +206,18 @@ export class KernelEmitter {
    */
   private lanes(axis: string, count: number, body: (vectors: number) => void): void {
     const part = this.parts.get(axis);
-    this.lanesBetween(axis, part?.from ?? 0, part?.to ?? this.end(axis), count, body);
+    const unit = part === undefined ? multipleOf(this.extent(axis)) : unitOf(this.extent(axis), part.unit ?? 1);
+    this.lanesBetween(axis, part?.from ?? 0, part?.to ?? this.end(axis), count, body, unit);
   }
 
+  /** `unit`: of which start and end are multiples. */
   lanesBetween(
     axis: string,
     start: number | { readonly local: number },
     end: number | { readonly local: number },
     count: number,
     body: (vectors: number) => void,
+    unit = 1,
   ): void {
     const { x, fn } = this;
     const run = (
@@ -228,12 +234,14 @@ export class KernelEmitter {
         x.unbind(axis);
       });
     const downTo = (step: number): number | { local: number } => this.downTo(start, end, step);
+    if (unit % (4 * count) === 0) return run(start, end, 4 * count, count);
     let from: number | { readonly local: number } = start;
     if (count > 1) {
       const main = downTo(4 * count);
       if (main !== 0) run(start, main, 4 * count, count);
       from = main;
     }
+    if (unit % 4 === 0) return run(from, end, 4, 1);
     const vectors = downTo(4);
     if (!(typeof vectors === 'number' && vectors === from)) run(from, vectors, 4, 1);
     if (!(typeof end === 'number' && end === vectors)) run(vectors, end, 1, 0);

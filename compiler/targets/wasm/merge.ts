@@ -5,11 +5,12 @@
  * Not products, whose tiles are made for known lengths, nor kernels with indices from data or buffers of the row.
  */
 import type { Expr, Guard, Kernel, Write } from '../../kernel/types.ts';
-import { asConst, name, num, type Poly } from '../../sizes/poly.ts';
+import { commonDivisor } from './divisor.ts';
+import { asConst, mul, name, num, type Poly } from '../../sizes/poly.ts';
 
 export interface MergedKernel {
   readonly kernel: Kernel;
-  /** Kernel that it stands for → its lengths, after the sizes. */
+  /** Kernel that it stands for → its lengths, in units of the common divisor of all, after the sizes. */
   readonly members: ReadonlyMap<number, readonly number[]>;
 }
 
@@ -94,12 +95,17 @@ export function mergeKernels(kernels: readonly (Kernel | null)[]): MergedKernel[
       group.some((k) => length(k, axis) !== length(group[0]!, axis)),
     );
     const own = new Map(open.map((axis) => [axis, `length_${axis}`]));
+    // What all lengths are multiples of stands in the kernel: it tells which loops have no rest.
+    const unit = new Map(open.map((axis) => [axis, group.reduce((n, k) => commonDivisor(n, length(k, axis)), 0)]));
     const axes = new Map<string, Poly>(
-      [...first.axes.keys()].map((axis) => [axis, own.has(axis) ? name(own.get(axis)!) : num(length(group[0]!, axis))]),
+      [...first.axes.keys()].map((axis) => [
+        axis,
+        own.has(axis) ? mul(num(unit.get(axis)!), name(own.get(axis)!)) : num(length(group[0]!, axis)),
+      ]),
     );
     merged.push({
       kernel: { ...first, axes, sizes: [...first.sizes, ...own.values()] },
-      members: new Map(group.map((k) => [k, open.map((axis) => length(k, axis))])),
+      members: new Map(group.map((k) => [k, open.map((axis) => length(k, axis) / unit.get(axis)!)])),
     });
   }
   return merged;

@@ -11,7 +11,7 @@ import { neighbours } from './neighbours.ts';
 import { packFunction } from './pack.ts';
 import { shorten } from './shorten.ts';
 import { packSignature, type PackForm } from './pack-function.ts';
-import { PANEL, tileName, tileSignature } from './tile.ts';
+import { PANEL, tileName, tilesFunction, tileSignature, tilesSignature } from './tile.ts';
 
 export interface ModuleOptions {
   readonly pages: number;
@@ -34,8 +34,7 @@ export const FIRST = 2048;
 
 export class WasmModule implements KernelContext {
   readonly builder: ModuleBuilder;
-  /** Whether a kernel wants the tiles' module. */
-  tiles = false;
+  private sweep: number | null = null;
   private readonly functions = new Map<LibraryName, number>();
   private readonly packs = new Map<string, number>();
   readonly pool: Pool | null = new Pool(CONSTANTS.start, CONSTANTS.room);
@@ -48,6 +47,11 @@ export class WasmModule implements KernelContext {
     this.shortens = options.short !== false;
     this.builder = new ModuleBuilder(options);
     for (let rows = 1; rows <= PANEL.rows; rows++) this.builder.import(tileName(rows), tileSignature);
+  }
+
+  /** Whether a kernel wants the tiles' module. */
+  get hasTiles(): boolean {
+    return this.sweep !== null;
   }
 
   library(name: LibraryName): number {
@@ -72,9 +76,12 @@ export class WasmModule implements KernelContext {
     return known;
   }
 
-  tile(rows: number): number {
-    this.tiles = true;
-    return rows - 1;
+  tiles(): number {
+    if (this.sweep === null) {
+      const body = tilesFunction((rows) => rows - 1);
+      this.sweep = this.define(tilesSignature, body);
+    }
+    return this.sweep;
   }
 
   /** A kernel's function; `exported` under its name. */

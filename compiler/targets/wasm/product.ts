@@ -17,13 +17,14 @@ import { Expressions, NO_SHIFT, type Context, type Shift } from './expression.ts
 import { PARAMETERS } from './indices.ts';
 import type { Fn } from './function.ts';
 import type { Side } from './hoist.ts';
+import { commonDivisor, unitOf } from './divisor.ts';
 import { KernelEmitter, type KernelContext, type Range } from './kernel.ts';
 import { partsOf } from '../../kernel/parts.ts';
 import { Packer } from './pack.ts';
 
 export interface ProductContext {
-  /** The function of the register tile of so many rows. */
-  readonly tile: (rows: number) => number;
+  /** The function of register tiles beside each other (`tilesSignature`). */
+  readonly tiles: () => number;
   /** Whether a program's data are more than caches hold, so that operands come from memory. */
   readonly cold: boolean;
 }
@@ -148,8 +149,11 @@ export function emitProduct(
   const partN: Range =
     shared?.side === 'columns' ? emitter.part(N, shared.by ?? columns) : { from: 0, to: { local: N } };
   const partM: Range = shared?.side === 'rows' ? emitter.part(M, shared.by ?? rows) : { from: 0, to: { local: M } };
-  // Parts of any number of rows end in panels of any height.
-  const known = shared?.side === 'rows' && (shared.by ?? rows) % rows !== 0 ? null : asConst(product(leaf.rows.axes));
+  /** Of which the columns of a block are multiples; whether that leaves whole panels only. */
+  const unit = unitOf(product(leaf.columns.axes), commonDivisor(partN.unit ?? columns, columns));
+  const whole = unit % columns === 0;
+  /** Every panel of rows is full. */
+  const evenly = unitOf(product(leaf.rows.axes), partM.unit ?? rows) % rows === 0;
   const push = (end: Range['from']): void => (end === 0 ? fn.code.i32(0) : fn.code.get(end.local));
   /** One block of all rows is packed for the first columns, and stays. */
   const rowsAt = (column: number, first: number, count: number): number => {
@@ -188,59 +192,29 @@ export function emitProduct(
             fn.for(0, { local: mp }, 1, (ip) => {
               const a = n.do('i32.add', panelsA, n.do('i32.mul', ip, panel));
               const first = n.do('i32.add', ic, n.do('i32.mul', ip, { by: rows }));
-              const height = n.least(n.constant(rows), n.do('i32.sub', partM.to.local, first));
-              const b = fn.local('i32');
-              const c = fn.local('i32');
-              const tile = (count: number, by: number): void => {
-                for (const local of [a, b, K, c, by]) fn.code.get(local);
-                fn.code.i32(4 * rows);
-                fn.code.call(context.tile(count));
-              };
+              const height = evenly
+                ? n.constant(rows)
+                : n.least(n.constant(rows), n.do('i32.sub', partM.to.local, first));
               // Sums that are only stored go to their place at once, whole panels of them.
               const straight = epilogue.straight(first, jc);
-              const full = straight === null ? 0 : n.do('i32.div_u', nc, { by: columns });
-              const tiles = (count: number): void => {
-                fn.code.get(panelsB);
-                fn.code.set(b);
-                fn.code.get(straight?.to ?? strip);
-                fn.code.set(c);
-                fn.for(0, { local: straight === null ? np : full }, 1, () => {
-                  tile(count, straight?.pitch ?? pitch);
-                  fn.code.get(b);
-                  fn.code.get(panelB);
-                  fn.code.op('i32.add');
-                  fn.code.set(b);
-                  fn.code.get(c);
-                  fn.code.i32(4 * columns);
-                  fn.code.op('i32.add');
-                  fn.code.set(c);
-                });
-                if (straight === null) return;
-                fn.code.get(full);
-                fn.code.get(np);
-                fn.code.op('i32.ne');
-                fn.if(() => {
-                  fn.code.get(strip);
-                  fn.code.set(c);
-                  tile(count, pitch);
-                });
+              const full = straight === null || whole ? np : n.do('i32.div_u', nc, { by: columns });
+              const tiles = (b: number, c: number, by: number, count: number): void => {
+                for (const local of [a, b, K, c, by]) fn.code.get(local);
+                fn.code.i32(4 * rows);
+                for (const local of [height, count, panelB]) fn.code.get(local);
+                fn.code.call(context.tiles());
               };
-              for (let count = rows; count >= 1; count--) {
-                if (known !== null && !(count === rows ? known >= rows : known % rows === count)) continue;
-                if (known !== null && known % rows === 0) {
-                  tiles(count);
-                  continue;
-                }
-                fn.code.get(height);
-                fn.code.i32(count);
-                fn.code.op('i32.eq');
-                fn.if(() => tiles(count));
-              }
-              if (straight === null) return epilogue.emit({ first, height, jc, nc, strip, pitch });
+              tiles(panelsB, straight?.to ?? strip, straight?.pitch ?? pitch, full);
+              if (straight !== null && !whole)
+                tiles(n.do('i32.add', panelsB, n.do('i32.mul', full, panelB)), strip, pitch, n.do('i32.sub', np, full));
+              if (straight === null) return epilogue.emit({ first, height, jc, nc, strip, pitch, unit });
+              if (whole) return;
               const done = n.do('i32.mul', full, { by: columns });
               const left = n.do('i32.sub', nc, done);
               fn.code.get(left);
-              fn.if(() => epilogue.emit({ first, height, jc: n.do('i32.add', jc, done), nc: left, strip, pitch }));
+              fn.if(() =>
+                epilogue.emit({ first, height, jc: n.do('i32.add', jc, done), nc: left, strip, pitch, unit }),
+              );
             });
           },
           MC,
@@ -282,6 +256,8 @@ export interface Strip {
   readonly nc: number;
   readonly strip: number;
   readonly pitch: number;
+  /** Of which `jc` and `nc` are multiples; 1 if left out. */
+  readonly unit?: number;
 }
 
 /** What the stage does with each sum, over the rows and columns of a strip. */
@@ -351,7 +327,7 @@ export class Epilogue {
 
   /** `names`: further names that the outer code has bound; `row`: what comes first in every row, given its number. */
   emit(
-    { first, height, jc, nc, strip, pitch }: Strip,
+    { first, height, jc, nc, strip, pitch, unit = 1 }: Strip,
     names: readonly string[] = [],
     row: (number: number) => void = () => undefined,
   ): void {
@@ -385,7 +361,7 @@ export class Epilogue {
       const lane = columns.at(-1)!;
       if (columns.length === 1) {
         const base = n.do('i32.sub', line, n.do('i32.shl', jc, { by: 2 }));
-        this.run(base, lane, { local: jc }, { local: n.do('i32.add', jc, nc) });
+        this.run(base, lane, { local: jc }, { local: n.do('i32.add', jc, nc) }, unit);
       } else {
         // Run by run of the innermost axis.
         const end = n.do('i32.add', jc, nc);
@@ -406,7 +382,7 @@ export class Epilogue {
             const skipped = n.do('i32.sub', n.do('i32.sub', flat, jc), from);
             const base = n.do('i32.add', line, n.do('i32.shl', skipped, { by: 2 }));
             x.aligned = false;
-            this.run(base, lane, { local: from }, { local: to });
+            this.run(base, lane, { local: from }, { local: to }, unitOf(kernel.axes.get(lane)!, unit));
             x.aligned = true;
             for (const axis of columns) x.unbind(axis);
             const next = n.do('i32.add', flat, n.do('i32.sub', to, from));
@@ -419,13 +395,13 @@ export class Epilogue {
     });
   }
 
-  private run(base: number, lane: string, from: { local: number }, to: { local: number }): void {
+  private run(base: number, lane: string, from: { local: number }, to: { local: number }, unit: number): void {
     const { fn } = this.outer;
     const { inner, stage } = this;
     const { x } = inner;
     const parts = partsOf(stage);
     const leaf = { kind: 'loops', stage: stage.name, free: [], over: [], vector: null, count: 1 } as const;
-    inner.lanesBetween(lane, from, to, 2, (vectors) => {
+    const each = (vectors: number): void => {
       const wide = vectors > 0;
       const points: readonly Shift[] =
         vectors <= 1 ? [NO_SHIFT] : Array.from({ length: vectors }, (_, v): Shift => new Map([[lane, 4 * v]]));
@@ -447,6 +423,7 @@ export class Epilogue {
         local: (shift) => locals[Math.floor((shift.get(lane) ?? 0) / 4)] ?? locals[0]!,
       });
       inner.points(stage, parts, leaf, wide, points);
-    });
+    };
+    inner.lanesBetween(lane, from, to, 2, each, unit);
   }
 }

@@ -117,6 +117,36 @@ export function tileFunction(shape: TileShape, relaxed: boolean): FunctionBody {
   return fn.done();
 }
 
+/** The parameters of a tile's function, the number of rows, how many tiles beside each other, bytes of a panel of columns. */
+export const tilesSignature: Signature = { parameters: Array.from({ length: 9 }, () => 'i32'), results: [] };
+
+/** `tile`: the function of a tile of so many rows. */
+export function tilesFunction(tile: (rows: number) => number): FunctionBody {
+  const fn = new Fn(tilesSignature);
+  const [b, c, height, count, panel] = [1, 3, 6, 7, 8] as const;
+  for (let rows = PANEL.rows; rows >= 1; rows--) {
+    fn.code.get(height);
+    fn.code.i32(rows);
+    fn.code.op('i32.eq');
+    fn.if(() =>
+      fn.for(0, { local: count }, 1, () => {
+        const { code } = fn;
+        for (const k of tileSignature.parameters.keys()) code.get(k);
+        code.call(tile(rows));
+        code.get(b);
+        code.get(panel);
+        code.op('i32.add');
+        code.set(b);
+        code.get(c);
+        code.i32(4 * PANEL.columns);
+        code.op('i32.add');
+        code.set(c);
+      }),
+    );
+  }
+  return fn.done();
+}
+
 /** What a module with products imports for a tile of so many rows. */
 export const tileName = (rows: number): string => `t${rows}`;
 
