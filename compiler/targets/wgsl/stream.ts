@@ -1,14 +1,13 @@
 /**
  * Kernels with buffers of the row, block by block: scores of a block are a product in registers, what is elementwise stays there, sums along the row are added by every
- * thread for its columns and combined at the end of a phase, and sums over the wide axis take the block through workgroup memory as the left operand of a product.
+ * thread for its columns (stream-sums.ts), and sums over the wide axis take the block through workgroup memory as the left operand of a product.
  *
  * The phases and tiles are the schedule's (schedule/wgsl-stream.ts).
  */
 import { asConst, coefficientOf, ceilDiv, mul, names, num, type Poly } from '../../sizes/poly.ts';
-import { walk } from '../../kernel/expr.ts';
-import type { Combine, Expr, Stage } from '../../kernel/types.ts';
+import type { Stage } from '../../kernel/types.ts';
 import { divides, type TiledProduct } from '../../schedule/wgsl-product.ts';
-import type { Riding, Scaled } from '../../schedule/wgsl-online.ts';
+import type { Riding } from '../../schedule/wgsl-online.ts';
 import {
   heldDepth,
   resultWidth,
@@ -22,57 +21,19 @@ import { partsOf } from '../../kernel/parts.ts';
 import type { PassEmitter } from './kernel.ts';
 import { sumOf, type Emitted } from './finish.ts';
 import { loadOf, operandLines } from './operand.ts';
-import { Quotients } from './quotients.ts';
-import { constant, folds, registerType } from './scalar.ts';
+import { registerType } from './scalar.ts';
+import { StreamSums, type Rise, type Sums } from './stream-sums.ts';
 import { advance, LANES, stageBoth, Tile, type Loaders, type Staged } from './tile.ts';
-
-type Sums = Map<string, { readonly op: Combine; readonly value: Expr; readonly own: string }>;
 
 type ScoresStage = Extract<StreamStage, { kind: 'scores' }>;
 type ResultStage = Extract<StreamStage, { kind: 'result' }>;
 
-/** A maximum that rises, and with it the value that exponentials are taken from, and what is scaled: variables of each of the thread's rows. */
-interface Rise {
-  readonly by: Scaled;
-  readonly shift: string;
-  readonly factor: string;
-}
-
 export const streamLines = (emitter: PassEmitter, pass: WgslStream, entry: string): Emitted =>
   new Streamer(emitter, pass, entry).lines();
 
-class Streamer {
-  private readonly emitter: PassEmitter;
-  private readonly pass: WgslStream;
-  private readonly entry: string;
-  /** Rows and columns of a block that a thread has: fours of neighbours. */
-  private readonly own: number;
-  private readonly wide: number;
-  /** Values of rows that are finished: variables of these names and `_` and each of the thread's rows. All is written out: nothing that is indexed stays in registers. */
-  private readonly rowValues = new Map<string, string>();
-  /** What is read from memory once a row: such variables. */
-  private readonly rowReads = new Map<Expr, string>();
-  /** What is read from memory once a column: such variables, for each of the thread's columns of the block. */
-  private readonly columnReads = new Map<Expr, string>();
-  private readonly quotients: Quotients;
+class Streamer extends StreamSums {
   /** What results will need, on its way. */
   private readonly ahead = new Map<number, { readonly tile: Tile; readonly staged: Staged }>();
-  /** Buffers of the row: such variables for each of the thread's points. */
-  private readonly points = new Map<number, string>();
-  private readonly exactColumns: boolean;
-  private readonly extent: { readonly rows: Poly; readonly columns: Poly };
-
-  constructor(emitter: PassEmitter, pass: WgslStream, entry: string) {
-    this.emitter = emitter;
-    this.pass = pass;
-    this.entry = entry;
-    this.own = pass.tile[0] / pass.threads[0];
-    this.wide = pass.tile[1] / pass.threads[1];
-    if (this.own % 4 !== 0 || this.wide % 4 !== 0) throw new Error('a thread has fours of rows and columns');
-    this.extent = { rows: emitter.extent(pass.block), columns: emitter.extent(pass.wide) };
-    this.exactColumns = divides(this.extent.columns, pass.tile[1] * pass.teams);
-    this.quotients = new Quotients((e) => this.isRead(e, [pass.block]) || this.isRead(e, [pass.wide]));
-  }
 
   lines(): Emitted {
     const { emitter, pass, entry } = this;
@@ -125,8 +86,6 @@ class Streamer {
     x.line(`let rowBlock = ${longest === 'first' ? 'rank' : 'blocks - (rank + 1)'};`);
   }
 
-  // ------------------------------------------------------------------------------------------------------------------------------ operands
-
   private asTiled(stage: string, p: StreamProduct): TiledProduct {
     const { outer, tile, threads } = this.pass;
     return {
@@ -162,17 +121,6 @@ class Streamer {
     ];
   }
 
-  /** How far row `i` of a thread is from its block's first, and column `c`. */
-  private rowAt(i: number): string {
-    return `down * 4 + ${(i >> 2) * this.pass.threads[0] * 4 + (i & 3)}`;
-  }
-
-  private columnAt(c: number): string {
-    return `across * 4 + ${(c >> 2) * this.pass.threads[1] * 4 + (c & 3)}`;
-  }
-
-  // -------------------------------------------------------------------------------------------------------------------------------- phases
-
   /** Which columns a block of rows needs, in whole blocks. */
   private range(L: string, columns: number): void {
     const { emitter, pass } = this;
@@ -193,129 +141,6 @@ class Streamer {
     const high = ends(span?.to ?? []).map(([a, b]) => (a === b ? a : `max(${a}, ${b})`));
     x.line(`let low = ${low.reduce((a, b) => `max(${a}, ${b})`, '0')} / ${columns} * ${columns};`);
     x.line(`let high = ${high.reduce((a, b) => `min(${a}, ${b})`, L)};`);
-  }
-
-  /** What depends on the row alone is read before the loops. */
-  private readRows(): void {
-    const { emitter, pass } = this;
-    const { x } = emitter;
-    const found = new Set<Expr>();
-    for (const { stage, kind } of pass.stages) {
-      const own = this.stage(stage);
-      const left = kind === 'scores' || kind === 'result' ? [] : [...own.defs.values()].map((d) => d.value);
-      const plain = [...own.defs.values()].filter((d) => d.op === null).map((d) => d.value);
-      walk([...left, ...plain, ...[...own.each, ...own.writes].map((w) => w.value)], (e) => {
-        if (this.isRead(this.quotients.of(e) ?? e, [pass.block])) found.add(e);
-      });
-    }
-    for (const e of found) {
-      const own = this.ofRows('of_row', registerType(e.dtype));
-      this.eachRow((i) => {
-        x.begin([e]);
-        x.line(`${own}_${i} = ${x.expr(e)};`);
-      });
-      this.rowReads.set(e, own);
-    }
-    // A result of the row may lie in the memory of what was read here: all of the workgroup have it before one writes.
-    if (x.rewrites) x.line('storageBarrier(); workgroupBarrier();');
-  }
-
-  private stage(name: string): Stage {
-    return this.quotients.stage(this.emitter.stage(name));
-  }
-
-  /** Whether it is read from memory at a place that these axes and those outside of the block alone tell. */
-  private isRead(e: Expr, axes: readonly string[]): boolean {
-    const { kernel } = this.emitter;
-    if (e.kind !== 'read' || kernel.buffers[e.buffer]!.row || e.dynamic.length > 0 || e.guards.length > 0) return false;
-    return [...names(e.at)].every((s) => axes.includes(s) || this.pass.outer.includes(s) || kernel.sizes.includes(s));
-  }
-
-  /** What depends on the column alone is read once for the block. */
-  private readColumns(roots: readonly Expr[]): void {
-    const { x } = this.emitter;
-    const { wide } = this.pass;
-    const found = new Set<Expr>();
-    walk(roots, (e) => {
-      if (this.columnReads.has(e) || this.rowReads.has(e)) return;
-      if (this.isRead(this.quotients.of(e) ?? e, [wide])) found.add(e);
-    });
-    for (const e of found) {
-      const own = x.fresh('of_column');
-      for (let c = 0; c < this.wide; c++) x.line(`var ${own}_${c}: ${registerType(e.dtype)};`);
-      for (let c = 0; c < this.wide; c++)
-        this.point(0, c, () => {
-          x.begin([e]);
-          x.line(`${own}_${c} = ${x.expr(e)};`);
-        });
-      this.columnReads.set(e, own);
-    }
-    x.forget();
-  }
-
-  /** Variables for a value of each of the thread's rows. */
-  private ofRows(name: string, type: string, start?: string): string {
-    const { x } = this.emitter;
-    const own = x.fresh(name);
-    for (let i = 0; i < this.own; i++) x.line(`var ${own}_${i}${start === undefined ? `: ${type}` : ` = ${start}`};`);
-    return own;
-  }
-
-  /** The thread's rows one after the other, with everything named as it is there. */
-  private eachRow(body: (i: number) => void): void {
-    const { x } = this.emitter;
-    for (let i = 0; i < this.own; i++)
-      x.block('', () => {
-        x.forget();
-        x.line(`let row = min(first + ${this.rowAt(i)}, last);`);
-        x.bind(this.pass.block, 'row');
-        for (const [value, own] of this.rowValues) x.values.set(value, `${own}_${i}`);
-        for (const [e, own] of this.rowReads) x.remember(e, `${own}_${i}`);
-        body(i);
-      });
-    x.forget();
-  }
-
-  /** The same over its points: rows `i` and columns `c`. */
-  private eachPoint(body: (i: number, c: number) => void): void {
-    this.eachRow((i) => {
-      for (let c = 0; c < this.wide; c++) this.point(i, c, () => body(i, c));
-    });
-  }
-
-  private point(i: number, c: number, body: () => void): void {
-    const { x } = this.emitter;
-    x.block('', () => {
-      const L = x.poly(this.extent.columns);
-      const at = `l0 + ${this.columnAt(c)}`;
-      x.line(this.exactColumns ? `let column = ${at};` : `let column = min(${at}, ${L} - 1);`);
-      if (!this.exactColumns) x.line(`let inside = ${at} < ${L};`);
-      x.bind(this.pass.wide, 'column');
-      for (const [buffer, own] of this.points) x.local.set(buffer, `${own}_${i}_${c}`);
-      for (const [e, own] of this.columnReads) x.remember(e, `${own}_${c}`);
-      body();
-    });
-  }
-
-  private define(stage: Stage, value: string): string {
-    const { x } = this.emitter;
-    const def = stage.defs.get(value)!;
-    x.begin([def.value]);
-    const own = x.fresh(value);
-    x.line(`let ${own} = ${x.expr(def.value)};`);
-    x.values.set(value, own);
-    return own;
-  }
-
-  /** What a stage leaves in buffers of the row at a point. */
-  private keep(writes: Stage['writes'], i: number, c: number): void {
-    const { x } = this.emitter;
-    x.begin(writes.map((w) => w.value));
-    const made = writes.map((w) => [w.buffer, x.expr(w.value)] as const);
-    for (const [buffer, text] of made) {
-      const own = this.points.get(buffer);
-      if (own !== undefined) x.line(`${own}_${i}_${c} = ${text};`);
-    }
   }
 
   private phase({ computed, finished, scaled, riding }: StreamPhase): void {
@@ -406,8 +231,6 @@ class Streamer {
         this.gather(k);
       }
   }
-
-  // -------------------------------------------------------------------------------------------------------------------------------- stages
 
   /** Vectors of four that add up products, in registers. */
   private accumulators(name: string, groups: number): void {
@@ -514,91 +337,9 @@ class Streamer {
     });
   }
 
-  private startSums(stage: Stage): Sums {
-    const { x } = this.emitter;
-    const made: Sums = new Map();
-    for (const value of partsOf(stage).reduced) {
-      const def = stage.defs.get(value)!;
-      if (def.op === null || def.op === 'argmax') continue;
-      const least = constant(folds[def.op].identity(def.value.dtype), def.value.dtype, x.use);
-      const own = this.ofRows(`${value}_rows`, registerType(def.value.dtype), least);
-      made.set(value, { op: def.op, value: def.value, own });
-    }
-    return made;
-  }
-
-  /** A round of a row's sums; where they are finished already, only what the stage leaves at a point. */
-  private alongRow(stage: Stage, sums: Sums | null): void {
-    const { x } = this.emitter;
-    const { before, inside } = partsOf(stage);
-    this.eachPoint((i, c) => {
-      if (sums !== null) for (const value of before) this.define(stage, value);
-      for (const value of inside) this.define(stage, value);
-      for (const { op, value, own } of sums?.values() ?? []) {
-        x.begin([value]);
-        const sum = `${own}_${i}`;
-        const next = folds[op].take(sum, x.expr(value), value.dtype, x.use);
-        x.line(`${sum} = ${this.exactColumns ? next : `select(${sum}, ${next}, inside)`};`);
-      }
-      this.keep(stage.each, i, c);
-      for (const value of inside) x.values.delete(value);
-    });
-  }
-
-  /** Sums so far are of exponentials of distances from another value than from now on. There may be none, and then they may be far apart. */
-  private scale(sums: Sums, i: number, distance: string): void {
-    for (const { own } of sums.values()) {
-      const sum = `${own}_${i}`;
-      this.emitter.x.line(`${sum} = select(${sum} * exp(${distance}), 0.0f, ${sum} == 0.0f);`);
-    }
-  }
-
-  /** The maximum of a row's columns so far, the same for all of its threads, and by how much what was summed is scaled. */
-  private rise(stage: Stage, greatest: Sums, { by, shift, factor }: Rise): void {
-    const { x } = this.emitter;
-    const [name, top] = [...greatest][0]!;
-    const type = registerType(top.value.dtype);
-    const best = this.ofRows(`${name}_block`, type, constant(folds.max.identity('f32'), 'f32', x.use));
-    // What is not a number is left out here: it comes back from the sums.
-    this.eachPoint((i) => {
-      x.begin([top.value]);
-      const next = `max(${best}_${i}, ${x.expr(top.value)})`;
-      x.line(`${best}_${i} = ${this.exactColumns ? next : `select(${best}_${i}, ${next}, inside)`};`);
-    });
-    this.share(best, type, (a, b) => `max(${a}, ${b})`, true);
-    this.eachRow((i) => {
-      x.line(`${top.own}_${i} = max(${top.own}_${i}, ${best}_${i});`);
-      x.values.set(name, `${top.own}_${i}`);
-      for (const value of partsOf(stage).after) this.define(stage, value);
-      const moved = x.values.get(by.value)!;
-      // As long as nothing was summed they may be far apart.
-      const scale = `exp(min(${shift}_${i} - ${moved}, 80.0f))`;
-      x.line(`${factor}_${i} = select(${scale}, 1.0f, ${shift}_${i} == ${moved});`);
-      x.line(`${shift}_${i} = ${moved};`);
-      for (const value of partsOf(stage).after) x.values.delete(value);
-      x.values.delete(name);
-    });
-    this.rowValues.set(by.value, shift);
-  }
-
-  private riseSums(sums: Sums, { factor }: Rise): void {
-    for (const { own } of sums.values())
-      for (let i = 0; i < this.own; i++) this.emitter.x.line(`${own}_${i} *= ${factor}_${i};`);
-  }
-
   private riseResult(k: number, { factor }: Rise): void {
     for (let i = 0; i < this.own; i++)
       for (let g = 0; g < this.groups(k); g++) this.emitter.x.line(`result${k}_${i}_${g} *= ${factor}_${i};`);
-  }
-
-  /** How a team's sums are scaled when the maximum of all teams is known. */
-  private meet({ by, shift, factor }: Rise): void {
-    const { x } = this.emitter;
-    const all = this.rowValues.get(by.value)!;
-    for (let i = 0; i < this.own; i++) {
-      const scale = `exp(min(${shift}_${i} - ${all}_${i}, 80.0f))`;
-      x.line(`${factor}_${i} = select(${scale}, 1.0f, ${shift}_${i} == ${all}_${i});`);
-    }
   }
 
   /** The first team adds what the others have of a result. */
@@ -629,109 +370,6 @@ class Streamer {
           for (const [n, own] of here.entries()) x.line(`${own} += ${at(team, n)};`);
       });
     }
-  }
-
-  private get member(): string {
-    return this.pass.teams > 1 ? 'member' : 'thread';
-  }
-
-  private get isFirst(): string {
-    return this.pass.teams > 1 ? 'team == 0 && ' : '';
-  }
-
-  /** What every thread of a row has, combined for all of them; in the middle of the columns, of its team alone. */
-  private share(own: string, type: string, take: (a: string, b: string) => string, isTeams = false): void {
-    const { x } = this.emitter;
-    const { teams, threads } = this.pass;
-    const [threadRows, threadColumns] = threads;
-    const fours = this.own / 4;
-    const memory = `shares_${type}`;
-    const shape = `array<array<array<vec4<${type}>, ${threadRows}>, ${fours}>, ${threadColumns}>`;
-    this.emitter.shared.set(memory, `var<workgroup> ${memory}: ${teams > 1 ? `array<${shape}, ${teams}>` : shape};`);
-    const place = (team: string): string => (teams > 1 ? `${memory}[${team}]` : memory);
-    for (let g = 0; g < fours; g++) {
-      const four = LANES.map((_, i) => `${own}_${4 * g + i}`).join(', ');
-      x.line(`${place('team')}[across][${g}][down] = vec4<${type}>(${four});`);
-    }
-    x.line('workgroupBarrier();');
-    const all = isTeams ? ['team'] : Array.from({ length: teams }, (_, team) => String(team));
-    for (const team of all)
-      for (let n = 0; n < threadColumns * fours; n++) {
-        const [a, g] = [Math.floor(n / fours), n % fours];
-        const share = x.fresh('share');
-        x.line(`let ${share} = ${place(team)}[${a}][${g}][down];`);
-        for (const [i, lane] of LANES.entries()) {
-          const mine = `${own}_${4 * g + i}`;
-          x.line(`${mine} = ${a === 0 && team === all[0] ? `${share}.${lane}` : take(mine, `${share}.${lane}`)};`);
-        }
-      }
-  }
-
-  /** A maximum and the sums that are scaled as it rises, of this thread's columns alone. */
-  private scaledRow(stage: Stage, sums: Sums, by: Scaled, greatest: Sums, shift: string): void {
-    const { emitter, pass } = this;
-    const { x } = emitter;
-    const from = this.stage(pass.stages[by.greatest]!.stage);
-    const [name, top] = [...greatest][0]!;
-    const { before, inside } = partsOf(stage);
-    this.eachRow((i) => {
-      const best = `${top.own}_${i}`;
-      for (let c = 0; c < this.wide; c++)
-        this.point(i, c, () => {
-          x.begin([top.value]);
-          const next = folds[top.op].take(best, x.expr(top.value), top.value.dtype, x.use);
-          x.line(`${best} = ${this.exactColumns ? next : `select(${best}, ${next}, inside)`};`);
-        });
-      x.values.set(name, best);
-      for (const value of partsOf(from).after) this.define(from, value);
-      const moved = x.values.get(by.value)!;
-      this.scale(sums, i, `${shift}_${i} - ${moved}`);
-      x.line(`${shift}_${i} = ${moved};`);
-      for (let c = 0; c < this.wide; c++)
-        this.point(i, c, () => {
-          for (const value of [...before, ...inside]) this.define(stage, value);
-          for (const { op, value, own } of sums.values()) {
-            x.begin([value]);
-            const sum = `${own}_${i}`;
-            const next = folds[op].take(sum, x.expr(value), value.dtype, x.use);
-            x.line(`${sum} = ${this.exactColumns ? next : `select(${sum}, ${next}, inside)`};`);
-          }
-        });
-      for (const value of [...before, ...inside]) x.values.delete(value);
-      for (const value of partsOf(from).after) x.values.delete(value);
-      x.values.delete(name);
-    });
-  }
-
-  private finishSums(stage: Stage, sums: Sums): void {
-    const { emitter } = this;
-    const { x } = emitter;
-    for (const { op, value, own } of sums.values()) {
-      const type = registerType(value.dtype);
-      x.line('workgroupBarrier();');
-      this.share(own, type, (a, b) => folds[op].take(a, b, value.dtype, x.use));
-    }
-    const { before, after } = partsOf(stage);
-    const kept = new Map<string, string>();
-    for (const value of [...before, ...after]) {
-      kept.set(value, this.ofRows(`${value}_rows`, registerType(stage.defs.get(value)!.value.dtype)));
-    }
-    this.eachRow((i) => {
-      const put = (value: string): void => {
-        const text = this.define(stage, value);
-        x.line(`${kept.get(value)!}_${i} = ${text};`);
-      };
-      before.forEach(put);
-      for (const [value, { own }] of sums) x.values.set(value, `${own}_${i}`);
-      after.forEach(put);
-      if (stage.writes.length > 0)
-        x.block(`if (${this.isFirst}across == 0 && first + ${this.rowAt(i)} <= last)`, () => {
-          x.begin(stage.writes.map((w) => w.value));
-          x.writes(stage.writes);
-        });
-    });
-    for (const [value, own] of kept) this.rowValues.set(value, own);
-    for (const [value, { own }] of sums) this.rowValues.set(value, own);
   }
 
   private groups(k: number): number {
