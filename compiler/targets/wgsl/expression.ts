@@ -357,8 +357,8 @@ export class Expressions {
     return this.item(this.slots[this.slotOf[buffer]!]!, this.shifted(buffer, at));
   }
 
-  /** Four elements from an aligned place, where the guards of what is read hold: of a slot in vectors, or stored in fewer bytes, times their scale. */
-  vector(e: Expr): string {
+  /** Four elements from an aligned place, where the guards of what is read hold: of a slot in vectors, or stored in fewer bytes, times their scale. `asHalves`: what lies so stays so. */
+  vector(e: Expr, asHalves = false): string {
     if (e.kind === 'op') {
       const [q, scale] = this.scaled(e);
       const four = this.vector(q);
@@ -369,7 +369,7 @@ export class Expressions {
     if (storage === undefined) {
       const slot = this.slots[this.slotOf[buffer]!]!;
       const four = itemOf(slot, `${this.shifted(buffer, this.poly(at))} >> 2u`);
-      return slot.type === 'f16' ? `vec4<f32>(${four})` : four;
+      return slot.type === 'f16' && !asHalves ? `vec4<f32>(${four})` : four;
     }
     const place = `at${this.count++}`;
     this.line(`let ${place} = ${this.poly(at)};`);

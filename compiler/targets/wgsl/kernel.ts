@@ -108,6 +108,12 @@ export class PassEmitter {
     return this.kernel.buffers[read.buffer]!.storage !== undefined || this.lanes(read.buffer) === 4;
   }
 
+  /** Whether such four are halves. */
+  hasHalves(e: Expr): boolean {
+    const read = readByFour(this.kernel, e);
+    return read !== null && this.slots[this.map[read.buffer]!]?.type === 'f16' && this.lanes(read.buffer) === 4;
+  }
+
   /** Whether so many neighbours of what is stored in fewer bytes are one load here. */
   hasWide(e: Expr, by: Wide): boolean {
     const read = readByFour(this.kernel, e);

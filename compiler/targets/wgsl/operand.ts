@@ -12,6 +12,7 @@ import {
 } from '../../schedule/wgsl-product.ts';
 import type { ProductSide } from '../../schedule/wasm.ts';
 import type { PassEmitter } from './kernel.ts';
+import { HALF } from './windows.ts';
 
 export const inFunction = (head: string, lines: readonly string[]): string[] => [
   `fn ${head} {`,
@@ -22,7 +23,7 @@ export const inFunction = (head: string, lines: readonly string[]): string[] => 
 
 /**
  * `fn NAME(batch, own, k) -> vec4<f32>`: four elements of an operand, neighbours along `load.along`, zeros beyond the end of the sum. Beyond the end of the own axes
- * it repeats the last element: no result that it goes into is kept. `wide`: more of them, in the columns of a matrix.
+ * it repeats the last element: no result that it goes into is kept. `wide`: more of them, in the columns of a matrix. `asHalves`: what lies in halves is given so.
  */
 export function operandLines(
   emitter: PassEmitter,
@@ -31,6 +32,7 @@ export function operandLines(
   name: string,
   exact: { readonly own: boolean; readonly depth: boolean },
   wide: Wide | null = null,
+  asHalves = false,
 ): string[] {
   const { x } = emitter;
   const side: ProductSide = pass[which];
@@ -59,8 +61,9 @@ export function operandLines(
   };
   if (isVector) {
     place(load.along === 'own' ? (wide ?? 4) : 1);
-    const type = wide === null ? 'vec4<f32>' : `mat${wide / 4}x4<f32>`;
-    const read = (): string => (wide === null ? x.vector(side.value) : x.wide(side.value, wide));
+    const element = asHalves && emitter.hasHalves(side.value) ? HALF : 'f32';
+    const type = wide === null ? `vec4<${element}>` : `mat${wide / 4}x4<f32>`;
+    const read = (): string => (wide === null ? x.vector(side.value, asHalves) : x.wide(side.value, wide));
     const condition = x.condition(readByFour(emitter.kernel, side.value)!.guards);
     if (condition === null) guarded(type, read);
     else {
@@ -86,8 +89,13 @@ export function operandLines(
   ];
 }
 
+/** How an operand comes into a tile. `halves`: as such, and is turned into f32 there: until then nobody waits for it. */
+export interface TileLoad extends OperandLoad {
+  readonly halves?: boolean;
+}
+
 /** What is written, too, is no memory of vectors. */
-export const loadOf = (emitter: PassEmitter, side: ProductSide, load: OperandLoad): OperandLoad => ({
-  along: load.along,
-  vector: load.vector && emitter.hasVectors(side.value),
-});
+export function loadOf(emitter: PassEmitter, side: ProductSide, load: OperandLoad, asHalves = false): TileLoad {
+  const vector = load.vector && emitter.hasVectors(side.value);
+  return { along: load.along, vector, halves: asHalves && vector && emitter.hasHalves(side.value) };
+}

@@ -20,8 +20,8 @@ export function productLines(emitter: PassEmitter, pass: TiledProduct, entry: st
   const threads = threadRows * threadColumns;
   const counts = countsOf(emitter, pass);
   const load = {
-    rows: loadOf(emitter, pass.rows, pass.load.rows),
-    columns: loadOf(emitter, pass.columns, pass.load.columns),
+    rows: loadOf(emitter, pass.rows, pass.load.rows, true),
+    columns: loadOf(emitter, pass.columns, pass.load.columns, true),
   };
   const exact = {
     m: divides(counts.m, rows),
@@ -44,8 +44,8 @@ export function productLines(emitter: PassEmitter, pass: TiledProduct, entry: st
   const finish = fours ? fourLines(emitter, pass, entry) : finishLines(emitter, pass, entry);
   const before = [
     ...finish,
-    ...operandLines(emitter, pass, 'rows', `${entry}left`, { own: exact.m, depth: exact.k }),
-    ...operandLines(emitter, pass, 'columns', `${entry}right`, { own: exact.n, depth: exact.k }),
+    ...operandLines(emitter, pass, 'rows', `${entry}left`, { own: exact.m, depth: exact.k }, null, true),
+    ...operandLines(emitter, pass, 'columns', `${entry}right`, { own: exact.n, depth: exact.k }, null, true),
   ];
 
   const text = { m: x.poly(counts.m), n: x.poly(counts.n), k: x.poly(counts.k), batch: x.poly(counts.batch) };

@@ -3,8 +3,9 @@
  * same for all threads and loads. What is guarded, looked up or stored in fewer bytes has its place computed anew at every load (operandLines of product.ts).
  */
 import { add, asConst, coefficientOf, mul, name as nameOf, names, num, sub, type Poly } from '../../sizes/poly.ts';
-import { divides, type OperandLoad, type TiledProduct } from '../../schedule/wgsl-product.ts';
+import { divides, type TiledProduct } from '../../schedule/wgsl-product.ts';
 import type { PassEmitter } from './kernel.ts';
+import type { TileLoad } from './operand.ts';
 import { itemOf } from './windows.ts';
 
 export interface Steady {
@@ -22,7 +23,7 @@ export function steadyOperand(
   emitter: PassEmitter,
   pass: TiledProduct,
   which: 'rows' | 'columns',
-  load: OperandLoad,
+  load: TileLoad,
   isExact: boolean,
 ): Steady | null {
   const { x, kernel } = emitter;
@@ -32,7 +33,9 @@ export function steadyOperand(
   const slot = emitter.slotOf(e.buffer);
   const { dtype, storage, row } = kernel.buffers[e.buffer]!;
   if (dtype !== 'f32' || storage !== undefined || row === true) return null;
-  if (slot.type !== 'f32' || slot.atomic || slot.windows > 1 || slot.lanes !== (load.vector ? 4 : 1)) return null;
+  const isHalf = slot.type === 'f16';
+  if (isHalf ? load.vector && load.halves !== true : slot.type !== 'f32') return null;
+  if (slot.atomic || slot.windows > 1 || slot.lanes !== (load.vector ? 4 : 1)) return null;
   // How far the place moves with each axis of the sum, and what does not depend on them.
   const steps: Poly[] = [];
   let rest = e.at;
@@ -75,7 +78,10 @@ export function steadyOperand(
       const moved = pass.over.reduce((p, axis, i) => add(p, mul(steps[i]!, nameOf(axis))), num(0));
       return named('slab', `${x.poly(moved)}${shift}`);
     },
-    item: (begin, slab) => itemOf(slot, `${begin} + ${slab}`),
+    item: (begin, slab) => {
+      const item = itemOf(slot, `${begin} + ${slab}`);
+      return isHalf && !load.vector ? `f32(${item})` : item;
+    },
     condition: isOne || divides(emitter.extent(last), depth) ? null : `${x.poly(emitter.extent(last))} % ${depth} == 0`,
   };
 }

@@ -2,9 +2,10 @@
  * Tiles of a product's operands in workgroup memory: which thread loads what, by way of registers, so that the next slab of the sum is on its way while this one is
  * multiplied.
  */
-import type { OperandLoad } from '../../schedule/wgsl-product.ts';
 import type { PassEmitter } from './kernel.ts';
+import type { TileLoad } from './operand.ts';
 import type { Steady } from './steady.ts';
+import { HALF } from './windows.ts';
 
 export const LANES = ['x', 'y', 'z', 'w'] as const;
 
@@ -42,7 +43,8 @@ export function stageBoth(
   more: Pick<Loaders, 'across' | 'name'> = {},
 ): Staged[] {
   const half = threads / 2;
-  const isHalved = left[0].turns && right[0].turns && left[0].loads <= half && right[0].loads <= half;
+  const [a, b] = [left[0], right[0]];
+  const isHalved = a.turns && b.turns && a.loads <= half && b.loads <= half && a.element === b.element;
   const all = { first: 0, count: threads, all: threads, ...more };
   if (!isHalved)
     return [left, right].map(([tile, name, start, steady]) => tile.stage(x, name, all, start, from, steady ?? null));
@@ -68,7 +70,7 @@ export function stageBoth(
 export class Tile {
   /** Of its memory: `[q][step][four][thread]`. */
   readonly name: string;
-  private readonly load: OperandLoad;
+  private readonly load: TileLoad;
   private readonly threads: number;
   private readonly width: number;
   private readonly depth: number;
@@ -84,7 +86,7 @@ export class Tile {
   constructor(
     emitter: PassEmitter,
     which: string,
-    load: OperandLoad,
+    load: TileLoad,
     [width, depth]: readonly [number, number],
     threads: number,
     mayBeApart: boolean,
@@ -109,6 +111,11 @@ export class Tile {
   /** Loads of vectors that turn: each is four rows by four steps. */
   get turns(): boolean {
     return this.load.along === 'depth' && this.load.vector;
+  }
+
+  /** Of what is on its way. */
+  get element(): string {
+    return this.load.halves === true ? HALF : 'f32';
   }
 
   /** How often a thread loads, all together: a load is of one vector of four, or of four that turn. */
@@ -139,7 +146,7 @@ export class Tile {
     const registers: string[] = [];
     const register = (): string => {
       const own = by.registers?.[registers.length] ?? x.fresh('next');
-      if (by.registers === undefined) x.line(`var ${own} = vec4<f32>();`);
+      if (by.registers === undefined) x.line(`var ${own} = vec4<${this.element}>();`);
       registers.push(own);
       return own;
     };
@@ -176,7 +183,7 @@ export class Tile {
         for (let c = 0; c < 4; c++) {
           load.push((from) => `${own[c]!} = ${name}(batch, ${at(c)}, ${k(from)});`);
           const column = own.map((r) => `${r}.${LANES[c]!}`).join(', ');
-          put.push(`${this.name}[${step}][${c}]${fours} = vec4<f32>(${column});`);
+          put.push(`${this.name}[${step}][${c}]${fours} = ${this.asFloats(`vec4<${this.element}>(${column})`)};`);
         }
         evenLoad = (slab) =>
           even(slab)
@@ -189,7 +196,7 @@ export class Tile {
             ? `${own} = ${name}(batch, ${at(0)}, ${k(from)});`
             : `${own} = vec4<f32>(${[0, 1, 2, 3].map((c) => `${name}one(batch, ${at(c)}, ${k(from)})`).join(', ')});`,
         );
-        put.push(`${this.name}[${step} / 4u][${step} % 4u]${fours} = ${own};`);
+        put.push(`${this.name}[${step} / 4u][${step} % 4u]${fours} = ${this.asFloats(own)};`);
         evenLoad = (slab) => `${own} = ${vector ? even(slab)[0]! : `vec4<f32>(${even(slab).join(', ')})`};`;
       }
       // Threads without a load load nothing.
@@ -212,6 +219,10 @@ export class Tile {
       store: stores,
       registers,
     };
+  }
+
+  private asFloats(four: string): string {
+    return this.load.halves === true ? `vec4<f32>(${four})` : four;
   }
 
   /** Step `s` of the four steps `q` of the sum into registers `name…`; `at`: the thread's place. */

@@ -50,7 +50,7 @@ train Fit {
 const programs: Readonly<Record<string, Program>> = {
   'products in tiles': {
     text: network(
-      'model Net(x: float[B, 24]) -> float[B, 16] { return x |> Linear(32) |> tanh |> Linear(16, bias: false) }',
+      'model Net(x: float[B, 24]) -> float[B, 4] { return x |> Linear(32) |> tanh |> Linear(4, bias: false) }',
     ),
     sizes: { B: 20 },
     stream: false,
