@@ -348,26 +348,35 @@ export interface Traffic {
 }
 
 /** Bytes of an element as a GPU keeps it. */
-function widthOf(kernel: Kernel, buffer: number): number {
+function widthOf(kernel: Kernel, buffer: number, halves: ReadonlySet<number>): number {
   const { storage } = kernel.buffers[buffer]!;
+  if (halves.has(buffer)) return 2;
   return storage === undefined ? 4 : { f16: 2, i8: 1, i4: 0.5 }[storage];
 }
 
-export function productTraffic(kernel: Kernel, pass: TiledProduct | SkinnyProduct, of: SizeOf): Traffic {
+/** `halves`: buffers that are kept as such. */
+export function productTraffic(
+  kernel: Kernel,
+  pass: TiledProduct | SkinnyProduct,
+  of: SizeOf,
+  halves: ReadonlySet<number> = new Set(),
+): Traffic {
   const size = (axes: readonly string[]): number =>
     axes.reduce((n, a) => n * Math.max(1, evaluate(kernel.axes.get(a)!, of)), 1);
   const [batch, m, n, k] = [size(pass.batch), size(pass.rows.axes), size(pass.columns.axes), size(pass.over)];
   const flops = 2 * batch * m * n * k;
   const results = batch * m * n;
+  const { writes } = kernel.stages.find((s) => s.name === pass.stage)!;
+  const written = results * (writes.length > 0 && writes.every((w) => halves.has(w.buffer)) ? 2 : 4);
   const width = (side: ProductSide): number =>
-    Math.max(0, ...readsOf(side.value).map((r) => widthOf(kernel, r.buffer)));
+    Math.max(0, ...readsOf(side.value).map((r) => widthOf(kernel, r.buffer, halves)));
   const [left, right] = [width(pass.rows), width(pass.columns)];
-  if (pass.kind === 'skinny') return { flops, bytes: batch * k * (n * right + m * left) + 4 * results };
+  if (pass.kind === 'skinny') return { flops, bytes: batch * k * (n * right + m * left) + written };
   const [rows, columns] = pass.tile;
   const tiles = Math.ceil(m / rows) * Math.ceil(n / columns);
   const operands = batch * tiles * (rows * left + columns * right) * k;
   const parts = pass.split > 1 ? 2 * pass.split * results : 0;
-  return { flops, bytes: operands + 4 * (parts + results) };
+  return { flops, bytes: operands + 4 * parts + written };
 }
 
 export function workgroupBytes(pass: TiledProduct | SkinnyProduct): number {

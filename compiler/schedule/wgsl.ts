@@ -178,14 +178,15 @@ export function printWgslSchedule(schedule: WgslSchedule, kernel: Kernel): strin
     .join('\n');
 }
 
-/** The same with what each product moves between memory and workgroups at these sizes. */
-export function explainWgslSchedule(kernel: Kernel, of: SizeOf): string {
+/** The same with what each product moves between memory and workgroups at these sizes; `halves`: buffers that are kept as such. */
+export function explainWgslSchedule(kernel: Kernel, of: SizeOf, halves?: ReadonlySet<number>): string {
   if (!hasWgslSchedule(kernel)) return 'none: where WebGPU is among the targets, the matrix of this kernel is stored';
   return wgslSchedule(kernel, of)
     .passes.map((p) => {
       const text = printWgslSchedule({ passes: [p] }, kernel);
       if (p.kind !== 'product' && p.kind !== 'skinny' && p.kind !== 'stream') return text;
-      const { flops, bytes } = p.kind === 'stream' ? streamTraffic(kernel, p, of) : productTraffic(kernel, p, of);
+      const { flops, bytes } =
+        p.kind === 'stream' ? streamTraffic(kernel, p, of) : productTraffic(kernel, p, of, halves);
       return `${text}; ${(bytes / 1e6).toFixed(1)} MB, ${(flops / bytes).toFixed(1)} flop/byte`;
     })
     .join('\n');

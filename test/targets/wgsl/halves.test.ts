@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compile, type CompileResult } from '../../../compiler/index.ts';
 import type { Artifact } from '../../../compiler/pipeline.ts';
 import { emitWgsl } from '../../../compiler/targets/wgsl/emit.ts';
+import { productTraffic } from '../../../compiler/schedule/wgsl-product.ts';
+import { wgslSchedule } from '../../../compiler/schedule/wgsl.ts';
 import { halvesPlan } from '../../../compiler/targets/wgsl/halves.ts';
 import { GUARANTEED, gpuPlan } from '../../../compiler/targets/wgsl/layout.ts';
 import type { GpuDevice } from '../../../runtime/webgpu/api.ts';
@@ -117,7 +119,7 @@ describe.each(Object.entries(programs))('%s', (_, program) => {
       const [x, y] = [found.plan.buffers[i]!, found.plan.buffers[j]!];
       return x.offset + x.bytes <= y.offset || y.offset + y.bytes <= x.offset;
     };
-    let parted = 0;
+    let [parted, counted] = [0, 0];
     for (const step of plan.programs['step']!.steps) {
       if (step.kind !== 'call') continue;
       for (const i of step.buffers)
@@ -129,6 +131,21 @@ describe.each(Object.entries(programs))('%s', (_, program) => {
         }
     }
     expect(parted).toBeGreaterThan(0);
+    // What products move is counted by those widths.
+    for (const step of plan.programs['step']!.steps) {
+      const kernel = step.kind === 'call' ? kernels[step.kernel]! : null;
+      if (kernel === null || step.kind !== 'call') continue;
+      const kept = new Set(step.buffers.flatMap((b, k) => (found.halves.has(b) ? [k] : [])));
+      const of = (s: string): number => program.sizes[s] ?? 64;
+      for (const pass of wgslSchedule(kernel, of).passes) {
+        if (pass.kind !== 'product') continue;
+        const [whole, half] = [productTraffic(kernel, pass, of), productTraffic(kernel, pass, of, kept)];
+        expect(half.bytes < whole.bytes).toBe(kept.size > 0);
+        expect(half.bytes).toBeGreaterThanOrEqual(whole.bytes / 2);
+        counted++;
+      }
+    }
+    expect(counted > 0).toBe(program.stream === false);
     expect(emitted.excess).toEqual([]);
     const { gpu: front, reason: why } = await nullGpu();
     if (front === null) throw new Error(why);
