@@ -12,6 +12,9 @@ import { loadOf, operandLines } from './operand.ts';
 import { steadyOperand } from './steady.ts';
 import { advance, LANES, stageBoth, Tile } from './tile.ts';
 
+/** Lines of what follows a sum from which on it stands in a loop. */
+const LONG = 24;
+
 export function productLines(emitter: PassEmitter, pass: TiledProduct, entry: string): Emitted[] {
   const { x } = emitter;
   const [rows, columns, depth] = pass.tile;
@@ -129,15 +132,30 @@ export function productLines(emitter: PassEmitter, pass: TiledProduct, entry: st
     });
   if (fours) {
     if (isSplit) emitter.hasScratchVectors = true;
-    for (let i = 0; i < own; i++)
-      x.block('', () => {
-        x.line(`let m = mFrom + ${left.place('aAt', i)};`);
-        for (let g = 0; g < wide / 4; g++)
+    if (!isSplit && finish.length > LONG) {
+      // What follows the sum is long: its text stands here once for each of a thread's vectors in a row, not for all rows.
+      const row = Array.from({ length: wide / 4 }, (_, g) => `row${g}`);
+      x.block(`for (var i = 0; i < ${own}; i++)`, () => {
+        for (const r of row) x.line(`var ${r} = vec4<f32>();`);
+        for (let i = 0; i < own; i++)
+          x.line(`if (i == ${i}) { ${row.map((r, g) => `${r} = sums${i}_${g};`).join(' ')} }`);
+        x.line(`let m = mFrom + ${left.own('aAt', 'i')};`);
+        for (const [g, r] of row.entries())
           x.block('', () => {
             x.line(`let n = nFrom + ${right.place('bAt', 4 * g)};`);
-            put(' >> 2u', 'four', `sums${i}_${g}`);
+            put(' >> 2u', 'four', r);
           });
       });
+    } else
+      for (let i = 0; i < own; i++)
+        x.block('', () => {
+          x.line(`let m = mFrom + ${left.place('aAt', i)};`);
+          for (let g = 0; g < wide / 4; g++)
+            x.block('', () => {
+              x.line(`let n = nFrom + ${right.place('bAt', 4 * g)};`);
+              put(' >> 2u', 'four', `sums${i}_${g}`);
+            });
+        });
   } else leaveInRows();
   // Tiles of a row or column that end past its extent count whole: the dispatch is in rows of one tile each.
   const groups = mul(mul(counts.batch, tiles.m), mul(tiles.n, num(pass.split)));

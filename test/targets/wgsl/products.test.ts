@@ -163,6 +163,30 @@ describe.skipIf(gpu === null)('products on a device', { timeout: 120_000 }, () =
       }
   });
 
+  it('a long tail behind the sum, with what it reads, written four at a time', async () => {
+    const text = `model Net(x: float[B, 40], y: float[40, 68], z: float[B, 68]) -> float[B, 68] {
+  let c[i, j] = sum[k] x[i, k] * y[k, j]
+  let d = c + z
+  let e = tanh(d * 0.3) + d * d * 0.1
+  let f = exp(e * -1.0) + e / (1.0 + e * e)
+  return f * sin(f) + e * z
+}`;
+    const result = compile(text, { only: 'Net', bounds: { B: 50 } });
+    const net = await onGpu(result.artifacts.get('Net')!, result.sources, device!, {});
+    const [x, y, z] = [numbers(50 * 40, 3), numbers(40 * 68, 5), numbers(50 * 68, 7)];
+    const [found] = Object.values(await net.forward({ x, y, z })) as { data: Data }[];
+    net.close();
+    for (let i = 0; i < 50; i++)
+      for (let j = 0; j < 68; j++) {
+        let c = 0;
+        for (let k = 0; k < 40; k++) c += x[i * 40 + k]! * y[k * 68 + j]!;
+        const d = c + z[i * 68 + j]!;
+        const e = Math.tanh(d * 0.3) + d * d * 0.1;
+        const f = Math.exp(-e) + e / (1 + e * e);
+        expect(found!.data[i * 68 + j]).toBeCloseTo(f * Math.sin(f) + e * z[i * 68 + j]!, 4);
+      }
+  });
+
   it('few rows', async () => {
     const few = { b: 3, m: 4, n: 52, k: 150 };
     const as = (p: TiledProduct): TiledProduct => p;
