@@ -88,7 +88,7 @@ export function webgpuRuntime(root: string): string {
   const types = all.filter(
     (d) =>
       d.isType &&
-      !/^(?:Dispatch|Call|Entry|Listed|Extents|Reading|Staging|Part|Place|Wanted|Needs|Layout|LoopStep|GpuKernel|GpuStore|Quantised|GpuProgramTable|GpuOrigins|GpuCompiledLimits|Env|Inputs|GivenSizes)$/.test(
+      !/^(?:Dispatch|Call|MergedCall|Entry|Listed|Extents|Reading|Staging|Part|Place|Wanted|Needs|Layout|LoopStep|GpuKernel|GpuStore|Quantised|GpuProgramTable|GpuHalves|GpuMergedCalls|GpuOrigins|GpuCompiledLimits|Env|Inputs|GivenSizes)$/.test(
         d.name,
       ),
   );
