@@ -363,7 +363,8 @@ function built(
     const begin = scratch;
     // Whole rows of memory, at the bounds of what stays a size.
     const elements = parameters[k]!.sizes.reduce((n, p) => n * evaluate(p, (s) => bounds.get(s) ?? 1), 1);
-    scratch += Math.ceil(elements / 64) * 64;
+    // Nothing at all where an input may not be so short.
+    scratch += Math.max(1, Math.ceil(elements / 64)) * 64;
     return begin;
   });
   const work = members.reduce<Poly>((n, m) => add(n, m.work), num(0));
