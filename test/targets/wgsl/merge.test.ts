@@ -47,8 +47,8 @@ describe('merged calls', { timeout: 120_000 }, () => {
   it('are what a head does with its cache, and a last norm of one row', () => {
     const found = runs(decode);
     expect(found.map((m) => [m.first, m.count, m.within.map((w) => `${format(w.value)} <= ${w.most}`)])).toEqual([
-      [2, 4, ['T <= 1', expect.stringMatching(/ \* S \+ \d+ <= 393216$/)]],
-      [12, 4, ['T <= 1', expect.stringMatching(/ \* S \+ \d+ <= 393216$/)]],
+      [2, 4, ['T <= 1', expect.stringMatching(/ \* S \+ \d+ <= 163840$/)]],
+      [12, 4, ['T <= 1', expect.stringMatching(/ \* S \+ \d+ <= 163840$/)]],
       [20, 4, ['T <= 1']],
     ]);
     for (const m of found) expect(verifyKernel(m.kernel)).toEqual([]);
