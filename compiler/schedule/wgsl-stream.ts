@@ -64,6 +64,7 @@ type Block = Pick<WgslStream, 'tile' | 'threads' | 'teams' | 'summed' | 'held'>;
 
 /** Best first. */
 export const BLOCKS: readonly Block[] = [
+  { tile: [64, 64, 32], threads: [16, 8], teams: 1, summed: 32, held: false },
   { tile: [64, 64, 16], threads: [16, 8], teams: 1, summed: 16, held: false },
   { tile: [64, 64, 16], threads: [16, 8], teams: 1, summed: 4, held: false },
   { tile: [32, 64, 16], threads: [8, 8], teams: 1, summed: 16, held: false },

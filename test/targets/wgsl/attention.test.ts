@@ -110,7 +110,7 @@ train Fit { input x: float[B]
 
   // As they are for long rows.
   const asLong = (kernel: Kernel, of: (size: string) => number): WgslSchedule => ({
-    passes: wgslSchedule(kernel, of).passes.map((p) => (p.kind === 'stream' ? { ...p, ...BLOCKS[0]! } : p)),
+    passes: wgslSchedule(kernel, of).passes.map((p) => (p.kind === 'stream' ? { ...p, ...BLOCKS[1]! } : p)),
   });
 
   it.skipIf(real.gpu === null)('give what stored ones give, in the blocks of long rows', async () => {

@@ -86,6 +86,23 @@ describe('offsets for WebGPU', () => {
     expect(wrong.map((r) => r.code)).toEqual(['NN792']);
   });
 
+  it('takes the workgroup memory that a device is said to have, and says so', () => {
+    const text = `model Net(x: float[4, N, 64]) -> float[4, N, 64] {
+      let score[h, t, s] = sum[e] x[h, t, e] * x[h, s, e]
+      let weight[h, t, s] = softmax[s where s <= t] score[h, t, s]
+      let z[h, t, e] = sum[s] weight[h, t, s] * x[h, s, e]
+      return z
+    }`;
+    const code = (gpu: object): string =>
+      compile(text, { bounds: { N: 4096 }, targets: ['wgsl'], gpu })
+        .artifacts.get('Net')!
+        .modules.get('wgsl')!.javascript;
+    expect(code({})).not.toMatch(/workgroup: \d{5}, /);
+    const [, bytes] = /workgroup: (\d{5}),/.exec(code({ workgroup: 49_152 })) ?? [];
+    expect(Number(bytes)).toBeGreaterThan(16_384);
+    expect(Number(bytes)).toBeLessThanOrEqual(49_152);
+  });
+
   it('lays no tensor across the end of a buffer', () => {
     const text = readFileSync(join(root, 'examples/digits.nn'), 'utf8');
     const { plan } = compile(text, { only: 'Fit' }).artifacts.get('Fit')!;
