@@ -38,7 +38,7 @@ export class StreamPoints {
     this.wide = pass.tile[1] / pass.threads[1];
     if (this.own % 4 !== 0 || this.wide % 4 !== 0) throw new Error('a thread has fours of rows and columns');
     this.extent = { rows: emitter.extent(pass.block), columns: emitter.extent(pass.wide) };
-    this.exactColumns = divides(this.extent.columns, pass.tile[1] * pass.teams);
+    this.exactColumns = divides(this.extent.columns, pass.tile[1]);
     this.quotients = new Quotients((e) => this.isRead(e, [pass.block]) || this.isRead(e, [pass.wide]));
   }
 
@@ -172,13 +172,5 @@ export class StreamPoints {
       const own = this.points.get(buffer);
       if (own !== undefined) x.line(`${own}_${i}_${c} = ${text};`);
     }
-  }
-
-  protected get member(): string {
-    return this.pass.teams > 1 ? 'member' : 'thread';
-  }
-
-  protected get isFirst(): string {
-    return this.pass.teams > 1 ? 'team == 0 && ' : '';
   }
 }

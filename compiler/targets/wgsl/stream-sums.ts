@@ -70,7 +70,7 @@ export class StreamSums extends StreamPoints {
       const next = `max(${best}_${i}, ${x.expr(top.value)})`;
       x.line(`${best}_${i} = ${this.exactColumns ? next : `select(${best}_${i}, ${next}, inside)`};`);
     });
-    this.share(best, type, (a, b) => `max(${a}, ${b})`, true);
+    this.share(best, type, (a, b) => `max(${a}, ${b})`);
     this.eachRow((i) => {
       x.line(`${top.own}_${i} = max(${top.own}_${i}, ${best}_${i});`);
       x.values.set(name, `${top.own}_${i}`);
@@ -91,42 +91,28 @@ export class StreamSums extends StreamPoints {
       for (let i = 0; i < this.own; i++) this.emitter.x.line(`${own}_${i} *= ${factor}_${i};`);
   }
 
-  /** How a team's sums are scaled when the maximum of all teams is known. */
-  protected meet({ by, shift, factor }: Rise): void {
+  /** What every thread of a row has, combined for all of them. */
+  protected share(own: string, type: string, take: (a: string, b: string) => string): void {
     const { x } = this.emitter;
-    const all = this.rowValues.get(by.value)!;
-    for (let i = 0; i < this.own; i++) {
-      const scale = `exp(min(${shift}_${i} - ${all}_${i}, 80.0f))`;
-      x.line(`${factor}_${i} = select(${scale}, 1.0f, ${shift}_${i} == ${all}_${i});`);
-    }
-  }
-
-  /** What every thread of a row has, combined for all of them; in the middle of the columns, of its team alone. */
-  protected share(own: string, type: string, take: (a: string, b: string) => string, isTeams = false): void {
-    const { x } = this.emitter;
-    const { teams, threads } = this.pass;
-    const [threadRows, threadColumns] = threads;
+    const [threadRows, threadColumns] = this.pass.threads;
     const fours = this.own / 4;
     const memory = `shares_${type}`;
     const shape = `array<array<array<vec4<${type}>, ${threadRows}>, ${fours}>, ${threadColumns}>`;
-    this.emitter.shared.set(memory, `var<workgroup> ${memory}: ${teams > 1 ? `array<${shape}, ${teams}>` : shape};`);
-    const place = (team: string): string => (teams > 1 ? `${memory}[${team}]` : memory);
+    this.emitter.shared.set(memory, `var<workgroup> ${memory}: ${shape};`);
     for (let g = 0; g < fours; g++) {
       const four = LANES.map((_, i) => `${own}_${4 * g + i}`).join(', ');
-      x.line(`${place('team')}[across][${g}][down] = vec4<${type}>(${four});`);
+      x.line(`${memory}[across][${g}][down] = vec4<${type}>(${four});`);
     }
     x.line('workgroupBarrier();');
-    const all = isTeams ? ['team'] : Array.from({ length: teams }, (_, team) => String(team));
-    for (const team of all)
-      for (let n = 0; n < threadColumns * fours; n++) {
-        const [a, g] = [Math.floor(n / fours), n % fours];
-        const share = x.fresh('share');
-        x.line(`let ${share} = ${place(team)}[${a}][${g}][down];`);
-        for (const [i, lane] of LANES.entries()) {
-          const mine = `${own}_${4 * g + i}`;
-          x.line(`${mine} = ${a === 0 && team === all[0] ? `${share}.${lane}` : take(mine, `${share}.${lane}`)};`);
-        }
+    for (let n = 0; n < threadColumns * fours; n++) {
+      const [a, g] = [Math.floor(n / fours), n % fours];
+      const share = x.fresh('share');
+      x.line(`let ${share} = ${memory}[${a}][${g}][down];`);
+      for (const [i, lane] of LANES.entries()) {
+        const mine = `${own}_${4 * g + i}`;
+        x.line(`${mine} = ${a === 0 ? `${share}.${lane}` : take(mine, `${share}.${lane}`)};`);
       }
+    }
   }
 
   /** A maximum and the sums that are scaled as it rises, of this thread's columns alone. */
@@ -187,7 +173,7 @@ export class StreamSums extends StreamPoints {
       for (const [value, { own }] of sums) x.values.set(value, `${own}_${i}`);
       after.forEach(put);
       if (stage.writes.length > 0)
-        x.block(`if (${this.isFirst}across == 0 && first + ${this.rowAt(i)} <= last)`, () => {
+        x.block(`if (across == 0 && first + ${this.rowAt(i)} <= last)`, () => {
           x.begin(stage.writes.map((w) => w.value));
           x.writes(stage.writes);
         });

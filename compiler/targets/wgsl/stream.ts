@@ -9,7 +9,6 @@ import type { Stage } from '../../kernel/types.ts';
 import { divides, type TiledProduct } from '../../schedule/wgsl-product.ts';
 import type { Riding } from '../../schedule/wgsl-online.ts';
 import {
-  heldDepth,
   resultWidth,
   weightColumns,
   type StreamPhase,
@@ -49,22 +48,17 @@ class Streamer extends StreamSums {
     x.line(`let first = rowBlock * ${rows};`);
     x.line(`let last = min(first + ${rows}, ${K}) - 1;`);
     // Neighbours in number are neighbours down: they write weights, and read their rows', in different banks of the memory.
-    if (pass.teams > 1) {
-      x.line(`let team = i32(thread) / ${threadRows * threadColumns};`);
-      x.line(`let member = thread % ${threadRows * threadColumns}u;`);
-    }
-    x.line(`let down = i32(${this.member}) % ${threadRows};`);
-    x.line(`let across = i32(${this.member}) / ${threadRows};`);
+    x.line(`let down = i32(thread) % ${threadRows};`);
+    x.line(`let across = i32(thread) / ${threadRows};`);
     emitter.split(pass.outer, 'batch');
-    this.range(L, columns * pass.teams);
+    this.range(L, columns);
     this.readRows();
     x.quick = true;
-    this.hold();
     for (const phase of pass.phases) this.phase(phase);
     x.quick = false;
     // At the end: a result may lie in the memory of an operand that a later phase still reads.
     for (const [k, s] of pass.stages.entries()) if (s.kind === 'result') this.finishResult(s, k, this.stage(s.stage));
-    const main = emitter.entry(entry, threadRows * threadColumns * pass.teams, x.take());
+    const main = emitter.entry(entry, threadRows * threadColumns, x.take());
     return { lines: [...operands, ...main], pass: { entry, count: mul(count, blocks), per: 1 } };
   }
 
@@ -174,10 +168,7 @@ class Streamer extends StreamSums {
         this.points.set(buffer, own);
       }
     }
-    const { teams } = pass;
-    const [begin, step] = [teams > 1 ? 'l1' : 'l0', pass.tile[1] * teams];
-    x.block(`for (var ${begin} = low; ${begin} < high; ${begin} += ${step})`, () => {
-      if (teams > 1) x.line(`let l0 = l1 + team * ${pass.tile[1]};`);
+    x.block(`for (var l0 = low; l0 < high; l0 += ${pass.tile[1]})`, () => {
       this.columnReads.clear();
       for (const k of computed) {
         const s = pass.stages[k]!;
@@ -210,26 +201,11 @@ class Streamer extends StreamSums {
       const s = pass.stages[k]!;
       if (s.kind !== 'reduce') continue;
       const by = scaled.get(k);
-      const rise = by && common.get(by.greatest);
-      if (rise !== undefined && teams > 1) {
-        this.meet(rise);
-        this.riseSums(sums.get(k)!, rise);
-      }
-      if (by !== undefined && rise === undefined)
+      if (by !== undefined && !common.has(by.greatest))
         for (let i = 0; i < this.own; i++)
           this.scale(sums.get(k)!, i, `${shifts.get(k)!}_${i} - ${this.rowValues.get(by.value)!}_${i}`);
       this.finishSums(this.stage(s.stage), sums.get(k)!);
     }
-    if (teams > 1)
-      for (const k of finished) {
-        if (pass.stages[k]!.kind !== 'result') continue;
-        const rise = common.get(riding.get(k)?.greatest ?? -1);
-        if (rise !== undefined) {
-          this.meet(rise);
-          this.riseResult(k, rise);
-        }
-        this.gather(k);
-      }
   }
 
   /** Vectors of four that add up products, in registers. */
@@ -247,75 +223,33 @@ class Streamer extends StreamSums {
           x.line(`${name}_${i}_${g} += a${s}_${i >> 2}.${LANES[i & 3]!} * b${s}_${g};`);
   }
 
-  /** The rows' operand of scores: in slabs as deep as the others', or all of it, where it stays as long as the rows do. */
-  private leftTile({ product: { load, left, over } }: ScoresStage, k: number): Tile {
-    const { emitter, pass } = this;
-    const [rows, , depth] = pass.tile;
-    const own = loadOf(emitter, left, load.rows);
-    const whole = heldDepth(emitter.kernel, over, pass.tile[2]);
-    if (pass.held && whole !== null) return new Tile(emitter, `held${k}`, own, [rows, whole], pass.threads[0], false);
-    // The weights of a block are kept in the same memory, when its scores are known.
-    const room = Math.max(weightColumns(pass), depth);
-    return new Tile(emitter, 'left', own, [rows, depth], pass.threads[0], false, room, false, pass.teams);
-  }
-
-  /** Operands of rows that stay. */
-  private hold(): void {
-    const { emitter, pass, entry } = this;
-    const { x } = emitter;
-    for (const [k, s] of pass.stages.entries()) {
-      if (s.kind !== 'scores' || !pass.held || heldDepth(emitter.kernel, s.product.over, pass.tile[2]) === null)
-        continue;
-      x.block('', () => {
-        const all = pass.threads[0] * pass.threads[1] * pass.teams;
-        const by = { first: 0, count: all, all, across: true };
-        const staged = this.leftTile(s, k).stage(x, `${entry}left${k}`, by, 'first', '0');
-        for (const line of staged.store) x.line(line);
-      });
-    }
-  }
-
   private loaders(across: boolean): Loaders {
     const threads = this.pass.threads[0] * this.pass.threads[1];
-    return { first: 0, count: threads, all: threads, across, name: this.member };
+    return { first: 0, count: threads, all: threads, across };
   }
 
   private scores(s: ScoresStage, k: number, stage: Stage): void {
     const { emitter, pass } = this;
     const { x } = emitter;
-    const [, columns, depth] = pass.tile;
+    const [rows, columns, depth] = pass.tile;
     const [threadRows, threadColumns] = pass.threads;
-    const { load, over, right } = s.product;
-    const isHeld = pass.held && heldDepth(emitter.kernel, over, pass.tile[2]) !== null;
-    const a = this.leftTile(s, k);
-    const b = new Tile(
-      emitter,
-      'right',
-      loadOf(emitter, right, load.columns),
-      [columns, depth],
-      threadColumns,
-      false,
-      depth,
-      false,
-      pass.teams,
-    );
+    const { load, over, left, right } = s.product;
+    const room = Math.max(weightColumns(pass), depth);
+    // The weights of a block are kept in the same memory, when its scores are known.
+    const a = new Tile(emitter, 'left', loadOf(emitter, left, load.rows), [rows, depth], threadRows, false, room);
+    const b = new Tile(emitter, 'right', loadOf(emitter, right, load.columns), [columns, depth], threadColumns, false);
     const groups = this.wide / 4;
     this.accumulators(`scores${k}`, groups);
     x.block('', () => {
       const end = x.poly(emitter.points(over));
       const { entry } = this;
       const [l, r] = [`${entry}left${k}`, `${entry}right${k}`];
-      const staged = isHeld
-        ? [b.stage(x, r, this.loaders(true), 'l0', '0')]
-        : stageBoth(x, threadRows * threadColumns, [a, l, 'first'], [b, r, 'l0'], '0', {
-            across: true,
-            name: this.member,
-          });
+      const across = { across: true };
+      const staged = stageBoth(x, threadRows * threadColumns, [a, l, 'first'], [b, r, 'l0'], '0', across);
       x.block(`for (var k0 = 0; k0 < ${end}; k0 += ${depth})`, () => {
         advance(x, staged, 'k0', depth, end);
         x.block(`for (var q = 0; q < ${depth / 4}; q++)`, () => {
-          for (const line of [...a.read('a', 'down', isHeld ? 'k0 / 4 + q' : 'q'), ...b.read('b', 'across')])
-            x.line(line);
+          for (const line of [...a.read('a', 'down'), ...b.read('b', 'across')]) x.line(line);
           this.multiply(`scores${k}`, groups);
         });
         x.line('workgroupBarrier();');
@@ -342,36 +276,6 @@ class Streamer extends StreamSums {
       for (let g = 0; g < this.groups(k); g++) this.emitter.x.line(`result${k}_${i}_${g} *= ${factor}_${i};`);
   }
 
-  /** The first team adds what the others have of a result. */
-  private gather(k: number): void {
-    const { pass } = this;
-    const { x } = this.emitter;
-    const [threadRows, threadColumns] = pass.threads;
-    const fours = this.own / 4;
-    const room = Math.max(weightColumns(pass), pass.tile[2]);
-    const memory = `left_tile${pass.tile[0]}x${room}_${threadRows}`;
-    const places = Math.floor((room * fours) / threadColumns);
-    const all = Array.from({ length: this.own }, (_, i) => i).flatMap((i) =>
-      Array.from({ length: this.groups(k) }, (_, g) => `result${k}_${i}_${g}`),
-    );
-    for (let from = 0; from < all.length; from += places) {
-      const here = all.slice(from, from + places);
-      const at = (team: string | number, n: number): string => {
-        const place = `(across + ${n * threadColumns})`;
-        return `${memory}[${team}][${place} / ${4 * fours}][${place} / ${fours} % 4][${place} % ${fours}][down]`;
-      };
-      x.line('workgroupBarrier();');
-      x.block('if (team > 0)', () => {
-        for (const [n, own] of here.entries()) x.line(`${at('team', n)} = ${own};`);
-      });
-      x.line('workgroupBarrier();');
-      x.block('if (team == 0)', () => {
-        for (let team = 1; team < pass.teams; team++)
-          for (const [n, own] of here.entries()) x.line(`${own} += ${at(team, n)};`);
-      });
-    }
-  }
-
   private groups(k: number): number {
     const s = this.pass.stages[k]! as ResultStage;
     return resultWidth(this.emitter.kernel, s, this.pass) / (4 * this.pass.threads[1]);
@@ -390,8 +294,7 @@ class Streamer extends StreamSums {
     const { load, left } = s.product;
     const [depth, room] = [pass.summed, weightColumns(pass)];
     const steps = Math.max(room, depthOfScores);
-    const memory = new Tile(emitter, 'left', load.rows, [rows, steps], threadRows, false, steps, false, pass.teams)
-      .name;
+    const memory = new Tile(emitter, 'left', load.rows, [rows, steps], threadRows, false, steps).name;
     const weights = this.quotients.within(riding?.by.weights ?? left.value);
     this.readColumns([weights]);
     this.accumulators(`weights${k}`, this.wide / 4);
@@ -439,7 +342,7 @@ class Streamer extends StreamSums {
     const { load, right } = s.product;
     const shape = [resultWidth(emitter.kernel, s, pass), pass.summed] as const;
     const own = loadOf(emitter, right, load.columns);
-    const tile = new Tile(emitter, 'right', own, shape, pass.threads[1], false, pass.summed, false, pass.teams);
+    const tile = new Tile(emitter, 'right', own, shape, pass.threads[1], false);
     return { tile, staged: tile.stage(emitter.x, `${this.entry}right${k}`, this.loaders(true), '0', 'l0') };
   }
 
@@ -455,7 +358,7 @@ class Streamer extends StreamSums {
     const { before, after } = partsOf(stage);
     const groups = this.groups(k);
     this.eachRow((i) => {
-      x.block(`if (${this.isFirst}first + ${this.rowAt(i)} <= last)`, () => {
+      x.block(`if (first + ${this.rowAt(i)} <= last)`, () => {
         const all = Array.from({ length: groups }, (_, g) => `result${k}_${i}_${g}`);
         x.line(`var sums = array<vec4<f32>, ${groups}>(${all.join(', ')});`);
         for (const { op, by } of this.factors(k)) {

@@ -26,8 +26,6 @@ export interface Loaders {
   readonly registers?: readonly string[];
   /** Whether neighbours among the threads have neighbours of the operand's own axis, though they lie apart in memory: they write to different banks then. */
   readonly across?: boolean;
-  /** What a thread is called, if not `thread`. */
-  readonly name?: string;
 }
 
 /** A tile that is loaded: by which function, from where along its own axis, and how where its place moves evenly. */
@@ -40,7 +38,7 @@ export function stageBoth(
   left: Loaded,
   right: Loaded,
   from: string,
-  more: Pick<Loaders, 'across' | 'name'> = {},
+  more: Pick<Loaders, 'across'> = {},
 ): Staged[] {
   const half = threads / 2;
   const [a, b] = [left[0], right[0]];
@@ -92,7 +90,6 @@ export class Tile {
     mayBeApart: boolean,
     room = depth,
     maySwizzle = false,
-    teams = 1,
   ) {
     this.load = load;
     this.threads = threads;
@@ -100,12 +97,10 @@ export class Tile {
     this.depth = depth;
     this.isApart = mayBeApart && !load.vector;
     this.isSwizzled = maySwizzle && this.turns && threads % 8 === 0;
-    const name = `${which}_tile${width}x${room}_${threads}`;
-    // Where there are several teams of threads, each has its own.
-    this.name = teams > 1 ? `${name}[team]` : name;
-    const sizes = [threads, width / threads / 4, 4, room / 4, ...(teams > 1 ? [teams] : [])];
+    this.name = `${which}_tile${width}x${room}_${threads}`;
+    const sizes = [threads, width / threads / 4, 4, room / 4];
     const type = sizes.reduce((t, n) => `array<${t}, ${n}>`, 'vec4<f32>');
-    emitter.shared.set(name, `var<workgroup> ${name}: ${type};`);
+    emitter.shared.set(this.name, `var<workgroup> ${this.name}: ${type};`);
   }
 
   /** Loads of vectors that turn: each is four rows by four steps. */
@@ -150,8 +145,7 @@ export class Tile {
       registers.push(own);
       return own;
     };
-    const thread = by.name ?? 'thread';
-    const me = by.first === 0 ? thread : `(${thread} - ${by.first}u)`;
+    const me = by.first === 0 ? 'thread' : `(thread - ${by.first}u)`;
     for (let l = 0; l * by.count < count; l++) {
       const e = l === 0 ? me : `(${me} + ${l * by.count}u)`;
       const [step, group] = [x.fresh('into'), x.fresh('fours')];
@@ -201,7 +195,7 @@ export class Tile {
       }
       // Threads without a load load nothing.
       const conditions = [
-        by.first > 0 ? `${thread} >= ${by.first}u` : null,
+        by.first > 0 ? `thread >= ${by.first}u` : null,
         (l + 1) * by.count > count || by.first + by.count < by.all
           ? `${e} < ${Math.min(count, (l + 1) * by.count)}u`
           : null,
@@ -233,11 +227,9 @@ export class Tile {
   }
 
   /** All four steps `q`. */
-  read(name: string, at: string, q = 'q'): string[] {
+  read(name: string, at: string): string[] {
     const groups = Array.from({ length: this.width / this.threads / 4 }, (_, g) => g);
-    return [0, 1, 2, 3].flatMap((s) =>
-      groups.map((g) => `let ${name}${s}_${g} = ${this.name}[${q}][${s}][${g}][${at}];`),
-    );
+    return [0, 1, 2, 3].flatMap((s) => groups.map((g) => `let ${name}${s}_${g} = ${this.name}[q][${s}][${g}][${at}];`));
   }
 
   /** The tile's memory as vectors in a row, for what is kept there when the sum is finished. */

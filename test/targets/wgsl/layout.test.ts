@@ -97,8 +97,8 @@ describe('offsets for WebGPU', () => {
       compile(text, { bounds: { N: 4096 }, targets: ['wgsl'], gpu })
         .artifacts.get('Net')!
         .modules.get('wgsl')!.javascript;
-    expect(code({})).not.toMatch(/workgroup: \d{5}, /);
-    const [, bytes] = /workgroup: (\d{5}),/.exec(code({ workgroup: 49_152 })) ?? [];
+    expect(code({})).not.toMatch(/, workgroup: \d{5} \},/);
+    const [, bytes] = /, workgroup: (\d{5}) \},/.exec(code({ workgroup: 49_152 })) ?? [];
     expect(Number(bytes)).toBeGreaterThan(16_384);
     expect(Number(bytes)).toBeLessThanOrEqual(49_152);
   });
