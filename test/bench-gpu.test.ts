@@ -26,8 +26,10 @@ describe.skipIf(!built || none.gpu === null)('the GPU benchmark', { timeout: 120
     for (const what of ['f32 A B', 'f32 A B\\^T', 'f32 A\\^T B', 'f16 A B'])
       expect(text).toMatch(new RegExp(`^${what} 64: nnc .* TFLOP/s`, 'm'));
     expect(text).toMatch(/^GPT 1 x 32, 2 x 16: .* tokens\/s; \d\d+ dispatches a step/m);
-    expect(text).toMatch(/^decoding, small: .* tokens\/s .* \d+ dispatches a token/m);
-    expect(text).toMatch(/^decoding, small: .* tokens\/s where the token stays on the GPU/m);
+    for (const row of ['decode f32, small', 'decode int8, small', 'decode int4, small']) {
+      expect(text).toMatch(new RegExp(`^${row}: .* tokens/s .* \\d+ dispatches a token`, 'm'));
+      expect(text).toMatch(new RegExp(`^${row}: .* tokens/s where the token stays on the GPU`, 'm'));
+    }
     expect(text).toMatch(/^attention over 128 places, .*: stored .* ms/m);
   });
 

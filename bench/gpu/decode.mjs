@@ -70,6 +70,8 @@ export async function decode({ gpu, load, source, small, computes, bandwidth }) 
     const given = { seed: 1, ...(weights === null ? {} : { weights }) };
     const net = await GPT2.create({ gpu: clock?.gpu(adapter) ?? gpu, ...given });
     weights ??= await net.weights();
+    // The null backend has drawn nothing: what lies there need not be numbers.
+    if (!computes) for (const { data } of weights.values()) data.fill(0);
     const write = async () => {
       net.reset();
       const text = [likeliest(await net.stream({ token }, { S: prompt }))];

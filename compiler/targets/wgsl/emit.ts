@@ -95,6 +95,8 @@ export function emitWgsl(
   const { types } = options;
   const given = options.limits ?? GUARANTEED;
   const limits = { ...given, binding: Math.min(given.binding, given.buffer) };
+  // What the runtime asks the device for; its cores it cannot ask for.
+  const { cores: _, ...asked } = limits;
   const own = gpuPlan(plan, limits);
   const placeOf = places(options);
   const bounds = new Map(plan.sizes.map((s) => [s.name, s.bound]));
@@ -209,7 +211,7 @@ export function emitWgsl(
     ...tableLines(variants, called, halved, originsOf(unit, own, kernels, placeOf), types),
     '',
     ...planLines(own, types),
-    `const limits${types ? ': GpuCompiledLimits' : ''} = ${literal(limits)};`,
+    `const limits${types ? ': GpuCompiledLimits' : ''} = ${literal(asked)};`,
     '',
     ...made.lines,
     '',
