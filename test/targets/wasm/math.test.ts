@@ -87,7 +87,7 @@ test('the module is valid', () => {
 });
 
 describe.each(names)('%s', (name) => {
-  test(`within ${bounds[name]} units`, { timeout: exhaustive ? 3_600_000 : 20_000 }, () => {
+  test(`within ${bounds[name]} units`, { timeout: exhaustive ? 4 * 3_600_000 : 20_000 }, () => {
     const f = functions[name]!;
     const wide = functions[`${name}Wide`];
     let worst = 0;
