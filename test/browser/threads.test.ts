@@ -52,9 +52,11 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
   let browser: Browser | undefined;
 
   beforeAll(async () => {
-    const code = compile(SOURCE, { only: 'Fit', targets: ['wasm'] })
+    // As it is shipped.
+    const code = compile(SOURCE, { only: 'Fit', targets: ['wasm'], packed: true })
       .artifacts.get('Fit')!
       .modules.get('wasm')!.javascript;
+    expect(code).toContain('unpacked(');
     server = createServer((request, response) => {
       if (request.url !== '/alone') {
         response.setHeader('cross-origin-opener-policy', 'same-origin');
