@@ -32,7 +32,7 @@ export interface StreamOptions {
   readonly of: (size: string) => number;
   /** Matrices with fewer elements than this are stored. */
   readonly least: number;
-  /** The longest sum that makes such a matrix, and the longest side of what is summed from it, rows aside. Absent: any. */
+  /** The longest sum that makes such a matrix, and the longest side of what is summed from it, rows aside. Absent: unbounded. */
   readonly narrow?: number;
 }
 

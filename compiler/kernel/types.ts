@@ -113,7 +113,7 @@ export interface Stage {
   readonly each: readonly Write[];
   /** At every point of axes, after the reduction. */
   readonly writes: readonly Write[];
-  /** A loop-carried order: the stage's `over` axes run in order (prefix scans). 'forward' or 'backward'; null: any order. */
+  /** A loop-carried order: the stage's `over` axes run in order (prefix scans). 'forward' or 'backward'; null: no order is asked for. */
   readonly order: 'forward' | 'backward' | null;
 }
 

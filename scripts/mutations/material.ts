@@ -1,5 +1,5 @@
 /** What operators look at: the bodies of a checked program, what stands in them, and edits of its text. No slip is made here (operators.ts). */
-import type { BinaryExpr, Callable, Expr, Index, IndexName, Span, Statement } from '../../grammar/ast.ts';
+import type { BinaryExpr, Callable, Expr, Index, IndexName, ReduceExpr, Span, Statement } from '../../grammar/ast.ts';
 import { walk } from '../../grammar/walk.ts';
 import type { Body, Context } from '../../compiler/lint/context.ts';
 
@@ -25,12 +25,15 @@ export const put = (span: Span, text: string): Change => ({ start: span.start, e
 export const at = (span: Span, ...edits: Change[]): Site => ({ edits, target: { start: span.start, end: span.end } });
 export const isBare = (i: Index): i is IndexName => i.kind === 'index' && !i.run && i.extent === null;
 
-/** Every node of a kind in the bodies, with its body. */
-export function nodes<K extends string>(m: Material, kind: K): { readonly node: never; readonly body: Body }[] {
+/** Every expression of a kind in the bodies, with its body. */
+export function nodes<K extends Expr['kind']>(
+  m: Material,
+  kind: K,
+): { readonly node: Extract<Expr, { readonly kind: K }>; readonly body: Body }[] {
   return m.bodies.flatMap((body) => {
-    const out: { node: never; body: Body }[] = [];
+    const out: { node: Extract<Expr, { readonly kind: K }>; body: Body }[] = [];
     walk(body.owner, (n) => {
-      if (n.kind === kind) out.push({ node: n as never, body });
+      if (n.kind === kind) out.push({ node: n as Extract<Expr, { readonly kind: K }>, body });
       return undefined;
     });
     return out;
@@ -41,7 +44,7 @@ export const statements = (m: Material): Statement[] =>
   m.bodies.flatMap((body) => {
     const out: Statement[] = [];
     walk(body.owner, (n) => {
-      if (n.kind === 'let' || n.kind === 'assign') out.push(n as unknown as Statement);
+      if (n.kind === 'let' || n.kind === 'assign') out.push(n as Statement);
       return undefined;
     });
     return out;
@@ -54,12 +57,9 @@ export function lettersAround(m: Material, node: object): string[] {
   const names = new Set<string>();
   if (equation !== null)
     walk(equation, (n) => {
-      if (
-        n.kind === 'index' &&
-        m.context.letter(n as unknown as IndexName) !== null &&
-        !(n as unknown as IndexName).run
-      )
-        names.add((n as unknown as IndexName).name.text);
+      if (n.kind !== 'index') return undefined;
+      const index = n as IndexName;
+      if (m.context.letter(index) !== null && !index.run) names.add(index.name.text);
       return undefined;
     });
   return [...names];
@@ -100,7 +100,7 @@ export function sizeNames(m: Material, body: Body): string[] {
 export const inGuard = (m: Material, e: object): boolean => {
   for (let p: object | null = e; p !== null; p = m.context.parent(p)) {
     const up = m.context.parent(p);
-    if (up?.kind === 'reduce') return (up as unknown as { guard: object | null }).guard === p;
+    if (up?.kind === 'reduce') return (up as ReduceExpr).guard === p;
     if (up?.kind === 'mask') return true;
   }
   return false;

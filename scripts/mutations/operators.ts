@@ -274,7 +274,7 @@ export const operators: readonly Operator[] = [
     name: 'swap two arguments',
     what: '`cross_entropy(logits, label)` → `cross_entropy(label, logits)`',
     sites: (m) =>
-      (nodes(m, 'call') as { node: Expr & { kind: 'call' } }[]).flatMap(({ node }) => {
+      nodes(m, 'call').flatMap(({ node }) => {
         const [x, y] = node.arguments;
         return x === undefined ||
           y === undefined ||
@@ -289,7 +289,7 @@ export const operators: readonly Operator[] = [
     name: 'drop an argument',
     what: '`attention(q, k, v)` → `attention(q, k)`',
     sites: (m) =>
-      (nodes(m, 'call') as { node: Expr & { kind: 'call' } }[]).flatMap(({ node }) =>
+      nodes(m, 'call').flatMap(({ node }) =>
         node.arguments.length < 2
           ? []
           : [at(node.span, { start: node.arguments.at(-2)!.span.end, end: node.arguments.at(-1)!.span.end, text: '' })],
@@ -299,7 +299,7 @@ export const operators: readonly Operator[] = [
     name: 'drop a stage',
     what: '`x |> Linear(8) |> relu` → `x |> Linear(8)`',
     sites: (m) =>
-      (nodes(m, 'pipe') as { node: Expr & { kind: 'pipe' } }[]).map(({ node }) =>
+      nodes(m, 'pipe').map(({ node }) =>
         // What comes next takes now what the dropped stage took.
         ({
           edits: [{ start: node.value.span.end, end: node.span.end, text: '' }],
@@ -311,7 +311,7 @@ export const operators: readonly Operator[] = [
     name: 'double a stage',
     what: '`x |> Linear(8)` → `x |> Linear(8) |> Linear(8)`',
     sites: (m) =>
-      (nodes(m, 'pipe') as { node: Expr & { kind: 'pipe' } }[]).map(({ node }) =>
+      nodes(m, 'pipe').map(({ node }) =>
         at(node.span, { start: node.span.end, end: node.span.end, text: ` |> ${m.context.text(node.stage.span)}` }),
       ),
   },
@@ -388,7 +388,7 @@ export const operators: readonly Operator[] = [
     name: 'swap query and key of a mask',
     what: '`keep(q: t, k: s)` → `keep(q: s, k: t)`',
     sites: (m) =>
-      (nodes(m, 'call') as { node: Expr & { kind: 'call' } }[]).flatMap(({ node }) => {
+      nodes(m, 'call').flatMap(({ node }) => {
         const q = node.arguments.find((a) => a.name?.text === 'q');
         const k = node.arguments.find((a) => a.name?.text === 'k');
         return q === undefined || k === undefined
@@ -419,9 +419,7 @@ export const operators: readonly Operator[] = [
     name: 'drop an else',
     what: '`x[b, t - 1] else 0` → `x[b, t - 1]`',
     sites: (m) =>
-      (nodes(m, 'else') as { node: Expr & { kind: 'else' } }[]).map(({ node }) =>
-        at(node.span, { start: node.left.span.end, end: node.span.end, text: '' }),
-      ),
+      nodes(m, 'else').map(({ node }) => at(node.span, { start: node.left.span.end, end: node.span.end, text: '' })),
   },
   {
     name: 'another operator',
@@ -437,7 +435,7 @@ export const operators: readonly Operator[] = [
     name: 'wrong constant',
     what: '`1e-5` → `1e3`, `lr: 1e-3` → `lr: 100`',
     sites: (m) =>
-      (nodes(m, 'number') as { node: Expr & { kind: 'number' } }[]).flatMap(({ node }) =>
+      nodes(m, 'number').flatMap(({ node }) =>
         node.integer || node.value === 0
           ? []
           : [at(node.span, put(node.span, node.value < 0.5 ? String(node.value * 1e5) : String(node.value / 1e5)))],
@@ -447,7 +445,7 @@ export const operators: readonly Operator[] = [
     name: 'misspell a name',
     what: '`logits` → `lgoits`',
     sites: (m) =>
-      (nodes(m, 'name') as { node: Expr & { kind: 'name' } }[]).flatMap(({ node }) =>
+      nodes(m, 'name').flatMap(({ node }) =>
         node.name.length < 2 || misspelt(node.name) === node.name
           ? []
           : [at(node.span, put(node.span, misspelt(node.name)))],
@@ -457,7 +455,7 @@ export const operators: readonly Operator[] = [
     name: 'misspell an argument',
     what: '`pad: 1` → `pda: 1`',
     sites: (m) =>
-      (nodes(m, 'call') as { node: Expr & { kind: 'call' } }[]).flatMap(({ node }) =>
+      nodes(m, 'call').flatMap(({ node }) =>
         node.arguments.flatMap((a) =>
           a.name === null || a.name.text.length < 2 || misspelt(a.name.text) === a.name.text
             ? []

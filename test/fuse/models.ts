@@ -74,6 +74,35 @@ export function adam(
 
 export const [B, T, D, K, N] = ['B', 'T', 'D', 'K', 'N'].map((s) => name(s)) as [Poly, Poly, Poly, Poly, Poly];
 
+/** A scan of tanh(x_t w + h u): the sum of what it yields, squared, and of what it carries last. */
+export function recurrent(b: GraphBuilder): {
+  readonly loss: Node;
+  readonly last: Node;
+  readonly wanted: readonly Node[];
+} {
+  const [x, h0, w, u] = [
+    b.input('x', 'data', f32(T, B, K)),
+    b.input('h0', 'data', f32(B, N)),
+    b.input('w', 'param', f32(K, N)),
+    b.input('u', 'param', f32(N, N)),
+  ];
+  const { carries, yields } = b.loop(
+    { carries: [h0], sequences: [x], length: T, reversed: false },
+    (inner, _, [h], [xt]) => {
+      const next = inner.tanh(
+        inner.add(
+          inner.contract(xt!, w, ['b', 'k'], ['k', 'n'], ['b', 'n']),
+          inner.contract(h!, u, ['b', 'k'], ['k', 'n'], ['b', 'n']),
+        ),
+      );
+      return { carries: [next], yields: [next] };
+    },
+  );
+  const [last, all] = [carries[0]!, yields[0]!];
+  const loss = b.add(b.reduce('sum', b.mul(all, all), [0, 1, 2]), b.reduce('sum', last, [0, 1]));
+  return { loss, last, wanted: [x, h0, w, u] };
+}
+
 export interface GptSizes {
   readonly layers: number;
   readonly heads: number;

@@ -146,29 +146,11 @@ test('layer normalisation, linear and cross entropy: a training step', () => {
 
 test('a recurrent network and its gradient', () => {
   const b = newBuilder();
-  const [x, h0, w, u] = [
-    b.input('x', 'data', m.f32(m.T, m.B, m.K)),
-    b.input('h0', 'data', m.f32(m.B, m.N)),
-    b.input('w', 'param', m.f32(m.K, m.N)),
-    b.input('u', 'param', m.f32(m.N, m.N)),
-  ];
-  const { carries, yields } = b.loop(
-    { carries: [h0], sequences: [x], length: m.T, reversed: false },
-    (inner, _, [h], [xt]) => {
-      const next = inner.tanh(
-        inner.add(
-          inner.contract(xt!, w, ['b', 'k'], ['k', 'n'], ['b', 'n']),
-          inner.contract(h!, u, ['b', 'k'], ['k', 'n'], ['b', 'n']),
-        ),
-      );
-      return { carries: [next], yields: [next] };
-    },
-  );
-  const loss = b.add(b.reduce('sum', b.mul(yields[0]!, yields[0]!), [0, 1, 2]), b.reduce('sum', carries[0]!, [0, 1]));
-  const [gx, gh, gw, gu] = differentiate(b, loss, [x, h0, w, u]);
+  const { loss, last, wanted } = m.recurrent(b);
+  const [gx, gh, gw, gu] = differentiate(b, loss, wanted);
   const p = run(
     b,
-    [out('loss', loss), out('last', carries[0]!), out('gx', gx!), out('gh', gh!), out('gw', gw!), out('gu', gu!)],
+    [out('loss', loss), out('last', last), out('gx', gx!), out('gh', gh!), out('gw', gw!), out('gu', gu!)],
     {
       T: 4,
       B: 2,

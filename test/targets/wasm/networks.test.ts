@@ -88,25 +88,7 @@ describe.each([1, 4, 7, 16, 37])('rows of %i', (D) => {
 
 test('a recurrent network and its gradient', () => {
   const b = newBuilder();
-  const [x, h0, w, u] = [
-    b.input('x', 'data', m.f32(m.T, m.B, m.K)),
-    b.input('h0', 'data', m.f32(m.B, m.N)),
-    b.input('w', 'param', m.f32(m.K, m.N)),
-    b.input('u', 'param', m.f32(m.N, m.N)),
-  ];
-  const { carries, yields } = b.loop(
-    { carries: [h0], sequences: [x], length: m.T, reversed: false },
-    (inner, _, [h], [xt]) => {
-      const next = inner.tanh(
-        inner.add(
-          inner.contract(xt!, w, ['b', 'k'], ['k', 'n'], ['b', 'n']),
-          inner.contract(h!, u, ['b', 'k'], ['k', 'n'], ['b', 'n']),
-        ),
-      );
-      return { carries: [next], yields: [next] };
-    },
-  );
-  const loss = b.add(b.reduce('sum', b.mul(yields[0]!, yields[0]!), [0, 1, 2]), b.reduce('sum', carries[0]!, [0, 1]));
-  const gradients = differentiate(b, loss, [x, h0, w, u]).filter((g) => g !== null);
-  check(b, [loss, carries[0]!, ...gradients], { T: 3, B: 5, K: 9, N: 11 });
+  const { loss, last, wanted } = m.recurrent(b);
+  const gradients = differentiate(b, loss, wanted).filter((g) => g !== null);
+  check(b, [loss, last, ...gradients], { T: 3, B: 5, K: 9, N: 11 });
 });
